@@ -1,0 +1,2 @@
+//! `imgcli`: the client.
+fn main() {}

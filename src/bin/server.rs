@@ -1,0 +1,2 @@
+//! `imgsrv`: the server.
+fn main() {}

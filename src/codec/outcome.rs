@@ -1,0 +1,159 @@
+//! `Encoded`: the result of one picture and all that is worth telling about how it came to be.
+
+use crate::format::Format;
+use crate::spec::Quality;
+use std::fmt;
+use std::time::Duration;
+
+/// A finished picture.
+#[derive(Debug, Clone)]
+pub struct Encoded {
+    /// The file.
+    pub bytes: Vec<u8>,
+    /// Its format.
+    pub format: Format,
+    /// Its width in pixels.
+    pub width: u32,
+    /// Its height in pixels.
+    pub height: u32,
+    /// The quality it was encoded with, where the format has one.
+    pub quality: Option<Quality>,
+    /// Encodes it took to meet `max_bytes` or `target`; 1 otherwise, 0 when the source was passed through.
+    pub tries: u32,
+    /// Measured SSIMULACRA2 score, when `target` asked for one.
+    pub score: Option<f64>,
+    /// What came in.
+    pub source: SourceInfo,
+    /// What a caller should know that is no error.
+    pub warnings: Warnings,
+    /// Where the time went.
+    pub times: StageTimes,
+}
+
+/// What the header of the source says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SourceInfo {
+    /// The format, told by content.
+    pub format: Format,
+    /// Width of the upright picture in pixels.
+    pub width: u32,
+    /// Height of the upright picture in pixels.
+    pub height: u32,
+}
+
+/// Wall-clock time by stage.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct StageTimes {
+    /// Parsing and decoding. On the planar JPEG path decode, resize and encode interleave by rows; the
+    /// shares are measured, not guessed.
+    pub decode: Duration,
+    /// Resizing, colour and operations.
+    pub resize: Duration,
+    /// Encoding.
+    pub encode: Duration,
+}
+
+/// Something lost or changed that the caller did not ask for, or might overlook.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Warning {
+    /// The result is larger than the source.
+    Upscaled,
+    /// Only the first frame of an animation was used.
+    FramesDropped,
+    /// A colour profile could not be used; its pixels were taken as sRGB.
+    ProfileDropped,
+    /// The data ended early; what was missing is grey or empty.
+    Truncated,
+    /// The data is damaged in places; what could be decoded was used.
+    Damaged,
+    /// 16 bits a sample became 8.
+    DepthReduced,
+    /// The source bytes came back untouched.
+    Passthrough,
+    /// `max_bytes` was met by a smaller picture than asked for.
+    Shrunk,
+    /// A crop or turn was rounded to whole blocks to stay lossless.
+    Lossless,
+}
+
+impl Warning {
+    /// Every warning.
+    pub const ALL: [Warning; 9] = [
+        Warning::Upscaled,
+        Warning::FramesDropped,
+        Warning::ProfileDropped,
+        Warning::Truncated,
+        Warning::Damaged,
+        Warning::DepthReduced,
+        Warning::Passthrough,
+        Warning::Shrunk,
+        Warning::Lossless,
+    ];
+
+    /// The word in the report.
+    pub fn word(self) -> &'static str {
+        match self {
+            Warning::Upscaled => "upscaled",
+            Warning::FramesDropped => "frames_dropped",
+            Warning::ProfileDropped => "profile_dropped",
+            Warning::Truncated => "truncated",
+            Warning::Damaged => "damaged",
+            Warning::DepthReduced => "depth_reduced",
+            Warning::Passthrough => "passthrough",
+            Warning::Shrunk => "shrunk",
+            Warning::Lossless => "lossless",
+        }
+    }
+}
+
+/// A set of warnings, listed in the order of [`Warning::ALL`].
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Warnings(u16);
+
+impl Warnings {
+    /// Adds one; twice is once.
+    pub fn add(&mut self, warning: Warning) {
+        self.0 |= 1 << warning as u16;
+    }
+
+    /// Whether it is there.
+    pub fn contains(self, warning: Warning) -> bool {
+        self.0 & 1 << warning as u16 != 0
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// Those that are there.
+    pub fn iter(self) -> impl Iterator<Item = Warning> {
+        Warning::ALL.into_iter().filter(move |warning| self.contains(*warning))
+    }
+}
+
+/// Comma separated, as the report has it.
+impl fmt::Display for Warnings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, warning) in self.iter().enumerate() {
+            let comma = if i == 0 { "" } else { "," };
+            write!(f, "{comma}{}", warning.word())?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn warnings_are_a_set_in_fixed_order() {
+        let mut warnings = Warnings::default();
+        assert!(warnings.is_empty());
+        warnings.add(Warning::Truncated);
+        warnings.add(Warning::Upscaled);
+        warnings.add(Warning::Upscaled);
+        assert_eq!(warnings.to_string(), "upscaled,truncated");
+    }
+}

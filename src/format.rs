@@ -1,0 +1,105 @@
+//! The image formats by name: what can be read, what can be written, their MIME types and file extensions.
+
+use std::fmt;
+
+/// An image format that this program knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Format {
+    /// JPEG (ITU-T T.81), read and written.
+    Jpeg,
+    /// PNG, read and written.
+    Png,
+    /// WebP, read and written.
+    WebP,
+    /// GIF, read (first frame) and written.
+    Gif,
+    /// Windows bitmap, read and written.
+    Bmp,
+    /// TIFF, read (first image) and written.
+    Tiff,
+    /// Quite OK Image, read and written.
+    Qoi,
+    /// AVIF, written only, with the cargo feature `avif`.
+    Avif,
+    /// Netpbm (PBM, PGM, PPM, PAM), read only.
+    Pnm,
+    /// Windows icon, read only.
+    Ico,
+    /// Truevision TGA, read only.
+    Tga,
+}
+
+impl Format {
+    /// Every format, in the order of the documentation.
+    pub const ALL: [Format; 11] = [
+        Format::Jpeg,
+        Format::Png,
+        Format::WebP,
+        Format::Gif,
+        Format::Bmp,
+        Format::Tiff,
+        Format::Qoi,
+        Format::Avif,
+        Format::Pnm,
+        Format::Ico,
+        Format::Tga,
+    ];
+
+    /// The format's name in options, reports and logs.
+    pub fn name(self) -> &'static str {
+        match self {
+            Format::Jpeg => "jpeg",
+            Format::Png => "png",
+            Format::WebP => "webp",
+            Format::Gif => "gif",
+            Format::Bmp => "bmp",
+            Format::Tiff => "tiff",
+            Format::Qoi => "qoi",
+            Format::Avif => "avif",
+            Format::Pnm => "pnm",
+            Format::Ico => "ico",
+            Format::Tga => "tga",
+        }
+    }
+
+    /// The usual file extension, without the dot.
+    pub fn extension(self) -> &'static str {
+        match self {
+            Format::Jpeg => "jpg",
+            other => other.name(),
+        }
+    }
+
+    /// The MIME type for a Content-Type header.
+    pub fn mime(self) -> &'static str {
+        match self {
+            Format::Jpeg => "image/jpeg",
+            Format::Png => "image/png",
+            Format::WebP => "image/webp",
+            Format::Gif => "image/gif",
+            Format::Bmp => "image/bmp",
+            Format::Tiff => "image/tiff",
+            Format::Qoi => "image/qoi",
+            Format::Avif => "image/avif",
+            Format::Pnm => "image/x-portable-anymap",
+            Format::Ico => "image/x-icon",
+            Format::Tga => "image/x-tga",
+        }
+    }
+
+    /// Whether results can be written in this format by some build of the program.
+    pub fn is_writable(self) -> bool {
+        !matches!(self, Format::Pnm | Format::Ico | Format::Tga)
+    }
+
+    /// Whether the format can carry transparency.
+    pub fn has_alpha(self) -> bool {
+        !matches!(self, Format::Jpeg | Format::Pnm)
+    }
+}
+
+impl fmt::Display for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}

@@ -1,0 +1,17 @@
+//! Image bytes in, a resized and compressed image out.
+//!
+//! ```text
+//! door (tcp) -> engine: admit bytes -> read body -> probe -> admit memory
+//!      -> pool worker: codec [ decode -> transform -> encode ] -> report + bytes -> door
+//! ```
+//! Imports run one way, from the doors down to the leaves; `wire` and `codec` never see each other.
+
+// Leaves, which every room may use.
+pub mod format; // Format: the formats by name.
+pub mod limits; // Limits, Cancel: what one request may cost.
+pub mod pixels; // Pixels: a picture in memory.
+pub mod spec; // Spec: what can be asked for, its parser and canonical form.
+pub mod status; // Status: the nine outcomes and what they are called at each door.
+
+// Rooms, from the inside out.
+pub mod codec; // probe and process: bytes -> bytes.

@@ -1,0 +1,141 @@
+//! What one request may cost: numbers with units and defaults, the cancel flag, and allocation that can fail.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+/// One mebibyte, in bytes.
+pub const MIB: u64 = 1 << 20;
+
+/// What the codec may spend on one request. Checked before the cost is paid.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Largest source picture, in pixels (width times height). Default: 50,000,000.
+    pub max_pixels: u64,
+    /// Longest side of a source picture, in pixels. Default: 16,384.
+    pub max_side: u32,
+    /// Largest result, in pixels. Default: 25,000,000.
+    pub max_out_pixels: u64,
+    /// Longest side of a result, in pixels. Default: 8,192.
+    pub max_out_side: u32,
+    /// Most memory that one request may need, in bytes, estimated from the header. Default: 256 MiB.
+    pub request_memory: u64,
+    /// Most scans of a JPEG file. Default: 100.
+    pub max_scans: u32,
+    /// Idle workers that this request may borrow to be done sooner. Default: 0.
+    pub spare_workers: usize,
+    /// Ends the work early. Default: never.
+    pub cancel: Cancel,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            max_pixels: 50_000_000,
+            max_side: 16_384,
+            max_out_pixels: 25_000_000,
+            max_out_side: 8_192,
+            request_memory: 256 * MIB,
+            max_scans: 100,
+            spare_workers: 0,
+            cancel: Cancel::never(),
+        }
+    }
+}
+
+/// Says whether work is still wanted. Cheap to clone and to ask; long loops ask once a row.
+#[derive(Debug, Clone, Default)]
+pub struct Cancel {
+    gone: Option<Arc<AtomicBool>>,
+    deadline: Option<Instant>,
+}
+
+impl Cancel {
+    /// Work that is always wanted.
+    pub fn never() -> Cancel {
+        Cancel::default()
+    }
+
+    /// Work that is wanted until `deadline`, or until [`Cancel::cancel`] is called on a clone.
+    pub fn at(deadline: Instant) -> Cancel {
+        Cancel { gone: Some(Arc::default()), deadline: Some(deadline) }
+    }
+
+    /// Ends the work of every clone. Without effect on [`Cancel::never`].
+    pub fn cancel(&self) {
+        if let Some(gone) = &self.gone {
+            gone.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Goes on if the result is still wanted.
+    ///
+    /// # Errors
+    /// [`Stopped`] with the reason.
+    pub fn check(&self) -> Result<(), Stopped> {
+        if self.gone.as_ref().is_some_and(|gone| gone.load(Ordering::Relaxed)) {
+            return Err(Stopped::Cancelled);
+        }
+        match self.deadline {
+            Some(deadline) if Instant::now() >= deadline => Err(Stopped::DeadlinePassed),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Why work was stopped before its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Stopped {
+    /// Whoever asked has left.
+    #[error("the request was cancelled")]
+    Cancelled,
+    /// It took too long.
+    #[error("the deadline passed")]
+    DeadlinePassed,
+}
+
+/// The allocator, or a limit that stands before it, refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("no memory for {bytes} bytes")]
+pub struct OutOfMemory {
+    /// How much was asked for.
+    pub bytes: u64,
+}
+
+/// A zeroed vector of `len` default values, or an error where `vec![]` would abort the process.
+///
+/// # Errors
+/// [`OutOfMemory`] when the allocator refuses.
+pub fn try_vec<T: Default + Clone>(len: usize) -> Result<Vec<T>, OutOfMemory> {
+    let mut values = Vec::new();
+    values
+        .try_reserve_exact(len)
+        .map_err(|_| OutOfMemory { bytes: (len as u64).saturating_mul(size_of::<T>() as u64) })?;
+    values.resize(len, T::default());
+    Ok(values)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn a_cancelled_clone_stops_the_original() {
+        let cancel = Cancel::at(Instant::now() + Duration::from_secs(3600));
+        assert_eq!(cancel.check(), Ok(()));
+        cancel.clone().cancel();
+        assert_eq!(cancel.check(), Err(Stopped::Cancelled));
+    }
+
+    #[test]
+    fn a_deadline_in_the_past_stops() {
+        assert_eq!(Cancel::at(Instant::now()).check(), Err(Stopped::DeadlinePassed));
+        assert_eq!(Cancel::never().check(), Ok(()));
+    }
+
+    #[test]
+    fn an_absurd_allocation_is_an_error_and_not_an_abort() {
+        assert!(try_vec::<u8>(usize::MAX / 2).is_err());
+    }
+}

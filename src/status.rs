@@ -1,0 +1,116 @@
+//! The nine outcomes a request can have: the one word that report, HTTP body, metric label and log line share.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// How a request ended. Each variant says who has to act.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Status {
+    /// The result follows.
+    Ok,
+    /// The header or the options cannot be understood: the caller must change the request.
+    BadRequest,
+    /// The token is missing or wrong.
+    Unauthorized,
+    /// More bytes or pixels than the server's limits, in or out.
+    TooLarge,
+    /// Not an image, or a format that is not built in.
+    Unsupported,
+    /// The format is known but the data is broken: sending it again will not help.
+    Damaged,
+    /// Queue or memory budget full: try again later.
+    Busy,
+    /// A deadline passed (read, queue or processing).
+    Timeout,
+    /// A defect of ours; the worker survived.
+    Internal,
+}
+
+impl Status {
+    /// Every status, in the order of the protocol document.
+    pub const ALL: [Status; 9] = [
+        Status::Ok,
+        Status::BadRequest,
+        Status::Unauthorized,
+        Status::TooLarge,
+        Status::Unsupported,
+        Status::Damaged,
+        Status::Busy,
+        Status::Timeout,
+        Status::Internal,
+    ];
+
+    /// The word used on the wire, in logs and in metrics.
+    pub fn word(self) -> &'static str {
+        match self {
+            Status::Ok => "ok",
+            Status::BadRequest => "bad_request",
+            Status::Unauthorized => "unauthorized",
+            Status::TooLarge => "too_large",
+            Status::Unsupported => "unsupported",
+            Status::Damaged => "damaged",
+            Status::Busy => "busy",
+            Status::Timeout => "timeout",
+            Status::Internal => "internal",
+        }
+    }
+
+    /// The HTTP status code that says the same.
+    pub fn http(self) -> u16 {
+        match self {
+            Status::Ok => 200,
+            Status::BadRequest => 400,
+            Status::Unauthorized => 401,
+            Status::TooLarge => 413,
+            Status::Unsupported => 415,
+            Status::Damaged => 422,
+            Status::Busy => 503,
+            Status::Timeout => 504,
+            Status::Internal => 500,
+        }
+    }
+
+    /// The exit code with which `imgcli` ends on this status (after BSD's sysexits).
+    pub fn exit_code(self) -> u8 {
+        match self {
+            Status::Ok => 0,
+            Status::BadRequest => 64,
+            Status::TooLarge | Status::Unsupported | Status::Damaged => 65,
+            Status::Busy | Status::Timeout => 69,
+            Status::Internal => 70,
+            Status::Unauthorized => 77,
+        }
+    }
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+impl FromStr for Status {
+    type Err = UnknownStatus;
+
+    fn from_str(word: &str) -> Result<Self, UnknownStatus> {
+        Status::ALL.into_iter().find(|status| status.word() == word).ok_or(UnknownStatus)
+    }
+}
+
+/// The word is none of the nine statuses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a status word")]
+pub struct UnknownStatus;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_word_reads_back_as_its_status() {
+        for status in Status::ALL {
+            assert_eq!(status.word().parse(), Ok(status));
+        }
+        assert_eq!("fine".parse::<Status>(), Err(UnknownStatus));
+    }
+}

@@ -1,11 +1,18 @@
 //! `Spec`: everything that can be asked of one picture, as types that cannot hold a wrong value.
 //!
-//! The words, ranges and defaults stand in one table, [`parse`]; [`canonical`] writes a spec back in
-//! one fixed form. Knows no sockets, no pixels and no command line.
+//! The words, ranges and defaults stand in one table, [`KEYS`], from which the parser and the canonical
+//! form are made. Knows no sockets, no pixels and no command line.
 
+mod keys;
 mod op;
+mod op_text;
+mod parse;
+mod value;
 
+pub use keys::{KEYS, Key};
 pub use op::Op;
+pub use parse::{Call, Options, SpecError, decode_pairs, encode_pairs};
+pub use value::parse_size;
 
 use crate::format::Format;
 

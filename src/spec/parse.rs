@@ -1,0 +1,390 @@
+//! The one parser of options: form-encoded pairs, from whichever door, to a [`Spec`] and back.
+
+use super::keys::{KEYS, Key};
+use super::{OutputFormat, Spec};
+use crate::format::Format;
+use std::fmt;
+use std::time::Duration;
+
+/// What one request says: the picture it wants, and how it wants to be treated.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Options {
+    /// The picture.
+    pub spec: Spec,
+    /// The call.
+    pub call: Call,
+}
+
+/// The keys that belong to the call and not to the picture.
+#[derive(Clone, Default, PartialEq)]
+pub struct Call {
+    /// Authentication. Never shown.
+    pub token: Option<String>,
+    /// Echoed in the report and the log; at most 128 bytes, no control characters.
+    pub id: Option<String>,
+    /// Give up after this long.
+    pub deadline: Option<Duration>,
+    /// Only a health probe: no picture follows.
+    pub ping: bool,
+}
+
+/// The token stays out of logs.
+impl fmt::Debug for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let token = self.token.as_ref().map(|_| "...");
+        let Call { token: _, id, deadline, ping } = self;
+        f.debug_struct("Call")
+            .field("token", &token)
+            .field("id", id)
+            .field("deadline", deadline)
+            .field("ping", ping)
+            .finish()
+    }
+}
+
+/// Why options are refused. Each message names the key and what it accepts.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SpecError {
+    /// No such key.
+    #[error("unknown option '{key}'{}", nearest.map(|near| format!(", did you mean '{near}'?")).unwrap_or_default())]
+    UnknownKey {
+        /// As it came.
+        key: String,
+        /// A known key that is spelled nearly so.
+        nearest: Option<&'static str>,
+    },
+    /// The same key twice.
+    #[error("option '{0}' is given more than once")]
+    Repeated(String),
+    /// A value that the key does not take.
+    #[error("option '{key}' is '{value}', it accepts {accepts}")]
+    BadValue {
+        /// Which key.
+        key: &'static str,
+        /// As it came, cut to 100 characters.
+        value: String,
+        /// What would be right.
+        accepts: &'static str,
+    },
+    /// Two options that cannot both hold.
+    #[error("{0}")]
+    Contradiction(String),
+    /// Not form-encoded UTF-8.
+    #[error("the options are not form-encoded UTF-8")]
+    BadEncoding,
+}
+
+impl Options {
+    /// Reads form-encoded pairs, `quality=80&format=webp`; what they do not say is taken from `base`.
+    ///
+    /// # Errors
+    /// [`SpecError`] for an unknown or repeated key, a value out of range, or a contradiction.
+    pub fn parse(encoded: &[u8], base: &Spec) -> Result<Options, SpecError> {
+        Options::from_pairs(&decode_pairs(encoded)?, base)
+    }
+
+    /// The same for pairs that are decoded already.
+    ///
+    /// # Errors
+    /// As [`Options::parse`].
+    pub fn from_pairs<K: AsRef<str>, V: AsRef<str>>(
+        pairs: &[(K, V)],
+        base: &Spec,
+    ) -> Result<Options, SpecError> {
+        let mut options = Options { spec: base.clone(), call: Call::default() };
+        for (i, (name, value)) in pairs.iter().enumerate() {
+            let name = name.as_ref();
+            if pairs[..i].iter().any(|(earlier, _)| earlier.as_ref() == name) {
+                return Err(SpecError::Repeated(clip(name)));
+            }
+            options.set(name, value.as_ref())?;
+        }
+        options.spec.check()?;
+        Ok(options)
+    }
+
+    fn set(&mut self, name: &str, value: &str) -> Result<(), SpecError> {
+        let bad = |key, accepts| SpecError::BadValue { key, value: clip(value), accepts };
+        match name {
+            "token" => self.call.token = Some(value.to_owned()),
+            "id" => {
+                let fine = value.len() <= 128 && !value.chars().any(char::is_control);
+                self.call.id = Some(
+                    fine.then(|| value.to_owned())
+                        .ok_or(bad("id", "at most 128 bytes without control characters"))?,
+                );
+            }
+            "deadline_ms" => {
+                let ms = value.parse().ok().filter(|ms| (1..=3_600_000).contains(ms));
+                self.call.deadline =
+                    Some(Duration::from_millis(ms.ok_or(bad("deadline_ms", "1 to 3600000"))?));
+            }
+            "op" if value == "ping" => self.call.ping = true,
+            "op" => return Err(bad("op", "ping")),
+            _ => {
+                let key = KEYS.iter().find(|key| key.name == name).ok_or_else(|| unknown(name))?;
+                (key.set)(&mut self.spec, value).ok_or_else(|| bad(key.name, key.accepts))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Spec {
+    /// The options that differ from the defaults, in one fixed order: the form for logs and cache keys.
+    pub fn canonical(&self) -> String {
+        let defaults = Spec::default();
+        let said = |key: &Key| {
+            let value = (key.show)(self);
+            (value != (key.show)(&defaults)).then_some((key.name, value))
+        };
+        encode_pairs(KEYS.iter().filter_map(said))
+    }
+
+    /// Takes width and height from a request header; 0 leaves what the options said.
+    ///
+    /// # Errors
+    /// [`SpecError`] when a side is too long or header and options disagree.
+    pub fn sized(mut self, width: u32, height: u32) -> Result<Spec, SpecError> {
+        for (key, header, option) in [("width", width, &mut self.width), ("height", height, &mut self.height)]
+        {
+            if header > Spec::MAX_SIDE {
+                return Err(SpecError::BadValue { key, value: header.to_string(), accepts: "0 to 16384" });
+            }
+            if header != 0 && *option != 0 && header != *option {
+                return Err(SpecError::Contradiction(format!(
+                    "the header says {key} {header}, the options say {option}"
+                )));
+            }
+            *option = header.max(*option);
+        }
+        self.check()?;
+        Ok(self)
+    }
+
+    /// Contradictions that no single value shows.
+    fn check(&self) -> Result<(), SpecError> {
+        let clash = |said: &str| Err(SpecError::Contradiction(said.to_owned()));
+        if self.scale.is_some() && (self.width != 0 || self.height != 0) {
+            return clash("option 'scale' does not go with 'width' or 'height': give one or the other");
+        }
+        if self.lossless && !matches!(self.format, OutputFormat::Source | OutputFormat::Auto) {
+            let OutputFormat::Fixed(format) = self.format else { return Ok(()) };
+            if !matches!(format, Format::WebP | Format::Avif | Format::Png) {
+                return clash(&format!(
+                    "option 'lossless' is true, but format '{format}' has no such mode: it accepts webp, avif or png"
+                ));
+            }
+        }
+        if self.max_bytes.is_some() && self.target.is_some() {
+            return clash("options 'max_bytes' and 'target' both choose the quality: give one or the other");
+        }
+        if self.lossless && self.target.is_some() {
+            return clash("option 'target' chooses a lossy quality, but 'lossless' is true");
+        }
+        Ok(())
+    }
+}
+
+/// Splits `application/x-www-form-urlencoded` bytes into pairs.
+///
+/// # Errors
+/// [`SpecError::BadEncoding`] for broken escapes or text that is not UTF-8.
+pub fn decode_pairs(encoded: &[u8]) -> Result<Vec<(String, String)>, SpecError> {
+    let pairs = encoded.split(|&b| b == b'&').filter(|pair| !pair.is_empty());
+    pairs
+        .map(|pair| {
+            let mut halves = pair.splitn(2, |&b| b == b'=');
+            let mut next = || unescape(halves.next().unwrap_or_default());
+            Ok((next()?, next()?))
+        })
+        .collect()
+}
+
+/// Joins pairs as `application/x-www-form-urlencoded`.
+pub fn encode_pairs<K: AsRef<str>, V: AsRef<str>>(pairs: impl IntoIterator<Item = (K, V)>) -> String {
+    let mut encoded = String::new();
+    for (key, value) in pairs {
+        if !encoded.is_empty() {
+            encoded.push('&');
+        }
+        escape(key.as_ref(), &mut encoded);
+        encoded.push('=');
+        escape(value.as_ref(), &mut encoded);
+    }
+    encoded
+}
+
+fn unescape(text: &[u8]) -> Result<String, SpecError> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.iter().copied();
+    let digit = |rest: &mut dyn Iterator<Item = u8>| {
+        rest.next().and_then(|b| char::from(b).to_digit(16)).ok_or(SpecError::BadEncoding)
+    };
+    while let Some(b) = rest.next() {
+        bytes.push(match b {
+            b'+' => b' ',
+            b'%' => (digit(&mut rest)? * 16 + digit(&mut rest)?) as u8,
+            b => b,
+        });
+    }
+    String::from_utf8(bytes).map_err(|_| SpecError::BadEncoding)
+}
+
+fn escape(text: &str, out: &mut String) {
+    for b in text.bytes() {
+        match b {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' | b',' | b':' => {
+                out.push(char::from(b))
+            }
+            b => out.push_str(&format!("%{b:02X}")),
+        }
+    }
+}
+
+fn unknown(name: &str) -> SpecError {
+    let calls = ["token", "id", "deadline_ms", "op"];
+    let names = KEYS.iter().map(|key| key.name).chain(calls);
+    let near = names.map(|known| (strsim::damerau_levenshtein(known, &clip(name)), known)).min();
+    SpecError::UnknownKey {
+        key: clip(name),
+        nearest: near.filter(|(far, _)| *far <= 3).map(|(_, known)| known),
+    }
+}
+
+/// A stranger's text, short enough for a message and a log line.
+fn clip(text: &str) -> String {
+    text.chars().take(100).flat_map(char::escape_debug).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::{Fit, Gravity, Op, Quality};
+    use proptest::prelude::*;
+
+    fn parse(text: &str) -> Result<Options, SpecError> {
+        Options::parse(text.as_bytes(), &Spec::default())
+    }
+
+    #[test]
+    fn pairs_become_a_spec_and_the_rest_stays_default() {
+        let options =
+            parse("width=320&fit=cover&gravity=0.2,0.8&ops=grayscale,blur:2.5&id=a%20b&deadline_ms=500")
+                .unwrap();
+        let want = Spec {
+            width: 320,
+            fit: Fit::Cover,
+            gravity: Gravity::Focus(0.2, 0.8),
+            ops: vec![Op::Grayscale, Op::Blur(2.5)],
+            ..Spec::default()
+        };
+        assert_eq!(options.spec, want);
+        assert_eq!(options.call.id.as_deref(), Some("a b"));
+        assert_eq!(options.call.deadline, Some(Duration::from_millis(500)));
+    }
+
+    #[test]
+    fn an_unknown_key_names_itself_and_the_nearest_known_one() {
+        let error = parse("qualty=80").unwrap_err();
+        assert_eq!(error.to_string(), "unknown option 'qualty', did you mean 'quality'?");
+        assert_eq!(parse("zzzzzzzzz=1").unwrap_err().to_string(), "unknown option 'zzzzzzzzz'");
+    }
+
+    #[test]
+    fn a_value_out_of_range_names_key_value_and_what_is_accepted() {
+        assert_eq!(
+            parse("quality=0").unwrap_err().to_string(),
+            "option 'quality' is '0', it accepts 1 to 100"
+        );
+        assert_eq!(
+            parse("width=16385").unwrap_err().to_string(),
+            "option 'width' is '16385', it accepts 0 to 16384"
+        );
+        for bad in [
+            "quality=101",
+            "quality=",
+            "quality=8x",
+            "scale=9",
+            "scale=nan",
+            "fit=stretch",
+            "op=pong",
+            "deadline_ms=0",
+        ] {
+            assert!(matches!(parse(bad), Err(SpecError::BadValue { .. })), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_repeated_key_is_refused() {
+        assert_eq!(parse("quality=80&quality=80"), Err(SpecError::Repeated("quality".into())));
+    }
+
+    #[test]
+    fn contradictions_are_refused() {
+        for bad in
+            ["scale=0.5&width=10", "lossless=true", "lossless=true&format=gif", "max_bytes=1k&target=70"]
+        {
+            assert!(matches!(parse(bad), Err(SpecError::Contradiction(_))), "{bad}");
+        }
+        assert!(parse("lossless=true&format=webp").is_ok());
+    }
+
+    #[test]
+    fn broken_escapes_and_broken_utf8_are_refused() {
+        for bad in [&b"id=%4"[..], b"id=%zz", b"id=%ff", b"id=\xff"] {
+            assert_eq!(Options::parse(bad, &Spec::default()), Err(SpecError::BadEncoding));
+        }
+    }
+
+    #[test]
+    fn the_header_gives_the_size_unless_the_options_disagree() {
+        let spec = parse("quality=70").unwrap().spec.sized(800, 600).unwrap();
+        assert_eq!((spec.width, spec.height, spec.quality), (800, 600, Quality::new(70).unwrap()));
+        assert!(parse("width=100").unwrap().spec.sized(800, 0).is_err());
+        assert_eq!(parse("width=100").unwrap().spec.sized(0, 50).map(|s| (s.width, s.height)), Ok((100, 50)));
+        assert!(Spec::default().sized(16_385, 0).is_err());
+        assert!(parse("scale=0.5").unwrap().spec.sized(800, 600).is_err());
+    }
+
+    #[test]
+    fn the_canonical_form_drops_defaults_and_keeps_one_order() {
+        assert_eq!(Spec::default().canonical(), "");
+        let a = parse("quality=80&width=10&fit=fill").unwrap().spec.canonical();
+        assert_eq!(a, "width=10&quality=80");
+        assert_eq!(parse("width=10&quality=80").unwrap().spec.canonical(), a);
+    }
+
+    #[test]
+    fn a_token_is_never_shown() {
+        let options = parse("token=hunter2").unwrap();
+        assert_eq!(options.call.token.as_deref(), Some("hunter2"));
+        assert!(!format!("{options:?}").contains("hunter2"));
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_parse_or_fail_without_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let _ = Options::parse(&bytes, &Spec::default());
+        }
+
+        #[test]
+        fn pairs_survive_encoding(pairs in proptest::collection::vec((".{0,12}", ".{0,12}"), 0..6)) {
+            let kept: Vec<_> = pairs.into_iter().collect();
+            let encoded = encode_pairs(kept.iter().map(|(k, v)| (k, v)));
+            prop_assert_eq!(decode_pairs(encoded.as_bytes()).unwrap(), kept);
+        }
+
+        #[test]
+        fn the_canonical_form_reads_back_as_the_same_spec(
+            width in 0_u32..=16384, quality in 1_u8..=100, x in 0_f64..=1.0, enlarge in proptest::option::of(any::<bool>()),
+            sigma in 0.1_f32..100.0, bytes in proptest::option::of(1_u64..1 << 40),
+        ) {
+            let spec = Spec {
+                width, quality: Quality::new(quality).unwrap(), gravity: Gravity::Focus(x, 1.0 - x), enlarge,
+                ops: vec![Op::Blur(sigma)], max_bytes: bytes, ..Spec::default()
+            };
+            prop_assert_eq!(Options::parse(spec.canonical().as_bytes(), &Spec::default()).unwrap().spec, spec);
+        }
+    }
+}

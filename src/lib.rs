@@ -10,8 +10,10 @@
 pub mod format; // Format: the formats by name.
 pub mod limits; // Limits, Cancel: what one request may cost.
 pub mod pixels; // Pixels: a picture in memory.
+pub mod report; // Report: what a reply tells about its request.
 pub mod spec; // Spec: what can be asked for, its parser and canonical form.
 pub mod status; // Status: the nine outcomes and what they are called at each door.
 
 // Rooms, from the inside out.
 pub mod codec; // probe and process: bytes -> bytes.
+pub mod wire; // bytes of the TCP protocol <-> headers, options, replies.

@@ -5,10 +5,26 @@
 //! ```
 //! JPEG takes [`jpeg`]'s planar path wherever it can. Knows no sockets and no wire numbers.
 
+mod bytes; // Bytes: a checked reader.
+mod colour; // profiles to sRGB.
+mod decode; // one file a format.
+mod encode; // one file a format.
 mod error;
-pub mod geometry;
-pub mod jpeg;
+mod exif; // orientation and ownership.
+pub mod geometry; // from the asked size to where each pixel comes from.
+pub mod jpeg; // our own codec.
+mod linear; // sRGB to linear light.
+mod metadata; // what may leave with a picture.
 mod outcome;
+mod place; // turns, padding, background.
+mod probe;
+mod process;
+mod resize; // interleaved pixels.
+mod scratch;
+mod sniff; // formats by their first bytes.
 
 pub use error::CodecError;
 pub use outcome::{Encoded, SourceInfo, StageTimes, Warning, Warnings};
+pub use probe::{Probe, probe};
+pub use process::{estimate, process};
+pub use scratch::Scratch;

@@ -1,0 +1,82 @@
+//! One file a format: reads its header, its metadata and its pixels.
+
+mod jpeg;
+mod png;
+mod simple;
+mod tiff;
+mod webp;
+
+use super::error::CodecError;
+use super::metadata::Metadata;
+use super::outcome::Warnings;
+use super::probe::Probe;
+use super::scratch::Frames;
+use crate::format::Format;
+use crate::limits::Limits;
+use crate::pixels::Pixels;
+
+/// A decoded picture, as stored: not yet upright.
+#[derive(Debug)]
+pub(super) struct Decoded {
+    /// Its pixels, sRGB or whatever the profile says.
+    pub(super) pixels: Pixels,
+    /// What went missing on the way.
+    pub(super) warnings: Warnings,
+}
+
+/// What to do about data that ends early or is damaged in places.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Tolerance {
+    /// Use what could be decoded, with a warning.
+    Lenient,
+    /// Refuse it.
+    Strict,
+}
+
+/// Reads the header.
+pub(super) fn probe(format: Format, input: &[u8]) -> Result<Probe, CodecError> {
+    match format {
+        Format::Jpeg => jpeg::probe(input),
+        Format::Png => png::probe(input),
+        Format::WebP => webp::probe(input),
+        Format::Tiff => tiff::probe(input),
+        Format::Gif | Format::Bmp | Format::Qoi | Format::Pnm | Format::Ico | Format::Tga => {
+            simple::probe(format, input)
+        }
+        Format::Avif => Err(CodecError::Unsupported("AVIF is not supported".into())),
+    }
+}
+
+/// Finds what stands beside the pixels. Blocks that cannot be read are left out.
+pub(super) fn metadata(format: Format, input: &[u8]) -> Metadata<'_> {
+    match format {
+        Format::Jpeg => jpeg::metadata(input),
+        Format::Png => png::metadata(input),
+        Format::WebP => webp::metadata(input),
+        Format::Tiff => tiff::metadata(input),
+        Format::Gif | Format::Bmp | Format::Qoi | Format::Pnm | Format::Ico | Format::Tga | Format::Avif => {
+            Metadata::default()
+        }
+    }
+}
+
+/// Decodes the pixels of the file that `probe` describes.
+///
+/// # Errors
+/// [`CodecError::Damaged`] when nothing can be decoded, or not all of it and `tolerance` is strict.
+pub(super) fn decode(
+    input: &[u8],
+    probe: &Probe,
+    tolerance: Tolerance,
+    limits: &Limits,
+    frames: &mut Frames,
+) -> Result<Decoded, CodecError> {
+    limits.cancel.check()?;
+    match probe.format {
+        Format::Jpeg => jpeg::decode(input, probe, tolerance, limits),
+        Format::Png => png::decode(input, probe, tolerance, limits, frames),
+        Format::WebP => webp::decode(input, probe, limits, frames),
+        Format::Tiff => tiff::decode(input, probe, limits),
+        _ => simple::decode(input, probe, limits),
+    }
+}

@@ -1,0 +1,68 @@
+//! `Probe`: what the header of a file says, read without decoding a pixel.
+
+use super::decode;
+use super::error::CodecError;
+use super::geometry::{Orientation, Size};
+use super::sniff::sniff;
+use crate::format::Format;
+use crate::limits::Limits;
+use crate::pixels::Channels;
+
+/// What the header of a file says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Probe {
+    /// The format, told by content.
+    pub format: Format,
+    /// The size of the picture as it is stored.
+    pub stored: Size,
+    /// What EXIF says must be done to stand it upright.
+    pub orientation: Orientation,
+    /// What a pixel holds after decoding (palettes are looked up, CMYK is converted).
+    pub channels: Channels,
+    /// Bits of a stored sample, 1 to 64.
+    pub depth: u8,
+    /// Whether there is more than the one picture that is read.
+    pub animated: bool,
+    /// Bytes that decoding needs besides the decoded pixels.
+    pub working: u64,
+}
+
+impl Probe {
+    /// The size of the picture when it stands upright.
+    pub fn upright(&self) -> Size {
+        self.orientation.turned(self.stored)
+    }
+
+    /// Bytes of the decoded pixels.
+    pub fn decoded_bytes(&self) -> u64 {
+        self.stored.pixels().saturating_mul(self.channels.count() as u64)
+    }
+}
+
+/// Reads the header of `input` and refuses a picture over `limits` before anything is spent on it.
+///
+/// # Errors
+/// [`CodecError::Unsupported`] for what is no image of a known format, [`CodecError::Damaged`] for a
+/// header that cannot be read, [`CodecError::TooLarge`] for a picture over the limits.
+pub fn probe(input: &[u8], limits: &Limits) -> Result<Probe, CodecError> {
+    let probe = decode::probe(sniff(input)?, input)?;
+    let Size { width, height } = probe.stored;
+    if width == 0 || height == 0 {
+        return Err(CodecError::damaged(probe.format, format_args!("the picture is {width}x{height}")));
+    }
+    let too_large = |what, value, max| Err(CodecError::TooLarge { what, value, max });
+    if width > limits.max_side {
+        return too_large("the width of the picture in pixels", width.into(), limits.max_side.into());
+    }
+    if height > limits.max_side {
+        return too_large("the height of the picture in pixels", height.into(), limits.max_side.into());
+    }
+    if probe.stored.pixels() > limits.max_pixels {
+        return too_large("the size of the picture in pixels", probe.stored.pixels(), limits.max_pixels);
+    }
+    let bytes = probe.decoded_bytes().saturating_add(probe.working);
+    if bytes > limits.request_memory {
+        return too_large("the memory for decoding in bytes", bytes, limits.request_memory);
+    }
+    Ok(probe)
+}

@@ -16,4 +16,5 @@ pub mod status; // Status: the nine outcomes and what they are called at each do
 
 // Rooms, from the inside out.
 pub mod codec; // probe and process: bytes -> bytes.
+pub mod ops; // apply: picture operations, pixels -> pixels.
 pub mod wire; // bytes of the TCP protocol <-> headers, options, replies.

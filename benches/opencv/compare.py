@@ -1,0 +1,200 @@
+#!/usr/bin/env python3
+"""Measures the picture operations against OpenCV, which defines them.
+
+    python3 -m venv /tmp/opencv && /tmp/opencv/bin/pip install opencv-python-headless numpy
+    cargo build --release --example apply_ops
+    /tmp/opencv/bin/python benches/opencv/compare.py photo.jpg [photo.jpg ...] [--width 1024] [--only denoise,sift]
+
+Each photo is resized to the given width by OpenCV, and both sides work on those pixels, on one thread. The table
+has one line per photo and measure: what was measured, the value, the bar it has to reach, and how long both
+took. The exit code is 1 when a bar is missed.
+"""
+
+import argparse
+import pathlib
+import re
+import subprocess
+import sys
+import time
+
+import cv2
+import numpy as np
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+PROGRAM = ROOT / "target" / "release" / "examples" / "apply_ops"
+CORNER_MARK = 2  # radius of a corner's disc, in pixels
+
+
+def ours(ops, picture, repeats=1):
+    """The picture (RGB or grey) after `ops`, what the program said, and its fastest run in milliseconds."""
+    kind = b"P6" if picture.ndim == 3 else b"P5"
+    height, width = picture.shape[:2]
+    body = kind + b"\n%d %d\n255\n" % (width, height) + np.ascontiguousarray(picture).tobytes()
+    run = subprocess.run([PROGRAM, ops, str(repeats)], input=body, capture_output=True, check=False)
+    if run.returncode != 0:
+        sys.exit(f"apply_ops {ops}: {run.stderr.decode()}")
+    said = run.stderr.decode()
+    header = re.match(rb"(P[56])\s(\d+)\s(\d+)\s255\s", run.stdout)
+    width, height = int(header[2]), int(header[3])
+    shape = (height, width) if header[1] == b"P5" else (height, width, 3)
+    result = np.frombuffer(run.stdout, np.uint8, offset=header.end()).reshape(shape)
+    return result, said, float(re.search(r"([\d.]+) ms", said).group(1))
+
+
+def theirs(work, repeats=1):
+    """What `work` gives, and its fastest run in milliseconds."""
+    fastest = float("inf")
+    for _ in range(repeats):
+        start = time.perf_counter()
+        result = work()
+        fastest = min(fastest, (time.perf_counter() - start) * 1e3)
+    return result, fastest
+
+
+def within_one(a, b):
+    """Share of pixels with no sample more than one level off, in percent."""
+    apart = np.abs(a.astype(int) - b.astype(int))
+    return 100 * np.mean((apart if apart.ndim == 2 else apart.max(axis=2)) <= 1)
+
+
+def psnr(a, b):
+    error = np.mean((a.astype(float) - b.astype(float)) ** 2)
+    return 10 * np.log10(255**2 / error) if error else float("inf")
+
+
+def edge_f1(found, reference):
+    """F1 of two edge maps, an edge pixel counting as found within one pixel."""
+    grow = lambda edges: cv2.dilate(edges, np.ones((3, 3), np.uint8))
+    precision = np.mean(grow(reference)[found > 0] > 0)
+    recall = np.mean(grow(found)[reference > 0] > 0)
+    return 2 * precision * recall / (precision + recall)
+
+
+def shared_marks(marked, source, reference):
+    """Marked pixels that both have, in percent of all that either has."""
+    red = (marked == (255, 0, 0)).all(axis=2) & (source != (255, 0, 0)).any(axis=2)
+    return 100 * np.sum(red & reference) / max(1, np.sum(red | reference))
+
+
+def key_points(said):
+    """x, y, size and angle of each key point that the program printed."""
+    lines = [line.split()[1:] for line in said.splitlines() if line.startswith("keypoint ")]
+    return np.array(lines, float).reshape(-1, 4)
+
+
+def recall_of_strongest(found, reference, count=500):
+    """Share of the strongest reference key points with one of ours within 2 pixels and 20 % of the size."""
+    strongest = sorted(reference, key=lambda point: -point.response)[:count]
+    hits = 0
+    for point in strongest:
+        near = np.hypot(found[:, 0] - point.pt[0], found[:, 1] - point.pt[1]) <= 2
+        alike = np.abs(found[:, 2] - point.size) <= 0.2 * point.size
+        hits += bool(np.any(near & alike))
+    return 100 * hits / max(1, len(strongest))
+
+
+def luma_equalized(rgb):
+    ycrcb = cv2.cvtColor(rgb, cv2.COLOR_RGB2YCrCb)
+    ycrcb[..., 0] = cv2.equalizeHist(ycrcb[..., 0])
+    return cv2.cvtColor(ycrcb, cv2.COLOR_YCrCb2RGB)
+
+
+def corner_marks(gray):
+    response = cv2.cornerHarris(gray, 2, 3, 0.04)
+    reach = np.arange(-CORNER_MARK, CORNER_MARK + 1)
+    disc = (reach[:, None] ** 2 + reach**2 <= CORNER_MARK**2).astype(np.uint8)
+    return cv2.dilate((response > 0.1 * response.max()).astype(np.uint8), disc) > 0
+
+
+def square(radius):
+    return np.ones((2 * radius + 1, 2 * radius + 1), np.uint8)
+
+
+def sharpened(rgb, sigma):
+    return cv2.addWeighted(rgb, 2, cv2.GaussianBlur(rgb, (0, 0), sigma), -1, 0)
+
+
+def contrasted(rgb, percent):
+    factor = 1 + percent / 100
+    return cv2.addWeighted(rgb, factor, rgb, 0, 128 * (1 - factor))
+
+
+def pictures(rgb):
+    """(operation, measure, bar, OpenCV's way, compare) for what gives a picture."""
+    gray = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
+    same, close = ("within 1 level %", 99.9, within_one), ("PSNR dB", 40, psnr)
+    return [
+        ("grayscale", *same, lambda: cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)),
+        ("invert", *same, lambda: cv2.bitwise_not(rgb)),
+        ("equalize", *same, lambda: luma_equalized(rgb)),
+        ("threshold:120", *same, lambda: cv2.threshold(gray, 120, 255, cv2.THRESH_BINARY)[1]),
+        ("erode:1", *same, lambda: cv2.erode(rgb, square(1))),
+        ("erode:2", *same, lambda: cv2.erode(rgb, square(2))),
+        ("dilate:2", *same, lambda: cv2.dilate(rgb, square(2))),
+        ("dilate:15", *same, lambda: cv2.dilate(rgb, square(15))),
+        ("brightness:40", *close, lambda: cv2.add(rgb, (40, 40, 40, 0))),
+        ("contrast:30", *close, lambda: contrasted(rgb, 30)),
+        ("blur:0.8", *close, lambda: cv2.GaussianBlur(rgb, (0, 0), 0.8)),
+        ("blur:2.5", *close, lambda: cv2.GaussianBlur(rgb, (0, 0), 2.5)),
+        ("blur:6", *close, lambda: cv2.GaussianBlur(rgb, (0, 0), 6)),
+        ("blur:12", *close, lambda: cv2.GaussianBlur(rgb, (0, 0), 12)),
+        ("blur:40", *close, lambda: cv2.GaussianBlur(rgb, (0, 0), 40)),
+        ("sharpen:1", *close, lambda: sharpened(rgb, 1)),
+        ("sharpen:3", *close, lambda: sharpened(rgb, 3)),
+        ("median:1", *close, lambda: cv2.medianBlur(rgb, 3)),
+        ("median:2", *close, lambda: cv2.medianBlur(rgb, 5)),
+        ("median:5", *close, lambda: cv2.medianBlur(rgb, 11)),
+        ("median:20", *close, lambda: cv2.medianBlur(rgb, 41)),
+        ("edges:90:180", "F1 within 1 px", 0.95, edge_f1, lambda: cv2.Canny(gray, 90, 180)),
+        ("corners", "shared marks %", 95, lambda a, b: shared_marks(a, rgb, b), lambda: corner_marks(gray)),
+        ("denoise:10", "PSNR dB", 35, psnr, lambda: cv2.fastNlMeansDenoisingColored(rgb[..., ::-1].copy(), None, 10, 10, 7, 21)[..., ::-1]),
+    ]
+
+
+class Table:
+    def __init__(self):
+        self.missed = 0
+        print(f"{'photo':24} {'operation':14} {'measure':22} {'value':>9} {'bar':>8}      {'ours ms':>9} {'cv2 ms':>9}")
+
+    def line(self, photo, operation, measure, value, bar, fine, times=("", "")):
+        self.missed += not fine
+        ms = [f"{t:9.1f}" if t != "" else " " * 9 for t in times]
+        print(f"{photo[:24]:24} {operation:14} {measure:22} {value:9.3f} {bar:>8} {'ok  ' if fine else 'MISS'} {ms[0]} {ms[1]}", flush=True)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("photos", nargs="+", type=pathlib.Path)
+    parser.add_argument("--width", type=int, default=1024)
+    parser.add_argument("--only", default="", help="operations to run, by name")
+    parser.add_argument("--repeats", type=int, default=3)
+    args = parser.parse_args()
+    cv2.setNumThreads(1)
+    only = set(filter(None, args.only.split(",")))
+    table = Table()
+    for path in args.photos:
+        photo = cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB)
+        height = round(photo.shape[0] * args.width / photo.shape[1])
+        rgb = cv2.resize(photo, (args.width, height), interpolation=cv2.INTER_AREA)
+        for operation, measure, bar, compare, work in pictures(rgb):
+            if only and operation.split(":")[0] not in only:
+                continue
+            reference, cv_ms = theirs(work, args.repeats)
+            result, _, our_ms = ours(operation, rgb, args.repeats)
+            value = compare(result, reference)
+            table.line(path.stem, operation, measure, value, f">= {bar}", value >= bar, (our_ms, cv_ms))
+            if operation.startswith("denoise"):
+                table.line(path.stem, operation, "times cv2's time", our_ms / cv_ms, "<= 1.5", our_ms <= 1.5 * cv_ms)
+        if not only or "sift" in only:
+            gray = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
+            reference, cv_ms = theirs(lambda: cv2.SIFT_create().detect(gray, None), args.repeats)
+            _, said, our_ms = ours("sift", rgb, args.repeats)
+            found = key_points(said)
+            recall = recall_of_strongest(found, reference)
+            table.line(path.stem, "sift", "strongest found %", recall, ">= 85", recall >= 85, (our_ms, cv_ms))
+            table.line(path.stem, "sift", "points per cv2's", len(found) / max(1, len(reference)), "0.9..1.1", 0.9 <= len(found) / max(1, len(reference)) <= 1.1)
+    sys.exit(1 if table.missed else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,105 @@
+//! `Ticket`: the caller's end of a queued job, and `Slot`, the queue's end.
+
+use super::Shared;
+use super::budget::Reservation;
+use super::job::{Done, Job, JobError};
+use crate::limits::Cancel;
+use crate::spec::Spec;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// How often a waiting caller looks whether its result is still wanted.
+const GLANCE: Duration = Duration::from_millis(25);
+
+/// A job in the queue or on a worker. Dropping the ticket gives the job up.
+#[derive(Debug)]
+pub struct Ticket {
+    slot: Arc<Slot>,
+    result: Receiver<Result<Done, JobError>>,
+    cancel: Cancel,
+    queue_deadline: Instant,
+    engine: Arc<Shared>,
+}
+
+impl Ticket {
+    /// Waits for the result. `still_wanted` is asked now and then; when it says no the job is given up.
+    ///
+    /// # Errors
+    /// [`JobError`]; `Busy` when no worker was free for too long.
+    pub fn wait(self, mut still_wanted: impl FnMut() -> bool) -> Result<Done, JobError> {
+        loop {
+            match self.result.recv_timeout(GLANCE) {
+                Ok(outcome) => return outcome,
+                Err(RecvTimeoutError::Disconnected) => return Err(JobError::Panicked),
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+            if !still_wanted() {
+                return Err(JobError::Abandoned);
+            }
+            if Instant::now() >= self.queue_deadline && self.slot.take().is_some() {
+                let state = self.engine.lock();
+                return Err(self.engine.busy(&state));
+            }
+        }
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        self.cancel.cancel();
+        drop(self.slot.take());
+    }
+}
+
+/// A place in the queue. Emptied by a worker that starts the job, or by the caller that gives it up.
+#[derive(Debug)]
+pub(super) struct Slot(Mutex<Option<Pending>>);
+
+/// A job with all that a worker needs.
+#[derive(Debug)]
+pub(super) struct Pending {
+    pub(super) body: Vec<u8>,
+    pub(super) spec: Spec,
+    pub(super) memory: Reservation,
+    pub(super) cancel: Cancel,
+    pub(super) queued_at: Instant,
+    pub(super) reply: SyncSender<Result<Done, JobError>>,
+    /// Bytes that the job needs in all while it runs.
+    needs: u64,
+}
+
+impl Slot {
+    pub(super) fn new(
+        job: Job,
+        needs: u64,
+        cancel: Cancel,
+        now: Instant,
+        queue_timeout: Duration,
+        engine: &Arc<Shared>,
+    ) -> (Arc<Slot>, Ticket) {
+        let (reply, result) = mpsc::sync_channel(1);
+        let Job { body, memory, spec, deadline: _ } = job;
+        let pending = Pending { body, spec, memory, cancel: cancel.clone(), queued_at: now, reply, needs };
+        let slot = Arc::new(Slot(Mutex::new(Some(pending))));
+        let queue_deadline = now + queue_timeout;
+        let ticket = Ticket { slot: slot.clone(), result, cancel, queue_deadline, engine: engine.clone() };
+        (slot, ticket)
+    }
+
+    /// Reserves the memory that the job needs; `alone` when no other job runs, so that it always gets it.
+    /// A job that was given up needs none.
+    pub(super) fn reserve(&self, alone: bool) -> bool {
+        let mut slot = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(pending) = slot.as_mut() else { return true };
+        let needs = pending.needs.max(pending.memory.bytes());
+        if alone {
+            pending.memory.force(needs);
+        }
+        pending.memory.resize(needs).is_ok()
+    }
+
+    pub(super) fn take(&self) -> Option<Pending> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}

@@ -1,0 +1,195 @@
+//! Who is connected: the caps on connections, and which one to put out when the house is full.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Shutdown, TcpStream};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// All open connections.
+#[derive(Debug)]
+pub(super) struct Registry {
+    max: usize,
+    per_ip: usize,
+    born: Instant,
+    open: Mutex<Open>,
+    empty: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Open {
+    next_id: u64,
+    guests: HashMap<u64, Guest>,
+    by_ip: HashMap<IpAddr, usize>,
+}
+
+#[derive(Debug)]
+struct Guest {
+    ip: IpAddr,
+    socket: TcpStream,
+    idle: Arc<Idle>,
+}
+
+/// Since when a connection has been idle, in milliseconds of the registry's life; `BUSY` while it is not.
+#[derive(Debug)]
+struct Idle(AtomicU64);
+
+const BUSY: u64 = u64::MAX;
+
+/// Why a connection is turned away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Full {
+    #[error("too many connections")]
+    House,
+    #[error("too many connections from this address")]
+    Address,
+}
+
+impl Registry {
+    pub(super) fn new(max: usize, per_ip: usize) -> Arc<Registry> {
+        let (open, empty) = (Mutex::default(), Condvar::new());
+        Arc::new(Registry { max, per_ip, born: Instant::now(), open, empty })
+    }
+
+    /// Lets a connection in; when the house is full the guest that has been idle for longest has to go.
+    pub(super) fn enter(self: &Arc<Self>, ip: IpAddr, socket: TcpStream) -> Result<Seat, Full> {
+        let mut open = self.lock();
+        if open.by_ip.get(&ip).is_some_and(|n| *n >= self.per_ip) {
+            return Err(Full::Address);
+        }
+        if open.guests.len() >= self.max {
+            let idle_since = |guest: &Guest| guest.idle.0.load(Ordering::Relaxed);
+            let longest = open.guests.iter().min_by_key(|(_, guest)| idle_since(guest));
+            let id = longest
+                .filter(|(_, guest)| idle_since(guest) != BUSY)
+                .map(|(id, _)| *id)
+                .ok_or(Full::House)?;
+            open.remove(id);
+        }
+        let id = open.next_id;
+        open.next_id += 1;
+        let idle = Arc::new(Idle(AtomicU64::new(BUSY)));
+        open.guests.insert(id, Guest { ip, socket, idle: idle.clone() });
+        *open.by_ip.entry(ip).or_default() += 1;
+        Ok(Seat { id, idle, registry: self.clone() })
+    }
+
+    /// How many connections are open.
+    pub(super) fn len(&self) -> usize {
+        self.lock().guests.len()
+    }
+
+    /// Closes the connections that wait for a request; the others finish theirs.
+    pub(super) fn close_idle(&self) {
+        for guest in self.lock().guests.values() {
+            if guest.idle.0.load(Ordering::Relaxed) != BUSY {
+                let _ = guest.socket.shutdown(Shutdown::Read); // it may be gone already
+            }
+        }
+    }
+
+    /// Waits until everybody has left, at most `patience`. Whether they have.
+    pub(super) fn wait_until_empty(&self, patience: Duration) -> bool {
+        let open = self.lock();
+        let waited = self.empty.wait_timeout_while(open, patience, |open| !open.guests.is_empty());
+        waited.unwrap_or_else(PoisonError::into_inner).0.guests.is_empty()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Open> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Open {
+    fn remove(&mut self, id: u64) {
+        let Some(guest) = self.guests.remove(&id) else { return };
+        let _ = guest.socket.shutdown(Shutdown::Both); // it may be gone already
+        if let Some(n) = self.by_ip.get_mut(&guest.ip) {
+            *n -= 1;
+            if *n == 0 {
+                self.by_ip.remove(&guest.ip);
+            }
+        }
+    }
+}
+
+/// A place in the registry, given back on drop.
+#[derive(Debug)]
+pub(super) struct Seat {
+    id: u64,
+    idle: Arc<Idle>,
+    registry: Arc<Registry>,
+}
+
+impl Seat {
+    /// The connection waits for a request: it may be put out.
+    pub(super) fn idle(&self) {
+        let now = self.registry.born.elapsed().as_millis() as u64;
+        self.idle.0.store(now, Ordering::Relaxed);
+    }
+
+    /// The connection has a request in hand.
+    pub(super) fn busy(&self) {
+        self.idle.0.store(BUSY, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let mut open = self.registry.lock();
+        open.remove(self.id);
+        if open.guests.is_empty() {
+            self.registry.empty.notify_all();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Read;
+    use std::net::{Ipv4Addr, TcpListener};
+
+    const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    const THERE: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1));
+
+    fn socket() -> (TcpStream, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        (listener.accept().unwrap().0, peer)
+    }
+
+    #[test]
+    fn one_address_gets_no_more_than_its_share() {
+        let registry = Registry::new(10, 1);
+        let first = registry.enter(HERE, socket().0).unwrap();
+        assert_eq!(registry.enter(HERE, socket().0).unwrap_err(), Full::Address);
+        let _other = registry.enter(THERE, socket().0).unwrap();
+        drop(first);
+        assert!(registry.enter(HERE, socket().0).is_ok());
+    }
+
+    #[test]
+    fn a_full_house_puts_out_the_longest_idle_and_nobody_who_works() {
+        let registry = Registry::new(2, 10);
+        let (ours, mut peer) = socket();
+        let idle = registry.enter(HERE, ours).unwrap();
+        let _busy = registry.enter(HERE, socket().0).unwrap();
+        assert_eq!(registry.enter(HERE, socket().0).unwrap_err(), Full::House);
+        idle.idle();
+        let _new = registry.enter(HERE, socket().0).unwrap();
+        assert_eq!(registry.len(), 2);
+        assert_eq!(peer.read(&mut [0]).unwrap(), 0, "the idle peer sees its connection close");
+        drop(idle);
+        assert_eq!(registry.len(), 2);
+    }
+
+    #[test]
+    fn the_house_is_empty_when_all_have_left() {
+        let registry = Registry::new(2, 2);
+        let seat = registry.enter(HERE, socket().0).unwrap();
+        assert!(!registry.wait_until_empty(Duration::from_millis(1)));
+        drop(seat);
+        assert!(registry.wait_until_empty(Duration::from_millis(1)));
+    }
+}

@@ -1,0 +1,185 @@
+//! `Timed`: a socket under the deadline of the stage that the connection is in.
+
+use std::io::{self, IoSlice, Read, Write};
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+/// Socket timeouts are set in steps of this, so that a stage needs few system calls.
+const STEP: Duration = Duration::from_millis(100);
+
+/// What a connection is waiting for; named in the log when its time is up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// The next request on an open connection.
+    Idle,
+    /// The header and options of a request.
+    Header,
+    /// The image.
+    Body,
+    /// The peer to take the reply.
+    Write,
+}
+
+impl Stage {
+    /// The word for logs and metrics.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Stage::Idle => "idle_timeout",
+            Stage::Header => "header_timeout",
+            Stage::Body => "body_timeout",
+            Stage::Write => "write_timeout",
+        }
+    }
+}
+
+/// A socket whose reads and writes fail with `TimedOut` at the deadline of the current stage, or when the
+/// peer makes no progress for the stage's stall time.
+#[derive(Debug)]
+pub(super) struct Timed {
+    socket: TcpStream,
+    stage: Stage,
+    deadline: Instant,
+    stall: Duration,
+    /// From the first byte of a request the header has this long.
+    header: Duration,
+    read_timeout: Option<Duration>,
+    write_timeout: Option<Duration>,
+}
+
+impl Timed {
+    /// Wraps a blocking socket; the first header is due within `header`.
+    pub(super) fn new(socket: TcpStream, header: Duration) -> Timed {
+        let deadline = Instant::now() + header;
+        let (read_timeout, write_timeout) = (None, None);
+        Timed { socket, stage: Stage::Header, deadline, stall: header, header, read_timeout, write_timeout }
+    }
+
+    /// Waits for the next request: at most `idle` for its first byte, then the header's time.
+    pub(super) fn await_request(&mut self, idle: Duration) {
+        self.enter(Stage::Idle, idle, idle);
+    }
+
+    /// Starts a stage that must be over within `total`, with no pause longer than `stall`.
+    pub(super) fn enter(&mut self, stage: Stage, total: Duration, stall: Duration) {
+        self.stage = stage;
+        self.deadline = Instant::now() + total;
+        self.stall = stall;
+    }
+
+    /// The stage that the connection is in.
+    pub(super) fn stage(&self) -> Stage {
+        self.stage
+    }
+
+    /// The socket itself.
+    pub(super) fn socket(&self) -> &TcpStream {
+        &self.socket
+    }
+
+    /// Time until the next read or write has to be given up, rounded up to [`STEP`].
+    fn patience(&self) -> io::Result<Duration> {
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        let steps = left.min(self.stall).as_nanos().div_ceil(STEP.as_nanos());
+        Ok(STEP.saturating_mul(steps.try_into().unwrap_or(u32::MAX)))
+    }
+
+    fn before_read(&mut self) -> io::Result<()> {
+        let patience = Some(self.patience()?);
+        if self.read_timeout != patience {
+            self.socket.set_read_timeout(patience)?;
+            self.read_timeout = patience;
+        }
+        Ok(())
+    }
+
+    fn before_write(&mut self) -> io::Result<()> {
+        let patience = Some(self.patience()?);
+        if self.write_timeout != patience {
+            self.socket.set_write_timeout(patience)?;
+            self.write_timeout = patience;
+        }
+        Ok(())
+    }
+}
+
+/// A socket timeout is `WouldBlock` on Unix and `TimedOut` on Windows: one word for both from here on.
+fn named(error: io::Error) -> io::Error {
+    match error.kind() {
+        io::ErrorKind::WouldBlock => io::ErrorKind::TimedOut.into(),
+        _ => error,
+    }
+}
+
+impl Read for Timed {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.before_read()?;
+        let got = self.socket.read(buffer).map_err(named)?;
+        if self.stage == Stage::Idle && got > 0 {
+            self.enter(Stage::Header, self.header, self.header);
+        }
+        Ok(got)
+    }
+}
+
+impl Write for Timed {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.before_write()?;
+        self.socket.write(bytes).map_err(named)
+    }
+
+    fn write_vectored(&mut self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.before_write()?;
+        self.socket.write_vectored(parts).map_err(named)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.socket.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::TcpListener;
+
+    fn pair() -> (Timed, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        (Timed::new(listener.accept().unwrap().0, Duration::from_millis(200)), peer)
+    }
+
+    #[test]
+    fn silence_ends_at_the_deadline_of_the_stage() {
+        let (mut timed, _peer) = pair();
+        let error = timed.read(&mut [0]).unwrap_err();
+        assert_eq!((error.kind(), timed.stage()), (io::ErrorKind::TimedOut, Stage::Header));
+    }
+
+    #[test]
+    fn the_first_byte_turns_idling_into_a_header() {
+        let (mut timed, mut peer) = pair();
+        timed.await_request(Duration::from_secs(60));
+        peer.write_all(b"x").unwrap();
+        assert_eq!(timed.read(&mut [0; 12]).unwrap(), 1);
+        assert_eq!(timed.stage(), Stage::Header);
+        assert_eq!(timed.read(&mut [0]).unwrap_err().kind(), io::ErrorKind::TimedOut);
+    }
+
+    #[test]
+    fn a_drip_does_not_extend_a_stage() {
+        let (mut timed, mut peer) = pair();
+        timed.enter(Stage::Body, Duration::from_millis(300), Duration::from_millis(300));
+        let dripper = std::thread::spawn(move || {
+            while peer.write_all(b"x").is_ok() {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+        });
+        let error = std::iter::repeat_with(|| timed.read(&mut [0])).find_map(Result::err).unwrap();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        drop(timed);
+        dripper.join().unwrap();
+    }
+}

@@ -1,0 +1,148 @@
+//! How the values of settings are written: numbers, bytes, pixels, times, words.
+
+use super::LogFormat;
+use crate::spec::Quality;
+use std::time::Duration;
+
+/// A value of a setting. `show` writes what `read` takes.
+pub(super) trait Value: Sized {
+    fn read(text: &str) -> Option<Self>;
+    fn show(&self) -> String;
+}
+
+const BYTES: &[(&str, u64)] =
+    &[("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("MP", 1_000_000), ("B", 1)];
+
+/// A positive number, alone or in GiB, MiB, KiB or MP (a million pixels).
+impl Value for u64 {
+    fn read(text: &str) -> Option<Self> {
+        let unit = BYTES.iter().find_map(|(unit, factor)| Some((text.strip_suffix(unit)?, *factor)));
+        let (digits, factor) = unit.unwrap_or((text, 1));
+        digits.trim_end().parse::<u64>().ok()?.checked_mul(factor).filter(|n| *n > 0)
+    }
+
+    fn show(&self) -> String {
+        let binary = BYTES[..3].iter().find(|(_, factor)| self.is_multiple_of(*factor));
+        match binary {
+            Some((unit, factor)) => format!("{}{unit}", self / factor),
+            None if self.is_multiple_of(1_000_000) => format!("{}MP", self / 1_000_000),
+            None => self.to_string(),
+        }
+    }
+}
+
+impl Value for u32 {
+    fn read(text: &str) -> Option<Self> {
+        text.parse().ok().filter(|n| *n > 0)
+    }
+
+    fn show(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl Value for usize {
+    fn read(text: &str) -> Option<Self> {
+        text.parse().ok().filter(|n| (1..=1 << 20).contains(n))
+    }
+
+    fn show(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl Value for Quality {
+    fn read(text: &str) -> Option<Self> {
+        Quality::new(text.parse().ok()?)
+    }
+
+    fn show(&self) -> String {
+        self.get().to_string()
+    }
+}
+
+impl Value for Duration {
+    fn read(text: &str) -> Option<Self> {
+        let (digits, factor) = match text.strip_suffix("ms") {
+            Some(digits) => (digits, 1),
+            None => match text.strip_suffix('m') {
+                Some(digits) => (digits, 60_000),
+                None => (text.strip_suffix('s').unwrap_or(text), 1000),
+            },
+        };
+        let ms = digits.parse::<u64>().ok()?.checked_mul(factor)?;
+        (1..=86_400_000).contains(&ms).then(|| Duration::from_millis(ms))
+    }
+
+    fn show(&self) -> String {
+        match self.as_millis() {
+            ms if ms.is_multiple_of(1000) => format!("{}s", ms / 1000),
+            ms => format!("{ms}ms"),
+        }
+    }
+}
+
+impl Value for String {
+    fn read(text: &str) -> Option<Self> {
+        (!text.is_empty()).then(|| text.to_owned())
+    }
+
+    fn show(&self) -> String {
+        self.clone()
+    }
+}
+
+impl Value for bool {
+    fn read(text: &str) -> Option<Self> {
+        text.parse().ok()
+    }
+
+    fn show(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl Value for LogFormat {
+    fn read(text: &str) -> Option<Self> {
+        match text {
+            "auto" => Some(LogFormat::Auto),
+            "text" => Some(LogFormat::Text),
+            "json" => Some(LogFormat::Json),
+            _ => None,
+        }
+    }
+
+    fn show(&self) -> String {
+        match self {
+            LogFormat::Auto => "auto",
+            LogFormat::Text => "text",
+            LogFormat::Json => "json",
+        }
+        .to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_and_pixels_take_units() {
+        assert_eq!(u64::read("32MiB"), Some(32 << 20));
+        assert_eq!(u64::read("50MP"), Some(50_000_000));
+        assert_eq!(u64::read("50000000").map(|n| n.show()).as_deref(), Some("50MP"));
+        for bad in ["", "0", "-1", "1.5", "99999999999GiB", "MiB"] {
+            assert_eq!(u64::read(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn times_take_units_and_mean_seconds_without_one() {
+        assert_eq!(Duration::read("5"), Some(Duration::from_secs(5)));
+        assert_eq!(Duration::read("250ms"), Some(Duration::from_millis(250)));
+        assert_eq!(Duration::read("2m"), Some(Duration::from_secs(120)));
+        for bad in ["", "0", "s", "-1s", "1h", "999999999s"] {
+            assert_eq!(Duration::read(bad), None, "{bad}");
+        }
+    }
+}

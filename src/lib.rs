@@ -18,3 +18,8 @@ pub mod status; // Status: the nine outcomes and what they are called at each do
 pub mod codec; // probe and process: bytes -> bytes.
 pub mod ops; // apply: picture operations, pixels -> pixels.
 pub mod wire; // bytes of the TCP protocol <-> headers, options, replies.
+pub mod engine; // admission, one queue, a pool of workers.
+pub mod access_log; // the one line logged for each request.
+pub mod server; // the blocking TCP door.
+pub mod config; // the server's settings, from flags and environment.
+pub mod client; // the blocking client.

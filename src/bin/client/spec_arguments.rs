@@ -1,0 +1,59 @@
+//! The options of a request as flags: one for each key of the vocabulary, `--max-bytes` for `max_bytes`.
+
+use clap::{Arg, ArgMatches, Args, Command, Error, FromArgMatches};
+use imgsrv::spec::{KEYS, Options, Spec, SpecError};
+
+/// The size that the original client asks for when none is given.
+const DEFAULT_SIZE: [(&str, &str); 2] = [("width", "800"), ("height", "600")];
+
+/// What was typed, as pairs for the parser that all doors share.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct SpecArguments {
+    pairs: Vec<(String, String)>,
+}
+
+impl SpecArguments {
+    /// What to make of a picture.
+    pub(crate) fn spec(&self) -> Result<Spec, SpecError> {
+        let given = |name: &str| self.pairs.iter().any(|(key, _)| key == name);
+        let mut pairs = self.pairs.clone();
+        if !given("scale") {
+            let missing = DEFAULT_SIZE.into_iter().filter(|(key, _)| !given(key));
+            pairs.extend(missing.map(|(key, value)| (key.to_owned(), value.to_owned())));
+        }
+        Ok(Options::from_pairs(&pairs, &Spec::default())?.spec)
+    }
+}
+
+impl Args for SpecArguments {
+    fn augment_args(command: Command) -> Command {
+        let flags = KEYS.iter().map(|key| {
+            let default =
+                DEFAULT_SIZE.iter().find(|(name, _)| *name == key.name).map_or(key.default, |(_, size)| size);
+            Arg::new(key.name)
+                .long(key.name.replace('_', "-"))
+                .value_name("VALUE")
+                .allow_hyphen_values(true)
+                .help_heading("Options of the result")
+                .help(format!("{}: {} [default: {default}]", key.meaning, key.accepts))
+        });
+        command.args(flags)
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}
+
+impl FromArgMatches for SpecArguments {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, Error> {
+        let typed =
+            |name: &str| matches.get_one::<String>(name).map(|value| (name.to_owned(), value.clone()));
+        Ok(SpecArguments { pairs: KEYS.iter().filter_map(|key| typed(key.name)).collect() })
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}

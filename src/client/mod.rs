@@ -1,0 +1,216 @@
+//! A blocking client: connect with retries, send an image, receive the result.
+//!
+//! ```no_run
+//! use imgsrv::client::{Client, Settings};
+//! use imgsrv::spec::Spec;
+//!
+//! let mut client = Client::connect(&Settings::default())?;
+//! let photo = std::fs::read("photo.jpg")?;
+//! let small = client.request(&photo, &Spec { width: 800, ..Spec::default() })?;
+//! std::fs::write("small.jpg", small.payload)?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod retry;
+
+pub use retry::Backoff;
+
+use crate::report::Report;
+use crate::spec::{Spec, encode_pairs};
+use crate::status::Status;
+use crate::wire::{self, Form, Header, MAX_BODY_LEN, Reply, WireError};
+use std::io;
+use std::net::{TcpStream, ToSocketAddrs};
+use std::time::Duration;
+
+/// Where the server is and how patient the client.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// `host:port`. Default: `127.0.0.1:65432`.
+    pub server: String,
+    /// For connecting to one address. Default: 5 s.
+    pub connect_timeout: Duration,
+    /// Longest pause while sending or waiting for a reply. Default: 60 s.
+    pub timeout: Duration,
+    /// How often and when to try a failed connection again. Default: not at all.
+    pub retries: Backoff,
+    /// Largest reply that is accepted, in bytes. Default: 256 MiB.
+    pub max_reply: u32,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            server: "127.0.0.1:65432".into(),
+            connect_timeout: Duration::from_secs(5),
+            timeout: Duration::from_secs(60),
+            retries: Backoff::none(),
+            max_reply: 256 << 20,
+        }
+    }
+}
+
+/// Why a request has no result.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// Nobody answers at the address: is the server running, and is the address right?
+    #[error("cannot connect to {server}: {source}")]
+    Unreachable {
+        /// The address as it was given.
+        server: String,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The connection broke or took too long. The request may be sent again.
+    #[error("the connection to {server} failed: {source}")]
+    Broken {
+        /// The address as it was given.
+        server: String,
+        /// What went wrong.
+        source: WireError,
+    },
+    /// The server understood and says no.
+    #[error("{message}")]
+    Refused {
+        /// What it says about the request.
+        report: Box<Report>,
+        /// Its message.
+        message: String,
+    },
+    /// The image cannot be sent: the protocol has 31 bits for its length.
+    #[error("the image is {0} bytes long, the protocol carries at most 2147483647")]
+    TooLong(usize),
+}
+
+impl ClientError {
+    /// The status that says the same, for exit codes.
+    pub fn status(&self) -> Status {
+        match self {
+            ClientError::Unreachable { .. } => Status::Busy,
+            ClientError::Broken { .. } => Status::Timeout,
+            ClientError::Refused { report, .. } => report.status,
+            ClientError::TooLong(_) => Status::TooLarge,
+        }
+    }
+}
+
+/// A connection to a server. Requests on it are answered one after another.
+#[derive(Debug)]
+pub struct Client {
+    socket: TcpStream,
+    server: String,
+    max_reply: u32,
+}
+
+impl Client {
+    /// Connects, trying again as `settings.retries` says.
+    ///
+    /// # Errors
+    /// [`ClientError::Unreachable`] with the last reason.
+    pub fn connect(settings: &Settings) -> Result<Client, ClientError> {
+        let mut pauses = settings.retries.pauses();
+        loop {
+            match connect_once(settings) {
+                Ok(socket) => {
+                    let server = settings.server.clone();
+                    return Ok(Client { socket, server, max_reply: settings.max_reply });
+                }
+                Err(source) => match pauses.next() {
+                    Some(pause) => {
+                        log::warn!(
+                            "cannot connect to {}: {source}; trying again in {pause:.1?}",
+                            settings.server
+                        );
+                        std::thread::sleep(pause);
+                    }
+                    None => return Err(ClientError::Unreachable { server: settings.server.clone(), source }),
+                },
+            }
+        }
+    }
+
+    /// Sends an image and waits for what `spec` makes of it.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn request(&mut self, image: &[u8], spec: &Spec) -> Result<Reply, ClientError> {
+        self.send(image, &spec.canonical())?;
+        self.receive()
+    }
+
+    /// Sends an extended request with options that are form-encoded already.
+    ///
+    /// # Errors
+    /// [`ClientError::Broken`], [`ClientError::TooLong`].
+    pub fn send(&mut self, image: &[u8], options: &str) -> Result<(), ClientError> {
+        let body_len = u32::try_from(image.len()).ok().filter(|len| *len <= MAX_BODY_LEN);
+        let body_len = body_len.ok_or(ClientError::TooLong(image.len()))?;
+        let header = Header { form: Form::Extended, body_len, width: 0, height: 0 };
+        let sent = wire::write_request(&mut self.socket, &header, options, image);
+        match sent {
+            // A server that refuses may close while we still send: its answer is worth more than the pipe's end.
+            Err(WireError::Io(error)) if is_hangup(&error) => Ok(()),
+            sent => sent.map_err(|source| self.broken(source)),
+        }
+    }
+
+    /// Receives the answer to what was sent.
+    ///
+    /// # Errors
+    /// [`ClientError::Broken`], [`ClientError::Refused`].
+    pub fn receive(&mut self) -> Result<Reply, ClientError> {
+        let reply = match wire::read_extended(&mut self.socket, self.max_reply) {
+            // Four zero bytes and the end: turned away at the door.
+            Err(WireError::Truncated { part: "reply header", got: 4, .. }) => {
+                let report = Box::new(Report::new(Status::Busy));
+                return Err(ClientError::Refused {
+                    report,
+                    message: "the server has too many connections".into(),
+                });
+            }
+            reply => reply.map_err(|source| self.broken(source))?,
+        };
+        match reply.report.status {
+            Status::Ok => Ok(reply),
+            _ => {
+                let message = String::from_utf8_lossy(&reply.payload).into_owned();
+                Err(ClientError::Refused { report: Box::new(reply.report), message })
+            }
+        }
+    }
+
+    /// Asks whether the server is well; how long the answer took.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn ping(&mut self) -> Result<Duration, ClientError> {
+        let asked = std::time::Instant::now();
+        self.send(&[], &encode_pairs([("op", "ping")]))?;
+        self.receive()?;
+        Ok(asked.elapsed())
+    }
+
+    fn broken(&self, source: WireError) -> ClientError {
+        ClientError::Broken { server: self.server.clone(), source }
+    }
+}
+
+fn is_hangup(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset)
+}
+
+fn connect_once(settings: &Settings) -> io::Result<TcpStream> {
+    let mut last = io::Error::new(io::ErrorKind::AddrNotAvailable, "the name has no address");
+    for address in settings.server.to_socket_addrs()? {
+        match TcpStream::connect_timeout(&address, settings.connect_timeout) {
+            Ok(socket) => {
+                socket.set_nodelay(true)?;
+                socket.set_read_timeout(Some(settings.timeout))?;
+                socket.set_write_timeout(Some(settings.timeout))?;
+                return Ok(socket);
+            }
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}

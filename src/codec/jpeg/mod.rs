@@ -2,4 +2,6 @@
 
 pub mod huffman; // HuffmanSpec: a table as the file carries it.
 pub mod quant; // QuantTable.
+pub mod resample; // PlaneResizer: rows of one plane in, rows of another size out.
+mod simd; // proofs that an instruction set is there.
 pub mod zigzag; // the coefficient order.

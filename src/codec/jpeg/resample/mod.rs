@@ -1,0 +1,308 @@
+//! Streaming resampler of one plane: rows of u8 in, rows of u8 of another size out.
+//!
+//! Separable convolution with the kernel widened by the ratio when shrinking. The column filter runs first,
+//! on a ring of just the rows it needs, so memory grows with the width and not with the picture.
+//! Integer arithmetic throughout: every instruction set gives the same samples.
+
+mod filter;
+mod kernel;
+mod scalar;
+mod weights;
+
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "aarch64")]
+mod neon;
+
+pub use weights::Axis;
+
+use crate::limits::{OutOfMemory, try_vec};
+use crate::spec::Kernel;
+use filter::{DOWN_STEP, GROUP, Group};
+use std::collections::VecDeque;
+use std::sync::Arc;
+use weights::{Pairing, Weights};
+
+/// Recently used weights. A server is asked for the same few sizes over and over.
+#[derive(Debug, Default)]
+pub struct WeightCache {
+    /// Newest first.
+    entries: VecDeque<(Kernel, Axis, Pairing, Arc<Weights>)>,
+}
+
+impl WeightCache {
+    const ENTRIES: usize = 16;
+
+    fn weights(&mut self, kernel: Kernel, axis: &Axis, pairing: Pairing) -> Arc<Weights> {
+        let found = self.entries.iter().find(|(k, a, p, _)| (k, a, p) == (&kernel, axis, &pairing));
+        if let Some((.., weights)) = found {
+            return Arc::clone(weights);
+        }
+        let weights = Arc::new(Weights::new(kernel, axis, pairing));
+        self.entries.truncate(Self::ENTRIES - 1);
+        self.entries.push_front((kernel, *axis, pairing, Arc::clone(&weights)));
+        weights
+    }
+
+    /// Bytes held.
+    pub fn bytes(&self) -> usize {
+        self.entries.iter().map(|(.., weights)| weights.bytes()).sum()
+    }
+
+    /// Forgets everything.
+    pub fn clear(&mut self) {
+        self.entries.clear();
+    }
+}
+
+/// Resamples one plane that arrives in strips of rows.
+///
+/// Fill [`PlaneResizer::strip`], call [`PlaneResizer::push`], then take rows with [`PlaneResizer::take`]
+/// until there are none; and again. The buffers stay for the next picture.
+#[derive(Debug, Default)]
+pub struct PlaneResizer {
+    across: Option<Arc<Weights>>,
+    down: Option<Arc<Weights>>,
+    identity: bool,
+    ring: Vec<u8>,
+    stride: usize,
+    ring_rows: usize,
+    strip_rows: usize,
+    width: usize,
+    height: usize,
+    input_rows: usize,
+    received: usize,
+    emitted: usize,
+    group: Group,
+    /// Where the rows under the column filter start in the ring.
+    taps: Vec<usize>,
+}
+
+impl PlaneResizer {
+    /// Prepares for a plane whose rows come `strip_rows` at a time, each with room for `strip_width`
+    /// samples (the decoder may write past the samples that exist, up to there).
+    ///
+    /// # Errors
+    /// [`OutOfMemory`] when there is no room for the ring.
+    pub fn start(
+        &mut self,
+        kernel: Kernel,
+        x: &Axis,
+        y: &Axis,
+        strip_width: usize,
+        strip_rows: usize,
+        cache: &mut WeightCache,
+    ) -> Result<(), OutOfMemory> {
+        let across = cache.weights(kernel, x, Pairing::Even);
+        let down = cache.weights(kernel, y, Pairing::Free);
+        self.group.reset(&across)?;
+        self.identity = kernel != Kernel::Mitchell && x.is_identity() && y.is_identity();
+        // The column filter reads whole steps, which may end past the last sample that exists.
+        self.stride = strip_width.max(self.group.first + self.group.row_len()).next_multiple_of(DOWN_STEP);
+        self.strip_rows = strip_rows;
+        self.ring_rows = (down.widest() + 2 * strip_rows).next_multiple_of(strip_rows);
+        let len = self.stride * self.ring_rows;
+        if self.ring.len() < len {
+            self.ring = Vec::new();
+            self.ring = try_vec(len)?;
+        }
+        (self.width, self.height, self.input_rows) = (x.output, y.output, y.available);
+        (self.received, self.emitted) = (0, 0);
+        self.across = Some(across);
+        self.down = Some(down);
+        Ok(())
+    }
+
+    /// Room for the next strip, and the distance between its rows.
+    pub fn strip(&mut self) -> (&mut [u8], usize) {
+        let row = self.received % self.ring_rows;
+        (&mut self.ring[row * self.stride..][..self.strip_rows * self.stride], self.stride)
+    }
+
+    /// Takes the strip as filled. All rows that it makes possible must be taken before the next one.
+    pub fn push(&mut self) {
+        self.received += self.strip_rows;
+    }
+
+    /// Whether all rows have been taken.
+    pub fn is_done(&self) -> bool {
+        self.emitted == self.height
+    }
+
+    /// Writes the next output rows, at most eight, `stride` apart from the start of `out`; says how many.
+    /// 0 until more input is there.
+    ///
+    /// # Panics
+    /// When `out` is too short for eight rows, or as many as are left.
+    pub fn take(&mut self, out: &mut [u8], stride: usize) -> usize {
+        let (Some(across), Some(down)) = (&self.across, &self.down) else { return 0 };
+        let have = self.received.min(self.input_rows);
+        let want = GROUP.min(self.height - self.emitted);
+        if self.identity {
+            let rows = want.min(have.saturating_sub(self.emitted));
+            for (i, out) in out.chunks_mut(stride).take(rows).enumerate() {
+                let row = (self.emitted + i) % self.ring_rows * self.stride;
+                out[..self.width].copy_from_slice(&self.ring[row..][..self.width]);
+            }
+            self.emitted += rows;
+            return rows;
+        }
+        while self.group.filled < want {
+            let next = self.emitted + self.group.filled;
+            let span = down.span(next);
+            if span.end() > have {
+                return 0;
+            }
+            debug_assert!(self.received - span.start as usize <= self.ring_rows, "a needed row is gone");
+            let pairs = &down.pairs(next)[..(span.len as usize).div_ceil(2)];
+            self.taps.clear();
+            self.taps.extend((0..2 * pairs.len()).map(|i| {
+                let row = (span.start as usize + i).min(span.end() - 1);
+                row % self.ring_rows * self.stride + self.group.first
+            }));
+            filter::down(&self.ring, &self.taps, pairs, self.group.next_row());
+            self.group.filled += 1;
+        }
+        if want == 0 {
+            return 0;
+        }
+        let mut rows = out.chunks_mut(stride).take(want);
+        let mut rows: [&mut [u8]; GROUP] = std::array::from_fn(|_| rows.next().unwrap_or_default());
+        filter::across(&mut self.group, across, &mut rows);
+        self.group.filled = 0;
+        self.emitted += want;
+        want
+    }
+
+    /// Bytes held.
+    pub fn bytes(&self) -> usize {
+        self.ring.capacity() + self.group.bytes()
+    }
+
+    /// Bytes that [`PlaneResizer::start`] will hold for these parameters, to within the weights.
+    pub fn estimate(kernel: Kernel, x: &Axis, y: &Axis, strip_width: usize, strip_rows: usize) -> u64 {
+        let reach =
+            |axis: &Axis| 2.0 * kernel::support(kernel) * (axis.extent / axis.output as f64).max(1.0) + 2.0;
+        let ring = (reach(y) as u64 + 3 * strip_rows as u64) * (strip_width + 2 * DOWN_STEP) as u64;
+        let group = (x.available + 2 * DOWN_STEP) as u64 * (2 + 4 / 2) * GROUP as u64;
+        let weights = 2 * (x.output as f64 * (reach(x) + 6.0) + y.output as f64 * (reach(y) + 6.0)) as u64;
+        ring + group + weights
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn resize(
+        plane: &[u8],
+        x: &Axis,
+        y: &Axis,
+        kernel: Kernel,
+        strip_rows: usize,
+        resizer: &mut PlaneResizer,
+    ) -> Vec<u8> {
+        let mut cache = WeightCache::default();
+        resizer.start(kernel, x, y, x.available, strip_rows, &mut cache).unwrap();
+        let mut out = vec![0; x.output * y.output];
+        let mut done = 0;
+        let mut rows = plane.chunks(x.available);
+        while !resizer.is_done() {
+            let (strip, stride) = resizer.strip();
+            for slot in strip.chunks_mut(stride) {
+                if let Some(row) = rows.next() {
+                    slot[..row.len()].copy_from_slice(row);
+                }
+            }
+            resizer.push();
+            loop {
+                let n = resizer.take(&mut out[done * x.output..], x.output);
+                done += n;
+                if n == 0 {
+                    break;
+                }
+            }
+        }
+        out
+    }
+
+    /// The definition, in doubles and without rounding between the axes.
+    fn reference(plane: &[u8], x: &Axis, y: &Axis, kernel: Kernel) -> Vec<f64> {
+        let weights = |axis: &Axis, o: usize| -> Vec<f64> {
+            let scale = axis.extent / axis.output as f64;
+            let stretch = if kernel == Kernel::Nearest { 1.0 } else { scale.max(1.0) };
+            let centre = axis.origin + (o as f64 + 0.5) * scale;
+            let values: Vec<f64> = (0..axis.available)
+                .map(|i| kernel::value(kernel, (i as f64 + 0.5 - centre) / stretch))
+                .collect();
+            let sum: f64 = values.iter().sum();
+            values.iter().map(|value| value / sum).collect()
+        };
+        let columns: Vec<_> = (0..x.output).map(|o| weights(x, o)).collect();
+        let mut out = Vec::new();
+        for o in 0..y.output {
+            let rows = weights(y, o);
+            let mixed: Vec<f64> = (0..x.available)
+                .map(|i| {
+                    rows.iter().enumerate().map(|(r, w)| w * f64::from(plane[r * x.available + i])).sum()
+                })
+                .collect();
+            out.extend(
+                columns.iter().map(|column| column.iter().zip(&mixed).map(|(w, s)| w * s).sum::<f64>()),
+            );
+        }
+        out
+    }
+
+    fn axis() -> impl Strategy<Value = Axis> {
+        (1_usize..70, 0.0..1.0_f64, 0.05..1.0_f64, 1_usize..70).prop_map(|(available, at, part, output)| {
+            let extent = (available as f64 * part).max(0.6);
+            Axis { available, origin: (available as f64 - extent) * at, extent, output }
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn every_kernel_is_within_one_level_of_the_definition(
+            x in axis(), y in axis(), kernel in 0..5, strip_rows in 1_usize..17, seed: u32,
+        ) {
+            use Kernel::*;
+            let kernel = [Lanczos3, CatmullRom, Mitchell, Bilinear, Box][kernel as usize];
+            let mut state = seed;
+            let plane: Vec<u8> = (0..x.available * y.available)
+                .map(|_| {
+                    state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                    (state >> 24) as u8
+                })
+                .collect();
+            let got = resize(&plane, &x, &y, kernel, strip_rows, &mut PlaneResizer::default());
+            for (got, want) in got.iter().zip(reference(&plane, &x, &y, kernel)) {
+                // Half a level of rounding, and up to a level of what 14-bit taps leave on white noise.
+                prop_assert!((f64::from(*got) - want.clamp(0.0, 255.0)).abs() < 1.0, "{} for {}", got, want);
+            }
+        }
+    }
+
+    #[test]
+    fn a_resizer_is_as_good_as_new_for_the_next_picture() {
+        let plane: Vec<u8> = (0..64 * 48).map(|i| (i * 7 % 251) as u8).collect();
+        let x = Axis { available: 64, origin: 0.0, extent: 63.5, output: 31 };
+        let y = Axis { available: 48, origin: 0.25, extent: 47.0, output: 17 };
+        let fresh = resize(&plane, &x, &y, Kernel::Lanczos3, 8, &mut PlaneResizer::default());
+        let mut used = PlaneResizer::default();
+        let white = vec![255; 64 * 48];
+        resize(&white, &x, &Axis { output: 40, ..y }, Kernel::CatmullRom, 4, &mut used);
+        assert_eq!(resize(&plane, &x, &y, Kernel::Lanczos3, 8, &mut used), fresh);
+    }
+
+    #[test]
+    fn the_same_size_gives_the_same_samples() {
+        let plane: Vec<u8> = (0..20 * 10).map(|i| (i * 13 % 256) as u8).collect();
+        let x = Axis { available: 20, origin: 0.0, extent: 20.0, output: 20 };
+        let y = Axis { available: 10, origin: 0.0, extent: 10.0, output: 10 };
+        for kernel in [Kernel::Lanczos3, Kernel::Nearest, Kernel::Box] {
+            assert_eq!(resize(&plane, &x, &y, kernel, 3, &mut PlaneResizer::default()), plane);
+        }
+    }
+}

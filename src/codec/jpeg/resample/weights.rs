@@ -1,0 +1,260 @@
+//! `Weights`: for each output sample of one axis, which input samples it is made of and how much of each.
+
+use super::kernel;
+use crate::spec::Kernel;
+
+/// Fractional bits of a weight: 1.0 is `1 << 14`.
+pub(super) const WEIGHT_BITS: u32 = 14;
+
+/// How one axis of a plane is resampled.
+///
+/// `extent` input samples from `origin` on become `output` samples; both may have fractions, because a
+/// crop or a k/8 decode rarely ends on a sample. Only samples `0..available` exist.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Axis {
+    /// Input samples that exist, at least 1.
+    pub available: usize,
+    /// Where the resampled span starts, in input samples.
+    pub origin: f64,
+    /// How long it is, in input samples, more than 0.
+    pub extent: f64,
+    /// Output samples, at least 1.
+    pub output: usize,
+}
+
+impl Axis {
+    /// Whether every output sample is exactly the input sample of the same number.
+    pub(super) fn is_identity(&self) -> bool {
+        self.output <= self.available && self.origin == 0.0 && self.extent == self.output as f64
+    }
+}
+
+/// On which input samples the pairs of taps start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Pairing {
+    /// On any sample: what the column filter wants, whose rows are apart anyway.
+    Free,
+    /// On even samples: what the row filter wants, which reads two neighbours as one word.
+    Even,
+}
+
+/// The taps of every output sample, in pairs, as the multiply-add instructions want them.
+#[derive(Debug, PartialEq)]
+pub(super) struct Weights {
+    /// Per output sample, the first input sample of its first pair and how many input samples matter.
+    spans: Vec<Span>,
+    /// `pairs_each` pairs per output sample, padded with zeros.
+    pairs: Vec<TapPair>,
+    pairs_each: usize,
+}
+
+/// Which input samples make one output sample.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Span {
+    pub(super) start: u32,
+    pub(super) len: u32,
+}
+
+impl Span {
+    /// One past the last input sample that matters.
+    pub(super) fn end(self) -> usize {
+        self.start as usize + self.len as usize
+    }
+}
+
+/// Two neighbouring taps: the first in the low half, the second in the high half.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[repr(transparent)]
+pub(super) struct TapPair(i32);
+
+impl TapPair {
+    fn new(first: i16, second: i16) -> TapPair {
+        TapPair(i32::from(second) << 16 | i32::from(first as u16))
+    }
+
+    /// The two taps.
+    #[inline]
+    pub(super) fn taps(self) -> [i32; 2] {
+        [i32::from(self.0 as i16), self.0 >> 16]
+    }
+
+    /// Both in one word, for a broadcast.
+    #[cfg(target_arch = "x86_64")]
+    #[inline]
+    pub(super) fn word(self) -> i32 {
+        self.0
+    }
+}
+
+impl Weights {
+    /// The weights of `kernel` along `axis`. The taps of each output sample add up to exactly 1.0.
+    pub(super) fn new(kernel: Kernel, axis: &Axis, pairing: Pairing) -> Weights {
+        let scale = axis.extent / axis.output as f64;
+        let stretch = if kernel == Kernel::Nearest { 1.0 } else { scale.max(1.0) };
+        let reach = kernel::support(kernel) * stretch;
+        let last = axis.available - 1;
+
+        let mut spans = Vec::with_capacity(axis.output);
+        let mut taps: Vec<i16> = Vec::new();
+        let mut offsets = Vec::with_capacity(axis.output + 1);
+        let mut values: Vec<f64> = Vec::new();
+        for o in 0..axis.output {
+            let centre = axis.origin + (o as f64 + 0.5) * scale;
+            let nearest = (centre.floor().max(0.0) as usize).min(last);
+            let lo = ((centre - reach).floor().max(0.0) as usize).min(nearest);
+            let hi = ((centre + reach).ceil().max(0.0) as usize).clamp(nearest, last);
+            values.clear();
+            values.extend((lo..=hi).map(|i| kernel::value(kernel, (i as f64 + 0.5 - centre) / stretch)));
+            offsets.push(taps.len());
+            let lead = quantise(&values, nearest - lo, &mut taps);
+            let len = taps.len() - offsets[o];
+            spans.push(Span { start: (lo + lead) as u32, len: len as u32 });
+        }
+        offsets.push(taps.len());
+        pack(spans, &taps, &offsets, pairing)
+    }
+
+    /// How many output samples there are.
+    pub(super) fn outputs(&self) -> usize {
+        self.spans.len()
+    }
+
+    /// The pairs of taps that every output sample has, counting padding.
+    pub(super) fn pairs_each(&self) -> usize {
+        self.pairs_each
+    }
+
+    /// Which input samples make output sample `o`.
+    pub(super) fn span(&self, o: usize) -> Span {
+        self.spans[o]
+    }
+
+    /// Which input samples make each output sample.
+    pub(super) fn spans(&self) -> &[Span] {
+        &self.spans
+    }
+
+    /// The taps of output sample `o`.
+    pub(super) fn pairs(&self, o: usize) -> &[TapPair] {
+        &self.pairs[o * self.pairs_each..][..self.pairs_each]
+    }
+
+    /// The taps of all output samples, [`Weights::pairs_each`] apiece.
+    pub(super) fn all_pairs(&self) -> &[TapPair] {
+        &self.pairs
+    }
+
+    /// The most input samples that one output sample is made of.
+    pub(super) fn widest(&self) -> usize {
+        self.spans.iter().map(|span| span.len as usize).max().unwrap_or(1)
+    }
+
+    /// One past the last input sample that is ever read with a weight.
+    pub(super) fn reads_to(&self) -> usize {
+        self.spans.iter().map(|span| span.end()).max().unwrap_or(0)
+    }
+
+    /// The first input sample that is ever read.
+    pub(super) fn reads_from(&self) -> usize {
+        self.spans.iter().map(|span| span.start as usize).min().unwrap_or(0)
+    }
+
+    /// Bytes that this table holds.
+    pub(super) fn bytes(&self) -> usize {
+        self.pairs.capacity() * size_of::<TapPair>() + self.spans.capacity() * size_of::<Span>()
+    }
+}
+
+/// Appends `values`, normalised and rounded with error diffusion so that they add up to exactly 1.0,
+/// without the zeros at either end. Says how many were left out in front.
+fn quantise(values: &[f64], nearest: usize, taps: &mut Vec<i16>) -> usize {
+    let sum: f64 = values.iter().sum();
+    let start = taps.len();
+    if sum.abs() < 1e-9 {
+        taps.push(1 << WEIGHT_BITS);
+        return nearest;
+    }
+    let unit = f64::from(1 << WEIGHT_BITS) / sum;
+    let (mut exact, mut rounded, mut lead) = (0.0, 0_i32, 0);
+    for value in values {
+        exact += value * unit;
+        let total = exact.round() as i32;
+        let tap = total - rounded;
+        rounded = total;
+        if tap == 0 && taps.len() == start {
+            lead += 1;
+        } else {
+            taps.push(tap as i16);
+        }
+    }
+    while taps.len() > start + 1 && taps.last() == Some(&0) {
+        taps.pop();
+    }
+    lead
+}
+
+/// Groups the taps of each output sample (`offsets[o]..offsets[o + 1]`) into equally many pairs.
+fn pack(mut spans: Vec<Span>, taps: &[i16], offsets: &[usize], pairing: Pairing) -> Weights {
+    if pairing == Pairing::Even {
+        for span in &mut spans {
+            span.len += span.start & 1;
+            span.start &= !1;
+        }
+    }
+    let pairs_each = spans.iter().map(|span| span.len.div_ceil(2) as usize).max().unwrap_or(1);
+    let mut pairs = vec![TapPair::default(); pairs_each * spans.len()];
+    for ((row, span), ends) in pairs.chunks_exact_mut(pairs_each).zip(&spans).zip(offsets.windows(2)) {
+        let own = &taps[ends[0]..ends[1]];
+        let lead = span.len as usize - own.len();
+        let tap = |i: usize| i.checked_sub(lead).and_then(|i| own.get(i)).copied().unwrap_or(0);
+        for (p, pair) in row.iter_mut().enumerate() {
+            *pair = TapPair::new(tap(2 * p), tap(2 * p + 1));
+        }
+    }
+    Weights { spans, pairs, pairs_each }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KERNELS: [Kernel; 6] = [
+        Kernel::Lanczos3,
+        Kernel::CatmullRom,
+        Kernel::Mitchell,
+        Kernel::Bilinear,
+        Kernel::Box,
+        Kernel::Nearest,
+    ];
+
+    #[test]
+    fn taps_of_each_output_add_up_to_one() {
+        for kernel in KERNELS {
+            for (available, origin, extent, output) in
+                [(1363, 0.0, 1362.5, 720), (10, 2.25, 3.5, 40), (1, 0.0, 1.0, 9), (500, 0.0, 500.0, 1)]
+            {
+                for pairing in [Pairing::Free, Pairing::Even] {
+                    let weights = Weights::new(kernel, &Axis { available, origin, extent, output }, pairing);
+                    assert_eq!(weights.outputs(), output);
+                    for o in 0..output {
+                        let sum: i32 = weights.pairs(o).iter().flat_map(|pair| pair.taps()).sum();
+                        assert_eq!(sum, 1 << WEIGHT_BITS, "{kernel:?} {available} -> {output} at {o}");
+                        assert!(weights.span(o).end() <= available);
+                        assert!(pairing == Pairing::Free || weights.span(o).start.is_multiple_of(2));
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn an_axis_of_the_same_length_is_one_tap_apiece() {
+        let axis = Axis { available: 20, origin: 0.0, extent: 20.0, output: 20 };
+        assert!(axis.is_identity());
+        for kernel in KERNELS.into_iter().filter(|kernel| *kernel != Kernel::Mitchell) {
+            let weights = Weights::new(kernel, &axis, Pairing::Free);
+            assert_eq!(weights.pairs_each(), 1, "{kernel:?}");
+            assert!((0..20).all(|o| weights.span(o) == Span { start: o as u32, len: 1 }), "{kernel:?}");
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! `BitWriter`: tokens to bytes, with the zero bytes that T.81 F.1.2.3 wants after 0xFF.
+
+use super::huffman::CodeBook;
+use super::token::{RAW, RESTART, Token};
+use crate::limits::OutOfMemory;
+
+/// Tokens that are written before their bytes are stuffed; their bits then fit the first-level cache.
+const BATCH: usize = 4096;
+/// No token is longer than 26 bits, and a write touches eight bytes.
+const BATCH_BYTES: usize = BATCH * 4 + 16;
+
+/// Writes bits, most significant first, and appends them to a file.
+#[derive(Debug)]
+pub(super) struct BitWriter {
+    /// Bits not yet written, from the top.
+    pending: u64,
+    /// How many there are, at most 7 between calls.
+    count: u32,
+    /// Whole bytes, not yet stuffed.
+    batch: Box<[u8; BATCH_BYTES]>,
+    len: usize,
+    /// Number of the next restart marker, 0 to 7.
+    restart: u8,
+}
+
+impl Default for BitWriter {
+    fn default() -> Self {
+        BitWriter { pending: 0, count: 0, batch: Box::new([0; BATCH_BYTES]), len: 0, restart: 0 }
+    }
+}
+
+impl BitWriter {
+    /// Forgets all bits.
+    pub(super) fn reset(&mut self) {
+        (self.pending, self.count, self.len, self.restart) = (0, 0, 0, 0);
+    }
+
+    /// Appends `tokens` to `out` as `book` says.
+    pub(super) fn write(
+        &mut self,
+        tokens: &[Token],
+        book: &CodeBook,
+        out: &mut Vec<u8>,
+    ) -> Result<(), OutOfMemory> {
+        for batch in tokens.chunks(BATCH) {
+            let (pairs, rest) = batch.as_chunks::<2>();
+            for &[first, second] in pairs {
+                if (first | second) < RAW {
+                    let (a, b) = (book.bits(first), book.bits(second));
+                    self.put(a.0 << b.1 | b.0, a.1 + b.1);
+                } else {
+                    self.put_any(first, book, out)?;
+                    self.put_any(second, book, out)?;
+                }
+            }
+            for &token in rest {
+                self.put_any(token, book, out)?;
+            }
+            self.drain(out)?;
+        }
+        Ok(())
+    }
+
+    /// Fills the last byte with ones (F.1.2.3) and appends it.
+    pub(super) fn finish(&mut self, out: &mut Vec<u8>) -> Result<(), OutOfMemory> {
+        self.align();
+        self.drain(out)?;
+        self.restart = 0;
+        Ok(())
+    }
+
+    fn put_any(&mut self, token: Token, book: &CodeBook, out: &mut Vec<u8>) -> Result<(), OutOfMemory> {
+        if token == RESTART {
+            self.align();
+            self.drain(out)?;
+            out.extend_from_slice(&[0xFF, 0xD0 | self.restart]);
+            self.restart = (self.restart + 1) % 8;
+        } else {
+            let (bits, length) = book.bits(token);
+            self.put(bits, length);
+        }
+        Ok(())
+    }
+
+    /// Writes `length` bits, 1 to 56.
+    #[inline]
+    fn put(&mut self, bits: u64, length: u32) {
+        self.count += length;
+        self.pending |= bits << ((64 - self.count) % 64);
+        if let Some(bytes) = self.batch.get_mut(self.len..self.len + 8) {
+            bytes.copy_from_slice(&self.pending.to_be_bytes());
+        }
+        let whole = self.count / 8;
+        self.len += whole as usize;
+        self.pending <<= 8 * whole;
+        self.count %= 8;
+    }
+
+    fn align(&mut self) {
+        if self.count > 0 {
+            let missing = 8 - self.count;
+            self.put((1 << missing) - 1, missing);
+        }
+    }
+
+    fn drain(&mut self, out: &mut Vec<u8>) -> Result<(), OutOfMemory> {
+        stuff(&self.batch[..self.len], out)?;
+        self.len = 0;
+        Ok(())
+    }
+}
+
+/// Appends `bytes`, with a zero after each 0xFF.
+fn stuff(mut bytes: &[u8], out: &mut Vec<u8>) -> Result<(), OutOfMemory> {
+    let most = 2 * bytes.len();
+    out.try_reserve(most).map_err(|_| OutOfMemory { bytes: most as u64 })?;
+    while let Some(at) = first_ff(bytes) {
+        let (head, tail) = bytes.split_at(at + 1);
+        out.extend_from_slice(head);
+        out.push(0);
+        bytes = tail;
+    }
+    out.extend_from_slice(bytes);
+    Ok(())
+}
+
+/// Where the first 0xFF is, looking at eight bytes at a time: a byte of the complement is zero.
+fn first_ff(bytes: &[u8]) -> Option<usize> {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const TOPS: u64 = 0x8080_8080_8080_8080;
+    let (words, rest) = bytes.as_chunks::<8>();
+    for (i, word) in words.iter().enumerate() {
+        let word = u64::from_le_bytes(*word);
+        let zeros = (!word).wrapping_sub(ONES) & word & TOPS;
+        if zeros != 0 {
+            return Some(8 * i + zeros.trailing_zeros() as usize / 8);
+        }
+    }
+    rest.iter().position(|&byte| byte == 0xFF).map(|at| 8 * words.len() + at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::token::raw;
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn stuffing_puts_a_zero_after_each_ff(bytes in prop::collection::vec(prop_oneof![Just(0xFF_u8), any::<u8>()], 0..100)) {
+            let mut out = vec![];
+            stuff(&bytes, &mut out).unwrap();
+            let expected: Vec<u8> =
+                bytes.iter().flat_map(|&b| [b, 0].into_iter().take(1 + usize::from(b == 0xFF))).collect();
+            prop_assert_eq!(out, expected);
+        }
+
+        #[test]
+        fn raw_bits_come_out_in_order(parts in prop::collection::vec((1_u32..12, any::<u32>()), 0..300)) {
+            let tokens: Vec<Token> = parts.iter().map(|&(n, bits)| raw(bits & ((1 << n) - 1), n)).collect();
+            let (mut writer, mut out) = (BitWriter::default(), vec![]);
+            writer.write(&tokens, &CodeBook::default(), &mut out).unwrap();
+            writer.finish(&mut out).unwrap();
+            let mut bits: Vec<bool> = vec![];
+            for (n, value) in parts {
+                bits.extend((0..n).rev().map(|i| value >> i & 1 == 1));
+            }
+            bits.resize(bits.len().next_multiple_of(8), true);
+            let bytes: Vec<u8> = bits
+                .chunks(8)
+                .map(|byte| byte.iter().fold(0, |sum, &bit| sum << 1 | u8::from(bit)))
+                .flat_map(|b| [b, 0].into_iter().take(1 + usize::from(b == 0xFF)))
+                .collect();
+            prop_assert_eq!(out, bytes);
+        }
+    }
+
+    #[test]
+    fn restart_markers_count_to_seven_and_start_anew() {
+        let (mut writer, mut out) = (BitWriter::default(), vec![]);
+        writer.write(&[RESTART; 9], &CodeBook::default(), &mut out).unwrap();
+        assert_eq!(out[..4], [0xFF, 0xD0, 0xFF, 0xD1]);
+        assert_eq!(out[14..], [0xFF, 0xD7, 0xFF, 0xD0]);
+    }
+}

@@ -1,0 +1,161 @@
+//! Forward DCT and quantisation of 8x8 blocks (T.81 A.3.3, A.3.4).
+//!
+//! Two passes of a 1-D DCT with 14-bit cosines, the first on columns. Coefficients come out in column-major
+//! order (8 x horizontal frequency + vertical frequency), which saves a transposition; [`SCAN`] reads them
+//! in zig-zag order. Quantisation multiplies by a reciprocal in f32 and rounds to nearest even: single IEEE
+//! operations, so every instruction set gives the same bits.
+
+mod scalar;
+
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "aarch64")]
+mod neon;
+
+use crate::codec::jpeg::quant::QuantTable;
+#[cfg(target_arch = "x86_64")]
+use crate::codec::jpeg::simd::Avx2;
+#[cfg(target_arch = "aarch64")]
+use crate::codec::jpeg::simd::Neon;
+use crate::codec::jpeg::zigzag::NATURAL;
+
+/// The 64 quantised coefficients of a block, in column-major order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(align(32))]
+pub(crate) struct Block(pub(crate) [i16; 64]);
+
+impl Default for Block {
+    fn default() -> Self {
+        Block([0; 64])
+    }
+}
+
+/// `SCAN[z]` is the place in a [`Block`] of the coefficient that comes `z`-th in zig-zag order.
+pub(crate) const SCAN: [u8; 64] = {
+    let mut scan = [0; 64];
+    let mut z = 0;
+    while z < 64 {
+        scan[z] = NATURAL[z] % 8 * 8 + NATURAL[z] / 8;
+        z += 1;
+    }
+    scan
+};
+
+/// Half the cosine of k pi / 16, with 14 fractional bits; `COS[0]` is the factor of the DC term, half the
+/// root of 1/2.
+const COS: [i16; 8] = [5793, 8035, 7568, 6811, 5793, 4551, 3135, 1598];
+
+/// Fractional bits that the first pass keeps.
+const FIRST_PASS_BITS: u32 = 5;
+/// What the first pass shifts out.
+const FIRST_SHIFT: u32 = 14 - FIRST_PASS_BITS;
+/// Fractional bits of a coefficient before quantisation.
+const COEFFICIENT_BITS: u32 = 14 + FIRST_PASS_BITS;
+
+/// What turns DCT sums into quantised coefficients.
+#[derive(Debug, Clone)]
+#[repr(align(32))]
+pub(crate) struct Reciprocals([f32; 64]);
+
+impl Reciprocals {
+    /// For division by the steps of `table`.
+    pub(crate) fn new(table: &QuantTable) -> Reciprocals {
+        let unit = (1_u32 << COEFFICIENT_BITS) as f32;
+        Reciprocals(std::array::from_fn(|i| 1.0 / (f32::from(table.0[i % 8 * 8 + i / 8]) * unit)))
+    }
+
+    /// For coefficients that are not quantised but come out times 16, as the trellis wants them.
+    pub(crate) fn sixteenths() -> Reciprocals {
+        Reciprocals([16.0 / (1_u32 << COEFFICIENT_BITS) as f32; 64])
+    }
+}
+
+/// Transforms and quantises as many neighbouring 8x8 blocks as there are `blocks`, the first at the start of
+/// `samples`, whose rows are `stride` apart. Bit `z` of a mask says that the coefficient which is `z`-th in
+/// zig-zag order is not zero.
+///
+/// # Panics
+/// When `samples` ends before the last block does, or there are not as many masks as blocks.
+pub(crate) fn forward(
+    samples: &[u8],
+    stride: usize,
+    reciprocals: &Reciprocals,
+    blocks: &mut [Block],
+    masks: &mut [u64],
+) {
+    assert!(blocks.len() == masks.len() && 8 * blocks.len() <= stride);
+    assert!(samples.len() >= 7 * stride + 8 * blocks.len());
+    #[cfg(target_arch = "x86_64")]
+    if let Some(avx2) = Avx2::detect() {
+        return avx2::forward(avx2, samples, stride, reciprocals, blocks, masks);
+    }
+    #[cfg(target_arch = "aarch64")]
+    if let Some(neon) = Neon::detect() {
+        return neon::forward(neon, samples, stride, reciprocals, blocks, masks);
+    }
+    scalar::forward(samples, stride, reciprocals, blocks, masks);
+}
+
+/// The mask that [`forward`] gives with a block.
+pub(crate) fn nonzero(block: &Block) -> u64 {
+    SCAN.iter().rev().fold(0, |mask, &place| mask << 1 | u64::from(block.0[usize::from(place & 63)] != 0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn table() -> impl Strategy<Value = QuantTable> {
+        prop::array::uniform32(1_u16..256).prop_map(|steps| QuantTable(std::array::from_fn(|i| steps[i / 2])))
+    }
+
+    proptest! {
+        #[test]
+        fn the_dispatched_transform_equals_the_scalar_one(
+            samples in prop::collection::vec(any::<u8>(), 8 * 32),
+            table in table(),
+        ) {
+            let reciprocals = Reciprocals::new(&table);
+            let mut fast = ([Block::default(); 4], [0; 4]);
+            let mut plain = fast;
+            forward(&samples, 32, &reciprocals, &mut fast.0, &mut fast.1);
+            scalar::forward(&samples, 32, &reciprocals, &mut plain.0, &mut plain.1);
+            prop_assert_eq!(fast, plain);
+            prop_assert_eq!(fast.0.map(|block| nonzero(&block)), fast.1);
+        }
+
+        #[test]
+        fn coefficients_are_those_of_the_definition(samples in prop::collection::vec(any::<u8>(), 64)) {
+            let mut block = [Block::default()];
+            forward(&samples, 8, &Reciprocals::sixteenths(), &mut block, &mut [0]);
+            for u in 0..8 {
+                for v in 0..8 {
+                    let basis = |k: usize, x: usize| {
+                        let scale = if k == 0 { 0.5_f64.sqrt() } else { 1.0 };
+                        scale / 2.0 * ((2 * x + 1) as f64 * k as f64 * std::f64::consts::PI / 16.0).cos()
+                    };
+                    let exact: f64 = (0..64)
+                        .map(|i| (f64::from(samples[i]) - 128.0) * basis(v, i / 8) * basis(u, i % 8))
+                        .sum();
+                    let got = f64::from(block[0].0[8 * u + v]) / 16.0;
+                    prop_assert!((got - exact).abs() < 0.25, "({u}, {v}): {got} for {exact}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn extreme_blocks_are_exact_in_every_twin() {
+        for samples in
+            [[0_u8; 64], [255; 64], std::array::from_fn(|i| if (i + i / 8) % 2 == 0 { 0 } else { 255 })]
+        {
+            let reciprocals = Reciprocals::new(&QuantTable([1; 64]));
+            let (mut fast, mut plain) = ([Block::default()], [Block::default()]);
+            forward(&samples, 8, &reciprocals, &mut fast, &mut [0]);
+            scalar::forward(&samples, 8, &reciprocals, &mut plain, &mut [0]);
+            assert_eq!(fast, plain);
+            assert!(fast[0].0.iter().all(|&coefficient| (-1024..=1024).contains(&coefficient)));
+        }
+    }
+}

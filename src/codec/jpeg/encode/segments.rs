@@ -1,0 +1,175 @@
+//! The marker segments of a file (T.81 B.2; JFIF 1.02; ICC.1 B.4; Exif 2.3 4.7.2).
+
+use super::frame::{ColourMark, Frame};
+use super::tables::TablePair;
+use crate::codec::jpeg::huffman::HuffmanSpec;
+use crate::codec::jpeg::quant::QuantTable;
+use crate::codec::jpeg::zigzag::NATURAL;
+
+/// What goes along with the picture.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Segments<'a> {
+    /// EXIF: the TIFF structure, without the identifier in front. Left out when longer than 65,527 bytes.
+    pub exif: Option<&'a [u8]>,
+    /// ICC profile, up to 16 MiB.
+    pub icc: Option<&'a [u8]>,
+    /// A comment. Left out when longer than 65,533 bytes.
+    pub comment: Option<&'a [u8]>,
+    /// Other segments, as pairs of marker (0xE0 to 0xEF for APP0 to APP15) and payload.
+    pub other: &'a [(u8, &'a [u8])],
+}
+
+const MAX_PAYLOAD: usize = 65_533;
+
+/// Bytes of an ICC profile per segment, after the identifier and two counters.
+const ICC_PART: usize = MAX_PAYLOAD - 14;
+
+/// Everything before the frame header.
+pub(super) fn write_start(out: &mut Vec<u8>, frame: &Frame, segments: &Segments<'_>) {
+    out.extend_from_slice(&[0xFF, 0xD8]);
+    match frame.mark {
+        ColourMark::Jfif => segment(out, 0xE0, &[b"JFIF\0", &[1, 2, 0, 0, 1, 0, 1, 0, 0]]),
+        ColourMark::Adobe(transform) => segment(out, 0xEE, &[b"Adobe", &[0, 100, 0, 0, 0, 0, transform]]),
+    }
+    if let Some(exif) = segments.exif {
+        segment(out, 0xE1, &[b"Exif\0\0", exif]);
+    }
+    if let Some(icc) = segments.icc {
+        let parts = icc.chunks(ICC_PART);
+        if let Ok(count) = u8::try_from(parts.len()) {
+            for (number, part) in (1..=count).zip(parts) {
+                segment(out, 0xE2, &[b"ICC_PROFILE\0", &[number, count], part]);
+            }
+        }
+    }
+    for &(marker, payload) in segments.other {
+        segment(out, marker, &[payload]);
+    }
+    if let Some(comment) = segments.comment {
+        segment(out, 0xFE, &[comment]);
+    }
+}
+
+/// Quantisation tables and the frame header.
+pub(super) fn write_frame(out: &mut Vec<u8>, frame: &Frame, tables: &[QuantTable]) {
+    let deep = |table: &QuantTable| table.0.iter().any(|&step| step > 255);
+    for (number, table) in (0_u8..).zip(tables) {
+        if frame.components.iter().all(|component| component.quantisation != number) {
+            continue;
+        }
+        let steps = NATURAL.iter().map(|&place| table.0[usize::from(place)]);
+        let (precision, steps): (u8, Vec<u8>) = if deep(table) {
+            (0x10, steps.flat_map(u16::to_be_bytes).collect())
+        } else {
+            (0x00, steps.map(|step| step as u8).collect())
+        };
+        segment(out, 0xDB, &[&[precision | number], &steps]);
+    }
+    let baseline = !tables.iter().any(deep);
+    let marker = if baseline { 0xC0 } else { 0xC1 };
+    let [h1, h0] = frame.height.to_be_bytes();
+    let [w1, w0] = frame.width.to_be_bytes();
+    let components: Vec<u8> =
+        frame.components.iter().flat_map(|c| [c.id, c.h << 4 | c.v, c.quantisation]).collect();
+    segment(out, marker, &[&[8, h1, h0, w1, w0, frame.components.len() as u8], &components]);
+}
+
+/// The restart interval, in MCUs.
+pub(super) fn write_restart_interval(out: &mut Vec<u8>, mcus: u16) {
+    segment(out, 0xDD, &[&mcus.to_be_bytes()]);
+}
+
+/// Whether a Huffman table is for DC or for AC coefficients.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum TableKind {
+    Dc,
+    Ac,
+}
+
+/// One Huffman table, unless it is empty.
+pub(super) fn write_huffman(out: &mut Vec<u8>, kind: TableKind, number: u8, spec: &HuffmanSpec) {
+    if !spec.symbols().is_empty() {
+        let kind = if kind == TableKind::Ac { 0x10 } else { 0x00 };
+        segment(out, 0xC4, &[&[kind | number], spec.counts(), spec.symbols()]);
+    }
+}
+
+/// The Huffman tables that the components of `frame` use in a sequential scan.
+pub(super) fn write_huffman_pairs(out: &mut Vec<u8>, frame: &Frame, pairs: &[TablePair; 2]) {
+    for (number, pair) in (0_u8..).zip(pairs) {
+        if frame.components.iter().any(|component| component.huffman == number) {
+            write_huffman(out, TableKind::Dc, number, &pair.dc);
+            write_huffman(out, TableKind::Ac, number, &pair.ac);
+        }
+    }
+}
+
+/// Which coefficients and which of their bits a scan carries (B.2.3, G.1.1.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Band {
+    /// First coefficient in zig-zag order.
+    pub(super) first: u8,
+    /// Last coefficient in zig-zag order.
+    pub(super) last: u8,
+    /// Bit position of the scan before, 0 if there was none.
+    pub(super) high: u8,
+    /// Lowest bit position of this scan.
+    pub(super) low: u8,
+}
+
+impl Band {
+    /// Everything: a sequential scan.
+    pub(super) const ALL: Band = Band { first: 0, last: 63, high: 0, low: 0 };
+}
+
+/// The header of a scan of the components at `indices`.
+pub(super) fn write_scan(out: &mut Vec<u8>, frame: &Frame, indices: &[usize], band: Band) {
+    let selectors: Vec<u8> = indices
+        .iter()
+        .map(|&index| &frame.components[index])
+        .flat_map(|component| [component.id, component.huffman << 4 | component.huffman])
+        .collect();
+    let band = [band.first, band.last, band.high << 4 | band.low];
+    segment(out, 0xDA, &[&[indices.len() as u8], &selectors, &band]);
+}
+
+/// The end of the file.
+pub(super) fn write_end(out: &mut Vec<u8>) {
+    out.extend_from_slice(&[0xFF, 0xD9]);
+}
+
+/// One segment, or nothing if the payload is too long for one.
+fn segment(out: &mut Vec<u8>, marker: u8, payload: &[&[u8]]) {
+    let len: usize = payload.iter().map(|part| part.len()).sum();
+    if len <= MAX_PAYLOAD {
+        out.extend_from_slice(&[0xFF, marker]);
+        out.extend_from_slice(&(len as u16 + 2).to_be_bytes());
+        payload.iter().for_each(|part| out.extend_from_slice(part));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec::jpeg::planes::Sampling;
+
+    #[test]
+    fn a_long_profile_is_numbered_parts() {
+        let icc = vec![7; ICC_PART + 1];
+        let mut out = vec![];
+        let frame = Frame::of(8, 8, Sampling::Gray);
+        write_start(&mut out, &frame, &Segments { icc: Some(&icc), ..Segments::default() });
+        let second = out.len() - 1;
+        assert_eq!(out[second - 2..], [2, 2, 7]);
+        assert_eq!(out[20..24], [0xFF, 0xE2, 0xFF, 0xFF]);
+    }
+
+    #[test]
+    fn a_payload_that_does_not_fit_is_left_out() {
+        let comment = vec![0; MAX_PAYLOAD + 1];
+        let mut out = vec![];
+        let frame = Frame::of(8, 8, Sampling::Gray);
+        write_start(&mut out, &frame, &Segments { comment: Some(&comment), ..Segments::default() });
+        assert_eq!(out.len(), 20);
+    }
+}

@@ -1,0 +1,140 @@
+//! `Token`: one step of entropy coding, before it is known how many bits it takes.
+//!
+//! A picture becomes a row of 16-bit tokens first. Their statistics give the best Huffman tables (T.81
+//! K.2), and a table from tokens to bits then writes them without a branch. A token below [`RAW`] is an
+//! index of that table:
+//!
+//! ```text
+//! class << 12 |    0 + run << 7 | value + 64    AC coefficient of -64..64 after `run` zeros (F.1.2.2)
+//!             |                                 value 0: the symbol run << 4, which is EOB, EOBn or ZRL
+//!             | 2048 + difference + 512         DC difference of -512..512 (F.1.2.1)
+//!             | 3072 + symbol                   AC symbol alone; its bits follow raw
+//!             | 3328 + symbol                   DC symbol alone; its bits follow raw
+//! RAW         | length << 11 | bits             up to 11 bits as they are; length 0 is a restart marker
+//! ```
+
+use super::dct::{Block, SCAN};
+
+/// See the module.
+pub(super) type Token = u16;
+
+/// Added to the tokens of the second table pair.
+pub(super) const CLASS: Token = 1 << 12;
+/// Bit that marks a token as raw bits.
+pub(super) const RAW: Token = 1 << 15;
+/// Restart marker (F.1.1.5.2).
+pub(super) const RESTART: Token = RAW;
+/// End of block.
+pub(super) const END_OF_BLOCK: Token = 64;
+/// Tokens that are indices lie below this.
+pub(super) const INDICES: usize = 2 * CLASS as usize;
+/// The most tokens of one block in a sequential scan: a symbol and raw bits for each coefficient.
+pub(super) const PER_BLOCK: usize = 128;
+
+/// Values of AC coefficients that have tokens of their own are -64 to 63.
+pub(super) const AC_SPAN: i32 = 64;
+/// Differences of DC coefficients that have tokens of their own are -512 to 511.
+pub(super) const DC_SPAN: i32 = 512;
+/// First token of the DC differences.
+pub(super) const DC: Token = 2048;
+/// First token of the AC symbols that stand alone.
+pub(super) const AC_SYMBOL: Token = 3072;
+/// First token of the DC symbols that stand alone.
+pub(super) const DC_SYMBOL: Token = 3328;
+
+/// `length` bits as they are, at most 11.
+pub(super) fn raw(bits: u32, length: u32) -> Token {
+    RAW | (length as Token) << 11 | bits as Token
+}
+
+/// The length and the bits of a raw token.
+#[inline]
+pub(super) fn raw_parts(token: Token) -> (u32, u32) {
+    (u32::from(token >> 11 & 15), u32::from(token & 0x7FF))
+}
+
+/// Size category of a value and its extra bits (F.1.2.1.1, table F.1).
+#[inline]
+pub(super) fn magnitude(value: i32) -> (u32, u32) {
+    let size = 32 - value.unsigned_abs().leading_zeros();
+    (size, ((value + (value >> 31)) as u32) & ((1 << size) - 1))
+}
+
+/// The tokens of one block, written into `out` from `n` on; says where they end.
+struct Sink<'a> {
+    out: &'a mut [Token; PER_BLOCK],
+    n: usize,
+}
+
+impl Sink<'_> {
+    #[inline]
+    fn push(&mut self, token: Token) {
+        // A block has at most PER_BLOCK tokens, so the mask changes nothing; it spares a check.
+        self.out[self.n % PER_BLOCK] = token;
+        self.n += 1;
+    }
+
+    fn symbol_and_bits(&mut self, symbol: Token, (size, bits): (u32, u32)) {
+        self.push(symbol);
+        self.push(raw(bits, size));
+    }
+}
+
+/// Tokens of the DC difference `value` of table pair `class`.
+#[inline]
+fn push_dc(sink: &mut Sink<'_>, class: Token, value: i32) {
+    if (-DC_SPAN..DC_SPAN).contains(&value) {
+        sink.push(class + DC + (value + DC_SPAN) as Token);
+    } else {
+        let (size, bits) = magnitude(value);
+        sink.symbol_and_bits(class + DC_SYMBOL + size as Token, (size, bits));
+    }
+}
+
+/// Tokens of an AC coefficient that is long in coming or large.
+#[cold]
+fn push_rare(sink: &mut Sink<'_>, class: Token, mut run: u32, value: i32) {
+    while run >= 16 {
+        sink.push(class + (15 << 7 | END_OF_BLOCK));
+        run -= 16;
+    }
+    if (-AC_SPAN..AC_SPAN).contains(&value) {
+        sink.push(class + (run << 7) as Token + (value + AC_SPAN) as Token);
+    } else {
+        let (size, bits) = magnitude(value);
+        sink.symbol_and_bits(class + AC_SYMBOL + (run << 4 | size) as Token, (size, bits));
+    }
+}
+
+/// The tokens of a whole block in a sequential scan (F.1.2); says how many. `mask` tells the coefficients
+/// that are not zero, `prediction` is the DC coefficient before, and becomes this one.
+#[inline]
+pub(super) fn sequential(
+    block: &Block,
+    mask: u64,
+    class: Token,
+    prediction: &mut i16,
+    out: &mut [Token; PER_BLOCK],
+) -> usize {
+    let mut sink = Sink { out, n: 0 };
+    push_dc(&mut sink, class, i32::from(block.0[0]) - i32::from(*prediction));
+    *prediction = block.0[0];
+    let mut rest = mask & !1;
+    let mut before = 0;
+    while rest != 0 {
+        let z = rest.trailing_zeros();
+        rest &= rest - 1;
+        let run = z - before - 1;
+        before = z;
+        let value = i32::from(block.0[usize::from(SCAN[(z % 64) as usize] % 64)]);
+        if run < 16 && (-AC_SPAN..AC_SPAN).contains(&value) {
+            sink.push(class + (run << 7) as Token + (value + AC_SPAN) as Token);
+        } else {
+            push_rare(&mut sink, class, run, value);
+        }
+    }
+    if before != 63 {
+        sink.push(class + END_OF_BLOCK);
+    }
+    sink.n
+}

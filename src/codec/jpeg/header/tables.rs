@@ -1,0 +1,65 @@
+//! `Tables`: the quantisation and Huffman tables and the restart interval in force (T.81 B.2.4).
+
+use crate::codec::jpeg::error::JpegError;
+use crate::codec::jpeg::huffman::{HuffmanRef, TableClass, huffman_tables, standard};
+use crate::codec::jpeg::marker::{Marker, Segment};
+use crate::codec::jpeg::quant::{QuantTable, quant_tables};
+
+/// The tables in force at one point of a file. Huffman slots 0 and 1 start with the tables of K.3, which
+/// Motion JPEG frames leave out.
+#[derive(Debug, Clone)]
+pub struct Tables<'a> {
+    /// Quantisation tables by slot.
+    pub quant: [Option<QuantTable>; 4],
+    /// DC tables by slot.
+    pub dc: [Option<HuffmanRef<'a>>; 4],
+    /// AC tables by slot.
+    pub ac: [Option<HuffmanRef<'a>>; 4],
+    /// MCUs between restart markers; 0 for none.
+    pub restart_interval: u16,
+}
+
+impl Default for Tables<'_> {
+    fn default() -> Self {
+        Tables {
+            quant: [None; 4],
+            dc: [Some(standard::DC_LUMINANCE), Some(standard::DC_CHROMINANCE), None, None],
+            ac: [Some(standard::AC_LUMINANCE), Some(standard::AC_CHROMINANCE), None, None],
+            restart_interval: 0,
+        }
+    }
+}
+
+impl<'a> Tables<'a> {
+    /// Takes over what a DQT, DHT or DRI segment defines; other segments change nothing.
+    ///
+    /// # Errors
+    /// [`JpegError::Damaged`] when the segment makes no sense.
+    pub fn read(&mut self, segment: &Segment<'a>) -> Result<(), JpegError> {
+        match segment.marker {
+            Marker::DQT => {
+                for table in quant_tables(segment.body) {
+                    let (slot, table) = table.map_err(JpegError::Damaged)?;
+                    self.quant[slot] = Some(table);
+                }
+            }
+            Marker::DHT => {
+                for definition in huffman_tables(segment.body) {
+                    let definition = definition.map_err(JpegError::Damaged)?;
+                    let slots = match definition.class {
+                        TableClass::Dc => &mut self.dc,
+                        TableClass::Ac => &mut self.ac,
+                    };
+                    slots[definition.slot] = Some(definition.table);
+                }
+            }
+            Marker::DRI => {
+                let interval =
+                    segment.body.first_chunk().ok_or(JpegError::Damaged("bad restart interval"))?;
+                self.restart_interval = u16::from_be_bytes(*interval);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}

@@ -73,6 +73,11 @@ impl<'a> HuffmanRef<'a> {
         self.symbols
     }
 
+    /// A copy that outlives the file.
+    pub fn to_spec(self) -> HuffmanSpec {
+        HuffmanSpec { counts: *self.counts, symbols: self.symbols.to_vec() }
+    }
+
     /// `(symbol, code, length)` for each code, shortest first (the procedure of C.2, figures C.1 and C.2).
     pub fn codes(self) -> impl Iterator<Item = (u8, u16, u8)> + 'a {
         let lengths =

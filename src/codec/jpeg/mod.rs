@@ -1,5 +1,6 @@
 //! Our own JPEG codec (ITU-T T.81): decode at k/8 scale into planes, resample planes, encode planes.
 
+pub mod decode; // Decoder: a file to planes at k/8 scale.
 pub mod encode; // Encoder: planes or coefficients to a file.
 pub mod error; // JpegError: why a file cannot be decoded here.
 pub mod header; // Header: what a file says before its first scan.

@@ -1,0 +1,95 @@
+//! `Bits`: the bit buffer of the entropy decoder (the job of NEXTBIT and RECEIVE, T.81 F.2.2.5 and F.2.2.4).
+
+use super::window::WindowBytes;
+
+/// Up to 63 bits of the data, left-aligned, and where the next ones come from.
+///
+/// Refilling is branch-free: it reads eight bytes whatever the need and steps over those that fitted.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Bits {
+    /// The next bits, the first of them the highest. Bits behind the valid ones are those of the data, too.
+    pub(super) buffer: u64,
+    /// How many bits are valid, modulo 64: only the low six bits count, so that [`Bits::consume`] need not mask.
+    valid: u32,
+    /// Position of the next byte in the window.
+    next: usize,
+}
+
+impl Bits {
+    /// Starts at byte `at` of the window.
+    pub(super) fn at(at: usize) -> Bits {
+        Bits { buffer: 0, valid: 0, next: at }
+    }
+
+    /// Makes at least 56 bits valid.
+    #[inline(always)]
+    pub(super) fn refill(&mut self, bytes: &WindowBytes) {
+        self.buffer |= bytes.load(self.next) >> (self.valid & 63);
+        self.next += (!self.valid >> 3 & 7) as usize;
+        self.valid |= 56;
+    }
+
+    /// Drops as many bits as the low six bits of `entry` say.
+    #[inline(always)]
+    pub(super) fn consume(&mut self, entry: u32) {
+        self.buffer <<= entry & 63;
+        self.valid = self.valid.wrapping_sub(entry);
+    }
+
+    /// The next `count` bits, 0 to 32.
+    #[inline(always)]
+    pub(super) fn take(&mut self, count: u32) -> u32 {
+        let bits = (self.buffer >> 1 >> ((63 - count) & 63)) as u32;
+        self.consume(count);
+        bits
+    }
+
+    /// The next `COUNT` bits without dropping them.
+    #[inline(always)]
+    pub(super) fn peek<const COUNT: u32>(&self) -> usize {
+        (self.buffer >> (64 - COUNT)) as usize
+    }
+
+    /// How many bits of the window have been dropped.
+    pub(super) fn position(&self) -> usize {
+        (self.next * 8).saturating_sub((self.valid & 63) as usize)
+    }
+
+    /// The byte that the next refill reads first.
+    #[inline(always)]
+    pub(super) fn next_byte(&self) -> usize {
+        self.next
+    }
+
+    /// Follows the window when its bytes move `by` bytes to the front.
+    pub(super) fn moved_back(&mut self, by: usize) {
+        self.next -= by;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bits_come_out_in_order_whatever_the_portions() {
+        let mut bytes = WindowBytes::default();
+        for i in 0..200 {
+            bytes.bytes_mut()[i] = (i * 37 + 11) as u8;
+        }
+        let expected: Vec<u32> =
+            (0..1600).map(|i| u32::from(bytes.bytes_mut()[i / 8] >> (7 - i % 8) & 1)).collect();
+        for portion in 1..=26 {
+            let mut bits = Bits::at(0);
+            let mut at = 0;
+            while at + portion as usize <= 1500 {
+                bits.refill(&bytes);
+                let value = bits.take(portion);
+                let wanted = expected[at..][..portion as usize].iter().fold(0, |v, bit| v << 1 | bit);
+                assert_eq!(value, wanted, "{portion} bits at {at}");
+                at += portion as usize;
+                assert_eq!(bits.position(), at);
+            }
+        }
+    }
+}

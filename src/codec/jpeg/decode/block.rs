@@ -1,0 +1,114 @@
+//! `Block`: the coefficients of one block while it is decoded, and which of them a scale needs.
+
+use crate::codec::jpeg::quant::QuantTable;
+use crate::codec::jpeg::zigzag::NATURAL;
+
+/// The numerator `k` of a scale k/8, 1 to 8: each 8x8 block becomes k x k samples.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Scale(u8);
+
+impl Scale {
+    /// Every scale, smallest first.
+    pub const ALL: [Scale; 8] =
+        [Scale(1), Scale(2), Scale(3), Scale(4), Scale(5), Scale(6), Scale(7), Scale(8)];
+    /// 8/8.
+    pub const FULL: Scale = Scale(8);
+
+    /// `k`/8; `None` unless `k` is 1 to 8.
+    pub const fn new(k: u8) -> Option<Scale> {
+        if matches!(k, 1..=8) { Some(Scale(k)) } else { None }
+    }
+
+    /// The numerator.
+    pub const fn k(self) -> usize {
+        self.0 as usize
+    }
+
+    /// Samples from one row of coefficients to the next in a [`Block`].
+    const fn row_step(self) -> usize {
+        if self.0 <= 4 { 4 } else { 8 }
+    }
+
+    /// How many coefficients a stored block has, with the unused ones that make a row whole.
+    pub(super) const fn stored(self) -> usize {
+        match self.0 {
+            1 => 1,
+            2 => 8,
+            3 | 4 => 16,
+            _ => 64,
+        }
+    }
+}
+
+/// Where coefficients go that the scale does not need.
+const DUMP: u8 = 64;
+
+/// The k x k low-frequency corner of a block, rows 4 apart for k up to 4 and 8 apart above, and a place behind
+/// it that takes what is not needed. 256 values, so that a byte is always a valid index.
+#[derive(Debug, Clone)]
+#[repr(align(64))]
+pub(super) struct Block(pub(super) [i16; 256]);
+
+impl Block {
+    pub(super) const ZERO: Block = Block([0; 256]);
+
+    /// Sets the corner to zero.
+    #[inline(always)]
+    pub(super) fn clear(&mut self, scale: Scale) {
+        match scale.0 {
+            1..=4 => self.0[..16].fill(0),
+            _ => self.0[..64].fill(0),
+        }
+    }
+}
+
+/// How one component's coefficients are picked and dequantised at its scale.
+#[derive(Debug, Clone)]
+pub(super) struct Corner {
+    pub(super) scale: Scale,
+    /// By zig-zag position, any byte: where in a [`Block`] the coefficient goes.
+    pub(super) place: [u8; 256],
+    /// The needed zig-zag positions as a set.
+    pub(super) mask: u64,
+    /// The last needed zig-zag position.
+    pub(super) last: usize,
+    /// Quantisation steps in the order of a [`Block`], modulo 2^16.
+    pub(super) steps: Block,
+}
+
+impl Corner {
+    pub(super) fn new(scale: Scale, quant: &QuantTable) -> Corner {
+        let mut corner = Corner { scale, place: [DUMP; 256], mask: 0, last: 0, steps: Block::ZERO };
+        for (z, &natural) in NATURAL.iter().enumerate() {
+            let (row, column) = (usize::from(natural) / 8, usize::from(natural) % 8);
+            if row < scale.k() && column < scale.k() {
+                let place = row * scale.row_step() + column;
+                corner.place[z] = place as u8;
+                corner.steps.0[place] = quant.0[usize::from(natural)] as i16;
+                corner.mask |= 1 << z;
+                corner.last = z;
+            }
+        }
+        corner
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn corners_hold_k_by_k_coefficients() {
+        let quant = QuantTable(std::array::from_fn(|i| i as u16 + 1));
+        for scale in Scale::ALL {
+            let corner = Corner::new(scale, &quant);
+            assert_eq!(corner.mask.count_ones() as usize, scale.k() * scale.k());
+            assert_eq!(corner.steps.0[0], 1);
+            assert_eq!(corner.last, 63 - corner.mask.leading_zeros() as usize);
+            assert!(corner.place[64..].iter().all(|&place| place == DUMP));
+        }
+        assert_eq!(Corner::new(Scale::ALL[3], &quant).last, 24);
+        assert_eq!(Corner::new(Scale::ALL[2], &quant).last, 12);
+        assert!(Scale::new(0).is_none() && Scale::new(9).is_none());
+    }
+}

@@ -1,0 +1,323 @@
+//! The kernels for x86-64 with AVX2 and BMI2.
+#![expect(
+    unsafe_code,
+    reason = "calls into functions with target features, and vector stores to rows of samples"
+)]
+
+use super::super::block::Block;
+use super::super::window::{Ending, Unstuffed};
+use super::matrix::{COLUMN_ROUND, COLUMN_SHIFT, ROW_ROUND, ROW_SHIFT};
+use super::{Kernels, Task, scalar};
+use std::arch::x86_64::*;
+
+/// Proof that the machine has AVX2, BMI1, BMI2, LZCNT, POPCNT and MOVBE.
+#[derive(Debug, Clone, Copy)]
+pub(in super::super) struct Avx2(());
+
+impl Avx2 {
+    /// The proof, if this machine has them.
+    pub(in super::super) fn detect() -> Option<Avx2> {
+        let has_all = is_x86_feature_detected!("avx2")
+            && is_x86_feature_detected!("bmi1")
+            && is_x86_feature_detected!("bmi2")
+            && is_x86_feature_detected!("lzcnt")
+            && is_x86_feature_detected!("popcnt")
+            && is_x86_feature_detected!("movbe");
+        has_all.then_some(Avx2(()))
+    }
+}
+
+impl Kernels for Avx2 {
+    #[inline(always)]
+    fn idct<const K: usize>(self, coefficients: &Block, steps: &Block, out: &mut [u8], stride: usize) {
+        match K {
+            1 => scalar::idct1(coefficients, steps, out),
+            2 => scalar::idct2(coefficients, steps, out, stride),
+            // SAFETY: `self` proves the features.
+            3 | 4 => unsafe { idct4::<K>(coefficients, steps, out, stride) },
+            // SAFETY: `self` proves the features.
+            _ => unsafe { idct8::<K>(coefficients, steps, out, stride) },
+        }
+    }
+
+    #[inline(always)]
+    fn deposit(self, bits: u64, mask: u64) -> u64 {
+        // SAFETY: `self` proves BMI2.
+        unsafe { _pdep_u64(bits, mask) }
+    }
+
+    #[inline(always)]
+    fn unstuff(self, source: &[u8], out: &mut [u8]) -> Unstuffed {
+        // SAFETY: `self` proves the features.
+        unsafe { unstuff(source, out) }
+    }
+
+    #[inline(always)]
+    fn run<T: Task>(self, task: T) -> T::Output {
+        #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt,movbe")]
+        fn with_features<T: Task>(kernels: Avx2, task: T) -> T::Output {
+            task.run(kernels)
+        }
+        // SAFETY: `self` proves the features.
+        unsafe { with_features(self, task) }
+    }
+}
+
+/// A row of weights for `_mm256_madd_epi16`: pairs of neighbouring coefficients, one pair for each sample.
+#[repr(align(32))]
+struct Pairs([i16; 16]);
+
+/// What the kernels need of a matrix, in the order of the instructions.
+struct Weights {
+    /// By sample of the first half and pair of coefficients: the even ones (0, 2) and (4, 6).
+    even: [[i32; 2]; 4],
+    /// The odd ones (1, 3) and (5, 7).
+    odd: [[i32; 2]; 4],
+    /// By pair of coefficients (0, 1), (2, 3) ...: eight samples.
+    rows: [Pairs; 4],
+    /// The same for four samples, twice.
+    half_rows: [Pairs; 2],
+}
+
+static WEIGHTS: [Weights; 9] = [
+    weights(1),
+    weights(1),
+    weights(2),
+    weights(3),
+    weights(4),
+    weights(5),
+    weights(6),
+    weights(7),
+    weights(8),
+];
+
+const fn weights(k: usize) -> Weights {
+    const fn pair(low: i16, high: i16) -> i32 {
+        (low as u16 as u32 | (high as u16 as u32) << 16) as i32
+    }
+    let matrix = &super::matrix::matrix(k).0;
+    let mut even = [[0; 2]; 4];
+    let mut odd = [[0; 2]; 4];
+    let mut rows = [const { Pairs([0; 16]) }; 4];
+    let mut half_rows = [const { Pairs([0; 16]) }; 2];
+    let mut m = 0;
+    while m < 4 {
+        even[m] = [pair(matrix[m][0], matrix[m][2]), pair(matrix[m][4], matrix[m][6])];
+        odd[m] = [pair(matrix[m][1], matrix[m][3]), pair(matrix[m][5], matrix[m][7])];
+        m += 1;
+    }
+    let mut sample = 0;
+    while sample < 8 {
+        let mut p = 0;
+        while p < 4 {
+            rows[p].0[2 * sample] = matrix[sample][2 * p];
+            rows[p].0[2 * sample + 1] = matrix[sample][2 * p + 1];
+            if p < 2 {
+                half_rows[p].0[2 * sample] = matrix[sample & 3][2 * p];
+                half_rows[p].0[2 * sample + 1] = matrix[sample & 3][2 * p + 1];
+            }
+            p += 1;
+        }
+        sample += 1;
+    }
+    Weights { even, odd, rows, half_rows }
+}
+
+#[target_feature(enable = "avx2")]
+#[inline]
+fn load_pairs(pairs: &Pairs) -> __m256i {
+    // SAFETY: the array is 32 bytes long and aligned to 32.
+    unsafe { _mm256_load_si256(pairs.0.as_ptr().cast()) }
+}
+
+/// Row `ROW` of eight coefficients, dequantised.
+#[target_feature(enable = "avx2")]
+#[inline]
+fn load_row<const ROW: usize>(coefficients: &Block, steps: &Block) -> __m128i {
+    const { assert!(ROW < 8) };
+    // SAFETY: the row lies within the block, which is aligned to 64.
+    unsafe {
+        _mm_mullo_epi16(
+            _mm_load_si128(coefficients.0.as_ptr().add(8 * ROW).cast()),
+            _mm_load_si128(steps.0.as_ptr().add(8 * ROW).cast()),
+        )
+    }
+}
+
+/// The door of the stores: rows of `out` that the caller may write 8 bytes of.
+#[inline(always)]
+fn rows<const K: usize>(out: &mut [u8], stride: usize) -> *mut u8 {
+    let needed = stride.checked_mul(K - 1).and_then(|last| last.checked_add(8));
+    assert!(needed.is_some_and(|needed| needed <= out.len()));
+    out.as_mut_ptr()
+}
+
+/// K is 3 or 4: four rows of four coefficients in one register.
+#[target_feature(enable = "avx2")]
+#[inline]
+fn idct4<const K: usize>(coefficients: &Block, steps: &Block, out: &mut [u8], stride: usize) {
+    assert!(K == 3 || K == 4);
+    let weights = &WEIGHTS[K];
+    // SAFETY: the first 16 values of a block, which is aligned to 64.
+    let x = unsafe {
+        _mm256_mullo_epi16(
+            _mm256_load_si256(coefficients.0.as_ptr().cast()),
+            _mm256_load_si256(steps.0.as_ptr().cast()),
+        )
+    };
+    let (rows01, rows23) = (_mm256_castsi256_si128(x), _mm256_extracti128_si256(x, 1));
+    let even_rows = _mm_unpacklo_epi16(rows01, rows23);
+    let odd_rows = _mm_unpackhi_epi16(rows01, rows23);
+    let round = _mm_set1_epi32(COLUMN_ROUND);
+    let even = |m: usize| _mm_add_epi32(_mm_madd_epi16(even_rows, _mm_set1_epi32(weights.even[m][0])), round);
+    let odd = |m: usize| _mm_madd_epi16(odd_rows, _mm_set1_epi32(weights.odd[m][0]));
+    let shifted = |v| _mm_srai_epi32(v, COLUMN_SHIFT as i32);
+    let (e0, e1, o0, o1) = (even(0), even(1), odd(0), odd(1));
+    let (t01, t23) = if K == 4 {
+        (
+            _mm_packs_epi32(shifted(_mm_add_epi32(e0, o0)), shifted(_mm_add_epi32(e1, o1))),
+            _mm_packs_epi32(shifted(_mm_sub_epi32(e1, o1)), shifted(_mm_sub_epi32(e0, o0))),
+        )
+    } else {
+        (
+            _mm_packs_epi32(shifted(_mm_add_epi32(e0, o0)), shifted(e1)),
+            _mm_packs_epi32(shifted(_mm_sub_epi32(e0, o0)), _mm_setzero_si128()),
+        )
+    };
+    let between = _mm256_inserti128_si256(_mm256_castsi128_si256(t01), t23, 1);
+    let (w0, w1) = (load_pairs(&weights.half_rows[0]), load_pairs(&weights.half_rows[1]));
+    let round = _mm256_set1_epi32(ROW_ROUND);
+    let sum = |low, high| {
+        _mm256_add_epi32(_mm256_add_epi32(_mm256_madd_epi16(low, w0), _mm256_madd_epi16(high, w1)), round)
+    };
+    let rows02 = sum(_mm256_shuffle_epi32(between, 0x00), _mm256_shuffle_epi32(between, 0x55));
+    let rows13 = sum(_mm256_shuffle_epi32(between, 0xAA), _mm256_shuffle_epi32(between, 0xFF));
+    let shifted = |v| _mm256_srai_epi32(v, ROW_SHIFT as i32);
+    let words = _mm256_packs_epi32(shifted(rows02), shifted(rows13));
+    let bytes = _mm256_packus_epi16(words, words);
+    let low = _mm_cvtsi128_si64(_mm256_castsi256_si128(bytes)) as u64;
+    let high = _mm_cvtsi128_si64(_mm256_extracti128_si256(bytes, 1)) as u64;
+    let row = rows::<K>(out, stride);
+    // SAFETY: `rows` has checked that 8 bytes at each of K rows lie within `out`.
+    unsafe {
+        row.cast::<u32>().write_unaligned((low as u32).to_le());
+        row.add(stride).cast::<u32>().write_unaligned(((low >> 32) as u32).to_le());
+        row.add(2 * stride).cast::<u32>().write_unaligned((high as u32).to_le());
+        if K == 4 {
+            row.add(3 * stride).cast::<u32>().write_unaligned(((high >> 32) as u32).to_le());
+        }
+    }
+}
+
+/// K is 5 to 8: rows of eight coefficients.
+#[target_feature(enable = "avx2")]
+#[inline]
+fn idct8<const K: usize>(coefficients: &Block, steps: &Block, out: &mut [u8], stride: usize) {
+    assert!(K >= 5 && K <= 8);
+    let weights = &WEIGHTS[K];
+    let none = _mm_setzero_si128();
+    let interleaved = |a, b| {
+        _mm256_inserti128_si256(_mm256_castsi128_si256(_mm_unpacklo_epi16(a, b)), _mm_unpackhi_epi16(a, b), 1)
+    };
+    let row6 = if K > 6 { load_row::<6>(coefficients, steps) } else { none };
+    let row5 = if K > 5 { load_row::<5>(coefficients, steps) } else { none };
+    let row7 = if K > 7 { load_row::<7>(coefficients, steps) } else { none };
+    let even02 = interleaved(load_row::<0>(coefficients, steps), load_row::<2>(coefficients, steps));
+    let even46 = interleaved(load_row::<4>(coefficients, steps), row6);
+    let odd13 = interleaved(load_row::<1>(coefficients, steps), load_row::<3>(coefficients, steps));
+    let odd57 = interleaved(row5, row7);
+    let round = _mm256_set1_epi32(COLUMN_ROUND);
+    let weight = |pair| _mm256_set1_epi32(pair);
+    let mut between = [none; 8];
+    for m in 0..K.div_ceil(2) {
+        let even = _mm256_add_epi32(_mm256_madd_epi16(even02, weight(weights.even[m][0])), round);
+        let even = _mm256_add_epi32(even, _mm256_madd_epi16(even46, weight(weights.even[m][1])));
+        let mut odd = _mm256_madd_epi16(odd13, weight(weights.odd[m][0]));
+        if K > 5 {
+            odd = _mm256_add_epi32(odd, _mm256_madd_epi16(odd57, weight(weights.odd[m][1])));
+        }
+        let first = _mm256_srai_epi32(_mm256_add_epi32(even, odd), COLUMN_SHIFT as i32);
+        let mirrored = _mm256_srai_epi32(_mm256_sub_epi32(even, odd), COLUMN_SHIFT as i32);
+        let packed = _mm256_permute4x64_epi64(_mm256_packs_epi32(first, mirrored), 0xD8);
+        between[K - 1 - m] = _mm256_extracti128_si256(packed, 1);
+        between[m] = _mm256_castsi256_si128(packed);
+    }
+    let w: [__m256i; 4] = [
+        load_pairs(&weights.rows[0]),
+        load_pairs(&weights.rows[1]),
+        load_pairs(&weights.rows[2]),
+        load_pairs(&weights.rows[3]),
+    ];
+    let round = _mm256_set1_epi32(ROW_ROUND);
+    let row = |r: usize| {
+        if r >= K {
+            return _mm256_setzero_si256();
+        }
+        let t = between[r];
+        let mut sum = _mm256_add_epi32(_mm256_madd_epi16(_mm256_broadcastd_epi32(t), w[0]), round);
+        let pair = |shuffled| _mm256_broadcastd_epi32(shuffled);
+        sum = _mm256_add_epi32(sum, _mm256_madd_epi16(pair(_mm_shuffle_epi32(t, 0x55)), w[1]));
+        sum = _mm256_add_epi32(sum, _mm256_madd_epi16(pair(_mm_shuffle_epi32(t, 0xAA)), w[2]));
+        if K > 6 {
+            sum = _mm256_add_epi32(sum, _mm256_madd_epi16(pair(_mm_shuffle_epi32(t, 0xFF)), w[3]));
+        }
+        _mm256_srai_epi32(sum, ROW_SHIFT as i32)
+    };
+    let at = rows::<K>(out, stride);
+    for r in (0..K).step_by(4) {
+        let words01 = _mm256_packs_epi32(row(r), row(r + 1));
+        let words23 = _mm256_packs_epi32(row(r + 2), row(r + 3));
+        let bytes = _mm256_packus_epi16(words01, words23);
+        let (low, high) = (_mm256_castsi256_si128(bytes), _mm256_extracti128_si256(bytes, 1));
+        let rows01 = _mm_unpacklo_epi32(low, high);
+        let rows23 = _mm_unpackhi_epi32(low, high);
+        // SAFETY: `rows` has checked that 8 bytes at each of K rows lie within `out`.
+        unsafe {
+            _mm_storel_epi64(at.add(r * stride).cast(), rows01);
+            if r + 1 < K {
+                _mm_storeh_pd(at.add((r + 1) * stride).cast(), _mm_castsi128_pd(rows01));
+            }
+            if r + 2 < K {
+                _mm_storel_epi64(at.add((r + 2) * stride).cast(), rows23);
+            }
+            if r + 3 < K {
+                _mm_storeh_pd(at.add((r + 3) * stride).cast(), _mm_castsi128_pd(rows23));
+            }
+        }
+    }
+}
+
+/// Copies 32 bytes at a time up to the next `0xFF`; the last ones, and markers, are for the plain kernel.
+#[target_feature(enable = "avx2,bmi1")]
+fn unstuff(source: &[u8], out: &mut [u8]) -> Unstuffed {
+    const STEP: usize = 32;
+    let all_ones = _mm256_set1_epi8(-1);
+    let room = out.len().saturating_sub(64);
+    let (mut read, mut written) = (0, 0);
+    while written < room
+        && let Some(chunk) = source.get(read..read + STEP + 1)
+        && let Some(target) = out.get_mut(written..written + STEP)
+    {
+        // SAFETY: both slices are at least 32 bytes long.
+        let found = unsafe {
+            let bytes = _mm256_loadu_si256(chunk.as_ptr().cast());
+            _mm256_storeu_si256(target.as_mut_ptr().cast(), bytes);
+            _mm256_movemask_epi8(_mm256_cmpeq_epi8(bytes, all_ones)) as u32
+        };
+        let clean = found.trailing_zeros() as usize;
+        read += clean;
+        written += clean;
+        if found != 0 {
+            match chunk[clean + 1] {
+                0x00 => {
+                    read += 2;
+                    written += 1;
+                }
+                0xFF => read += 1,
+                _ => return Unstuffed { read, written, ending: Ending::Marker },
+            }
+        }
+    }
+    let rest = scalar::unstuff(&source[read..], &mut out[written..]);
+    Unstuffed { read: read + rest.read, written: written + rest.written, ending: rest.ending }
+}

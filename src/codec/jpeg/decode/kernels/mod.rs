@@ -1,0 +1,72 @@
+//! `Kernels`: the few operations that depend on the instruction set, and the choice of the set.
+//!
+//! A hot loop is a [`Task`], generic over the kernels and inlined; [`run`] calls it inside a function compiled
+//! for the best set that this machine has, so that the loop itself profits, too. All sets give the same bytes.
+
+mod matrix;
+mod scalar;
+
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "aarch64")]
+mod neon;
+
+use super::block::Block;
+use super::window::Unstuffed;
+
+#[cfg(target_arch = "x86_64")]
+pub(super) use avx2::Avx2;
+#[cfg(target_arch = "aarch64")]
+pub(super) use neon::Neon;
+pub(super) use scalar::Scalar;
+
+/// Operations that depend on the instruction set. An implementing value proves that the machine has it.
+pub(super) trait Kernels: Copy + Send + Sync {
+    /// Dequantises the K x K corner, transforms it (a K-point inverse DCT both ways, T.81 A.3.3), shifts and
+    /// clamps it to 8 bits and writes it to `out`, rows `stride` apart.
+    ///
+    /// For K of 3 and above up to 4 or 8 samples a row are written, those behind the K-th without meaning.
+    ///
+    /// # Panics
+    /// If `out` is shorter than (K - 1) * stride + 8.
+    fn idct<const K: usize>(self, coefficients: &Block, steps: &Block, out: &mut [u8], stride: usize);
+
+    /// Spreads the low bits of `bits` over the set positions of `mask`, lowest first (PDEP).
+    fn deposit(self, bits: u64, mask: u64) -> u64;
+
+    /// Copies entropy-coded data without stuffed and fill bytes, until a marker, the end of `source`, or fewer
+    /// than 64 bytes of room in `out`.
+    fn unstuff(self, source: &[u8], out: &mut [u8]) -> Unstuffed;
+
+    /// Runs a task in a function compiled for this instruction set.
+    fn run<T: Task>(self, task: T) -> T::Output;
+}
+
+/// Work that is compiled once for each instruction set. `run` is to be `#[inline(always)]`.
+pub(super) trait Task {
+    type Output;
+
+    fn run<K: Kernels>(self, kernels: K) -> Self::Output;
+}
+
+/// Runs `task` with the best kernels that this machine has.
+pub(super) fn run<T: Task>(task: T) -> T::Output {
+    #[cfg(target_arch = "x86_64")]
+    if let Some(avx2) = Avx2::detect() {
+        return avx2.run(task);
+    }
+    #[cfg(target_arch = "aarch64")]
+    if let Some(neon) = Neon::detect() {
+        return neon.run(task);
+    }
+    Scalar.run(task)
+}
+
+/// The sample of a block that has nothing but a DC coefficient: what the inverse DCT of 3 points and more gives.
+#[inline(always)]
+pub(super) fn flat_sample(dc: i16, step: i16) -> u8 {
+    matrix::flat_sample(dc.wrapping_mul(step))
+}
+
+#[cfg(test)]
+mod tests;

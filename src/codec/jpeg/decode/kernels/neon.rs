@@ -1,0 +1,153 @@
+//! The kernels for AArch64 with NEON.
+#![expect(unsafe_code, reason = "calls into functions with target features, and vector loads and stores")]
+
+use super::super::block::Block;
+use super::super::window::{Ending, Unstuffed};
+use super::matrix::{COLUMN_ROUND, COLUMN_SHIFT, MATRIX, ROW_ROUND, ROW_SHIFT};
+use super::{Kernels, Task, scalar};
+use std::arch::aarch64::*;
+
+/// Proof that the machine has NEON.
+#[derive(Debug, Clone, Copy)]
+pub(in super::super) struct Neon(());
+
+impl Neon {
+    /// The proof, if this machine has it.
+    pub(in super::super) fn detect() -> Option<Neon> {
+        std::arch::is_aarch64_feature_detected!("neon").then_some(Neon(()))
+    }
+}
+
+impl Kernels for Neon {
+    #[inline(always)]
+    fn idct<const K: usize>(self, coefficients: &Block, steps: &Block, out: &mut [u8], stride: usize) {
+        match K {
+            1 => scalar::idct1(coefficients, steps, out),
+            2 => scalar::idct2(coefficients, steps, out, stride),
+            // SAFETY: `self` proves NEON.
+            _ => unsafe { idct::<K>(coefficients, steps, out, stride) },
+        }
+    }
+
+    #[inline(always)]
+    fn deposit(self, bits: u64, mask: u64) -> u64 {
+        scalar::Scalar.deposit(bits, mask)
+    }
+
+    #[inline(always)]
+    fn unstuff(self, source: &[u8], out: &mut [u8]) -> Unstuffed {
+        // SAFETY: `self` proves NEON.
+        unsafe { unstuff(source, out) }
+    }
+
+    #[inline(always)]
+    fn run<T: Task>(self, task: T) -> T::Output {
+        task.run(self)
+    }
+}
+
+/// By k, the matrix with rows and columns exchanged: the weights of one coefficient in all samples.
+static TRANSPOSED: [[[i16; 8]; 8]; 9] = [
+    transposed(1),
+    transposed(1),
+    transposed(2),
+    transposed(3),
+    transposed(4),
+    transposed(5),
+    transposed(6),
+    transposed(7),
+    transposed(8),
+];
+
+const fn transposed(k: usize) -> [[i16; 8]; 8] {
+    let matrix = super::matrix::matrix(k).0;
+    let mut turned = [[0; 8]; 8];
+    let mut i = 0;
+    while i < 64 {
+        turned[i % 8][i / 8] = matrix[i / 8][i % 8];
+        i += 1;
+    }
+    turned
+}
+
+#[target_feature(enable = "neon")]
+#[inline]
+fn idct<const K: usize>(coefficients: &Block, steps: &Block, out: &mut [u8], stride: usize) {
+    assert!(K >= 3 && K <= 8);
+    let step = if K <= 4 { 4 } else { 8 };
+    let needed = stride.checked_mul(K - 1).and_then(|last| last.checked_add(8));
+    assert!(needed.is_some_and(|needed| needed <= out.len()));
+    // For K up to 4 the upper half of a row belongs to the next row; its columns are computed and dropped.
+    let row = |r: usize| {
+        // SAFETY: 8 values from `r * step`, at most 56, lie within the 256 of a block.
+        unsafe {
+            vmulq_s16(
+                vld1q_s16(coefficients.0.as_ptr().add(r * step)),
+                vld1q_s16(steps.0.as_ptr().add(r * step)),
+            )
+        }
+    };
+    let mut between = [[0_i16; 8]; K];
+    for m in 0..K {
+        let (mut low, mut high) = (vdupq_n_s32(COLUMN_ROUND), vdupq_n_s32(COLUMN_ROUND));
+        for u in 0..K {
+            let weight = MATRIX[K].0[m][u];
+            low = vmlal_n_s16(low, vget_low_s16(row(u)), weight);
+            high = vmlal_high_n_s16(high, row(u), weight);
+        }
+        let low = vqmovn_s32(vshrq_n_s32::<{ COLUMN_SHIFT as i32 }>(low));
+        let both = vqmovn_high_s32(low, vshrq_n_s32::<{ COLUMN_SHIFT as i32 }>(high));
+        // SAFETY: the row is an array of 8 values.
+        unsafe { vst1q_s16(between[m].as_mut_ptr(), both) };
+    }
+    for (r, row) in between.iter().enumerate() {
+        let (mut low, mut high) = (vdupq_n_s32(ROW_ROUND), vdupq_n_s32(ROW_ROUND));
+        for u in 0..K {
+            // SAFETY: a row of weights is an array of 8 values.
+            let weights = unsafe { vld1q_s16(TRANSPOSED[K][u].as_ptr()) };
+            low = vmlal_n_s16(low, vget_low_s16(weights), row[u]);
+            high = vmlal_high_n_s16(high, weights, row[u]);
+        }
+        let low = vqmovn_s32(vshrq_n_s32::<{ ROW_SHIFT as i32 }>(low));
+        let both = vqmovn_high_s32(low, vshrq_n_s32::<{ ROW_SHIFT as i32 }>(high));
+        // SAFETY: 8 bytes at each of K rows lie within `out`, as asserted above.
+        unsafe { vst1_u8(out.as_mut_ptr().add(r * stride), vqmovun_s16(both)) };
+    }
+}
+
+/// Copies 16 bytes at a time up to the next `0xFF`; the last ones, and markers, are for the plain kernel.
+#[target_feature(enable = "neon")]
+fn unstuff(source: &[u8], out: &mut [u8]) -> Unstuffed {
+    const STEP: usize = 16;
+    let all_ones = vdupq_n_u8(0xFF);
+    let room = out.len().saturating_sub(64);
+    let (mut read, mut written) = (0, 0);
+    while written < room
+        && let Some(chunk) = source.get(read..read + STEP + 1)
+        && let Some(target) = out.get_mut(written..written + STEP)
+    {
+        // SAFETY: both slices are at least 16 bytes long.
+        let equal = unsafe {
+            let bytes = vld1q_u8(chunk.as_ptr());
+            vst1q_u8(target.as_mut_ptr(), bytes);
+            vceqq_u8(bytes, all_ones)
+        };
+        // Four bits for each byte.
+        let found = vget_lane_u64::<0>(vreinterpret_u64_u8(vshrn_n_u16::<4>(vreinterpretq_u16_u8(equal))));
+        let clean = (found.trailing_zeros() / 4) as usize;
+        read += clean;
+        written += clean;
+        if found != 0 {
+            match chunk[clean + 1] {
+                0x00 => {
+                    read += 2;
+                    written += 1;
+                }
+                0xFF => read += 1,
+                _ => return Unstuffed { read, written, ending: Ending::Marker },
+            }
+        }
+    }
+    let rest = scalar::unstuff(&source[read..], &mut out[written..]);
+    Unstuffed { read: read + rest.read, written: written + rest.written, ending: rest.ending }
+}

@@ -1,0 +1,115 @@
+use super::*;
+use crate::codec::jpeg::decode::window::Ending;
+use proptest::prelude::*;
+
+#[derive(Clone, Copy)]
+struct Idct<'a> {
+    coefficients: &'a Block,
+    steps: &'a Block,
+}
+
+impl Idct<'_> {
+    /// The K x K samples by the given kernels, with the rest of the target untouched where it must be.
+    fn samples<K: Kernels>(self, kernels: K, k: usize) -> Vec<u8> {
+        const STRIDE: usize = 19;
+        let mut out = [0x5A; 8 * STRIDE];
+        let Idct { coefficients, steps } = self;
+        match k {
+            1 => kernels.idct::<1>(coefficients, steps, &mut out, STRIDE),
+            2 => kernels.idct::<2>(coefficients, steps, &mut out, STRIDE),
+            3 => kernels.idct::<3>(coefficients, steps, &mut out, STRIDE),
+            4 => kernels.idct::<4>(coefficients, steps, &mut out, STRIDE),
+            5 => kernels.idct::<5>(coefficients, steps, &mut out, STRIDE),
+            6 => kernels.idct::<6>(coefficients, steps, &mut out, STRIDE),
+            7 => kernels.idct::<7>(coefficients, steps, &mut out, STRIDE),
+            _ => kernels.idct::<8>(coefficients, steps, &mut out, STRIDE),
+        }
+        assert!(out.chunks(STRIDE).skip(k).flatten().all(|&b| b == 0x5A), "wrote below the block");
+        out.chunks(STRIDE).take(k).flat_map(|row| &row[..k]).copied().collect()
+    }
+}
+
+/// The best kernels of this machine against the plain ones.
+struct AgreesWithScalar<'a>(Idct<'a>);
+
+impl Task for AgreesWithScalar<'_> {
+    type Output = ();
+
+    fn run<K: Kernels>(self, kernels: K) {
+        for k in 1..=8 {
+            assert_eq!(self.0.samples(kernels, k), self.0.samples(Scalar, k), "k = {k}");
+        }
+    }
+}
+
+fn block(values: &[i16]) -> Block {
+    let mut block = Block::ZERO;
+    block.0[..64].copy_from_slice(values);
+    block
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn every_instruction_set_transforms_alike(
+        values in prop::collection::vec(any::<i16>(), 64),
+        steps in prop::collection::vec(any::<i16>(), 64),
+        shift in 0_u32..16,
+    ) {
+        let values: Vec<i16> = values.iter().map(|v| v >> shift).collect();
+        let steps: Vec<i16> = steps.iter().map(|v| v >> shift).collect();
+        run(AgreesWithScalar(Idct { coefficients: &block(&values), steps: &block(&steps) }));
+    }
+
+    #[test]
+    fn every_instruction_set_deposits_alike(bits in any::<u64>(), mask in any::<u64>()) {
+        struct Deposit(u64, u64);
+        impl Task for Deposit {
+            type Output = u64;
+            fn run<K: Kernels>(self, kernels: K) -> u64 {
+                kernels.deposit(self.0, self.1)
+            }
+        }
+        prop_assert_eq!(run(Deposit(bits, mask)), Scalar.deposit(bits, mask));
+        prop_assert_eq!(Scalar.deposit(!0, mask), mask);
+    }
+
+    #[test]
+    fn every_instruction_set_unstuffs_alike(
+        source in prop::collection::vec(prop_oneof![3 => any::<u8>(), 1 => Just(0xFF), 1 => Just(0)], 0..400),
+        room in 0_usize..500,
+    ) {
+        struct Unstuff<'a>(&'a [u8], usize);
+        impl Task for Unstuff<'_> {
+            type Output = (Unstuffed, Vec<u8>);
+            fn run<K: Kernels>(self, kernels: K) -> Self::Output {
+                let mut out = vec![0; self.1];
+                let unstuffed = kernels.unstuff(self.0, &mut out);
+                out.truncate(unstuffed.written);
+                (unstuffed, out)
+            }
+        }
+        let (unstuffed, out) = run(Unstuff(&source, room));
+        let (plain, plain_out) = Unstuff(&source, room).run(Scalar);
+        if unstuffed.ending != Ending::NotYet && plain.ending != Ending::NotYet {
+            prop_assert_eq!(unstuffed, plain);
+        }
+        let common = out.len().min(plain_out.len());
+        prop_assert_eq!(&out[..common], &plain_out[..common]);
+    }
+}
+
+#[test]
+fn a_flat_block_is_what_the_transform_gives() {
+    for dc in i16::MIN..=i16::MAX {
+        let mut coefficients = Block::ZERO;
+        coefficients.0[0] = dc;
+        let mut steps = Block::ZERO;
+        steps.0[0] = 1;
+        for k in [3, 8] {
+            let samples = Idct { coefficients: &coefficients, steps: &steps }.samples(Scalar, k);
+            assert!(samples.iter().all(|&s| s == flat_sample(dc, 1)), "dc {dc} k {k}");
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! `Restarts`: counts MCUs between restart markers (T.81 B.2.4.4, E.2.4).
+
+use super::Flaws;
+use super::kernels::Kernels;
+use super::window::{Reader, Restart};
+
+/// Counts MCUs between restart markers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Restarts {
+    /// MCUs between two markers; 0 for no markers.
+    interval: u32,
+    /// MCUs until the next marker.
+    left: u32,
+    /// Number of the next marker.
+    number: u8,
+}
+
+impl Restarts {
+    pub(super) fn new(interval: u16) -> Restarts {
+        Restarts { interval: interval.into(), left: interval.into(), number: 0 }
+    }
+
+    /// Counts one MCU. True if a marker must be passed before it.
+    #[inline(always)]
+    pub(super) fn is_due(&mut self) -> bool {
+        if self.interval == 0 {
+            return false;
+        }
+        let due = self.left == 0;
+        self.left = if due { self.interval } else { self.left } - 1;
+        due
+    }
+
+    /// Passes the marker.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn restart<K: Kernels>(&mut self, reader: &mut Reader<'_>, flaws: &mut Flaws, kernels: K) {
+        if reader.is_overdrawn(&reader.bits) {
+            flaws.data_ended(reader);
+        }
+        flaws.damaged |= reader.restart(self.number, kernels) == Restart::Resynchronised;
+        self.number = (self.number + 1) & 7;
+    }
+}

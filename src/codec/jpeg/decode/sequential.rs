@@ -1,0 +1,239 @@
+//! Sequential scans: the blocks of a baseline or extended picture (T.81 F.2).
+
+use super::Flaws;
+use super::bits::Bits;
+use super::block::{Block, Corner};
+use super::kernels::Kernels;
+use super::restart::Restarts;
+use super::tables::{AC_BITS, AcTable, DcTable, EOB, LONG, SKIP_BITS, value};
+use super::window::{Reader, WindowBytes};
+use std::sync::Arc;
+
+/// Takes the blocks of a scan as they are decoded.
+pub(super) trait Sink {
+    /// Takes the block at `column` and, within its row of MCUs, `row` of the scan's component number `lane`,
+    /// and leaves `block` zero. `last` is [`EOB`] if all but the DC coefficient is zero.
+    fn block<K: Kernels>(
+        &mut self,
+        kernels: K,
+        lane: usize,
+        column: usize,
+        row: usize,
+        block: &mut Block,
+        last: usize,
+    );
+}
+
+/// One component of a scan.
+#[derive(Debug, Clone)]
+pub(super) struct Lane {
+    pub(super) dc: Arc<DcTable>,
+    pub(super) ac: Arc<AcTable>,
+    /// Where coefficients go in a [`Block`], by zig-zag position.
+    place: [u8; 256],
+    /// Zig-zag position from which on nothing is needed, and symbols are only passed over.
+    limit: usize,
+    /// Blocks of an MCU, across and down.
+    pub(super) h: usize,
+    pub(super) v: usize,
+    /// The DC coefficient before (PRED, F.1.1.5.1).
+    prediction: i32,
+}
+
+impl Lane {
+    pub(super) fn new(
+        dc: Arc<DcTable>,
+        ac: Arc<AcTable>,
+        corner: &Corner,
+        h: usize,
+        v: usize,
+        dense: bool,
+    ) -> Lane {
+        // Passing over symbols is a second loop and costs a branch miss a block: worth it for small corners.
+        let passes_over = corner.scale.k() <= if dense { 3 } else { 2 };
+        let limit = if passes_over { corner.last } else { 63 };
+        Lane { dc, ac, place: corner.place, limit, h, v, prediction: 0 }
+    }
+}
+
+/// A sequential scan while it is decoded.
+#[derive(Debug)]
+pub(super) struct SequentialScan<'a> {
+    pub(super) reader: Reader<'a>,
+    pub(super) lanes: Vec<Lane>,
+    /// MCUs in a row.
+    pub(super) columns: usize,
+    pub(super) restarts: Restarts,
+    pub(super) flaws: Flaws,
+}
+
+impl SequentialScan<'_> {
+    /// Decodes a row of MCUs into `sink`. What there is no data for comes as zero blocks, which is grey.
+    #[inline(always)]
+    pub(super) fn decode_row<K: Kernels, S: Sink>(&mut self, kernels: K, sink: &mut S) {
+        let mut block = Block::ZERO;
+        let mut bits = self.reader.bits;
+        for column in 0..self.columns {
+            if self.restarts.is_due() {
+                self.reader.bits = bits;
+                self.restarts.restart(&mut self.reader, &mut self.flaws, kernels);
+                bits = self.reader.bits;
+                self.lanes.iter_mut().for_each(|lane| lane.prediction = 0);
+            }
+            if self.reader.is_low(&bits) && !self.reader.more(&mut bits, kernels) {
+                self.flaws.data_ended(&self.reader);
+                self.missing_mcu(kernels, sink, column, &mut block);
+                continue;
+            }
+            let bytes = self.reader.bytes();
+            for (i, lane) in self.lanes.iter_mut().enumerate() {
+                for row in 0..lane.v {
+                    for across in 0..lane.h {
+                        let last = decode_block(&mut bits, bytes, lane, &mut block, &mut self.flaws.damaged);
+                        sink.block(kernels, i, column * lane.h + across, row, &mut block, last);
+                    }
+                }
+            }
+        }
+        self.reader.bits = bits;
+    }
+
+    #[cold]
+    fn missing_mcu<K: Kernels, S: Sink>(
+        &mut self,
+        kernels: K,
+        sink: &mut S,
+        column: usize,
+        block: &mut Block,
+    ) {
+        for (i, lane) in self.lanes.iter().enumerate() {
+            for row in 0..lane.v {
+                for across in 0..lane.h {
+                    sink.block(kernels, i, column * lane.h + across, row, block, EOB);
+                }
+            }
+        }
+    }
+
+    /// To be called behind the last row: the last MCU may have used more bits than there were.
+    pub(super) fn finish(&mut self) {
+        if self.reader.is_overdrawn(&self.reader.bits) {
+            self.flaws.data_ended(&self.reader);
+        }
+    }
+}
+
+/// Decodes one block (F.2.2.1, F.2.2.2) and returns the position of its last coefficient, plus [`EOB`] if an
+/// end-of-block code said so.
+#[inline(always)]
+fn decode_block(
+    bits: &mut Bits,
+    bytes: &WindowBytes,
+    lane: &mut Lane,
+    block: &mut Block,
+    damaged: &mut bool,
+) -> usize {
+    let (ac, place, limit) = (&*lane.ac, &lane.place, lane.limit);
+    let block = &mut block.0;
+    bits.refill(bytes);
+    let entry = lane.dc.entry(bits.buffer, damaged);
+    lane.prediction = lane.prediction.wrapping_add(value(bits.buffer, entry));
+    bits.consume(entry);
+    block[0] = lane.prediction as i16;
+    let mut k = 0_usize;
+    while k < limit {
+        // Each round takes up to four symbols. The exit test is one comparison: an end of block and a code
+        // that is not in the table advance far past any limit.
+        loop {
+            bits.refill(bytes);
+            if take_pair(bits, ac, place, limit, block, &mut k)
+                || take_pair(bits, ac, place, limit, block, &mut k)
+            {
+                break;
+            }
+        }
+        if k < LONG {
+            break;
+        }
+        bits.refill(bytes);
+        let entry = ac.long_entry(bits.buffer, damaged);
+        k = k - LONG + (entry >> 24) as usize;
+        block[usize::from(place[k & 255])] = value(bits.buffer, entry) as i16;
+        bits.consume(entry);
+    }
+    if k < 63 {
+        k = pass_over(bits, bytes, ac, k, damaged);
+    }
+    *damaged |= (64..EOB).contains(&k);
+    k
+}
+
+/// Takes one or two AC symbols. True when the block is over, or `k` has reached `limit` or [`LONG`].
+#[inline(always)]
+fn take_pair(
+    bits: &mut Bits,
+    ac: &AcTable,
+    place: &[u8; 256],
+    limit: usize,
+    block: &mut [i16; 256],
+    k: &mut usize,
+) -> bool {
+    let pair = ac.pairs[bits.peek::<AC_BITS>()];
+    let entry = pair as u32;
+    let first = *k + (entry >> 24) as usize;
+    let second = first + usize::from((pair >> 32) as u8);
+    // The second first: without a second symbol it writes to the first one's place.
+    block[usize::from(place[second & 255])] = (pair >> 48) as i16;
+    block[usize::from(place[first & 255])] = value(bits.buffer, entry) as i16;
+    if second < limit {
+        bits.consume(entry);
+        *k = second;
+        return false;
+    }
+    if (63..EOB - 1).contains(&first) {
+        // The first symbol fills the block: the second belongs to the next.
+        bits.consume((pair >> 40) as u32 & 63);
+        *k = first;
+    } else {
+        bits.consume(entry);
+        *k = second;
+    }
+    true
+}
+
+/// Reads the rest of a block from position `k` without its values. Returns the position of its end.
+#[inline(always)]
+fn pass_over(bits: &mut Bits, bytes: &WindowBytes, ac: &AcTable, mut k: usize, damaged: &mut bool) -> usize {
+    loop {
+        let end = loop {
+            bits.refill(bytes);
+            let skip = u32::from(ac.skips[bits.peek::<SKIP_BITS>()]);
+            let next = k + (skip >> 6) as usize;
+            if next >= 63 {
+                break (skip, next);
+            }
+            bits.consume(skip);
+            k = next;
+            let skip = u32::from(ac.skips[bits.peek::<SKIP_BITS>()]);
+            let next = k + (skip >> 6) as usize;
+            if next >= 63 {
+                break (skip, next);
+            }
+            bits.consume(skip);
+            k = next;
+        };
+        let (skip, next) = end;
+        // Bit 6 of the position tells that the block ends within the entry, or that there is none.
+        if next & 64 == 0 {
+            bits.consume(skip);
+            return next;
+        }
+        bits.refill(bytes);
+        let entry = ac.single_entry(bits.buffer, damaged);
+        bits.consume(entry);
+        k += (entry >> 24) as usize;
+        if k >= 63 {
+            return k;
+        }
+    }
+}

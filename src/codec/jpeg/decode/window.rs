@@ -1,0 +1,246 @@
+//! `Reader`: entropy-coded data without its byte stuffing, in a sliding window (T.81 B.1.1.5, F.1.2.3, E.2.4).
+
+use super::bits::Bits;
+use super::kernels::Kernels;
+use crate::codec::jpeg::marker::{Marker, find_any_marker};
+
+/// How much data the window holds when it is full, in bytes.
+const DATA: usize = 32 * 1024;
+/// Zero bytes kept behind the data, which a damaged block may read into.
+const SLACK: usize = 4096;
+/// More than an MCU can take: ten blocks of 64 symbols, each at most 16 bits of code and 15 of value.
+const MCU: usize = 10 * 64 * 31 / 8 + 16;
+const _: () = assert!(MCU + 64 <= SLACK);
+
+const MASK: usize = (1 << 16) - 1;
+const _: () = assert!(DATA + SLACK < MASK);
+
+/// The bytes of the window: more than 2^16, so that a position masked to 16 bits is always in range.
+#[derive(Debug, Clone)]
+pub(super) struct WindowBytes(Box<[u8; MASK + 8]>);
+
+impl Default for WindowBytes {
+    fn default() -> Self {
+        let zeros = vec![0; MASK + 8].into_boxed_slice();
+        WindowBytes(zeros.try_into().unwrap_or_else(|_| Box::new([0; MASK + 8])))
+    }
+}
+
+impl WindowBytes {
+    /// The eight bytes from `at` on, first byte highest.
+    #[inline(always)]
+    pub(super) fn load(&self, at: usize) -> u64 {
+        let at = at & MASK;
+        let mut eight = [0; 8];
+        eight.copy_from_slice(&self.0[at..at + 8]);
+        u64::from_be_bytes(eight)
+    }
+
+    #[cfg(test)]
+    pub(super) fn bytes_mut(&mut self) -> &mut [u8] {
+        &mut self.0[..]
+    }
+}
+
+/// Why the data in the window is all there is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// There is more.
+    NotYet,
+    /// A marker follows.
+    Marker,
+    /// The file ends.
+    Input,
+}
+
+/// Reads the entropy-coded segments of one scan.
+#[derive(Debug)]
+pub(super) struct Reader<'a> {
+    input: &'a [u8],
+    /// Offset in `input` of the first byte that is not in the window.
+    at: usize,
+    ending: Ending,
+    window: &'a mut WindowBytes,
+    /// End of the data in the window.
+    end: usize,
+    /// Where decoding stands. Taken out by the hot loops and put back.
+    pub(super) bits: Bits,
+}
+
+impl<'a> Reader<'a> {
+    /// Starts at offset `at` of `input`, behind a scan header.
+    pub(super) fn new<K: Kernels>(
+        input: &'a [u8],
+        at: usize,
+        window: &'a mut WindowBytes,
+        kernels: K,
+    ) -> Reader<'a> {
+        let mut reader = Reader { input, at, ending: Ending::NotYet, window, end: 0, bits: Bits::default() };
+        reader.fill(kernels);
+        reader
+    }
+
+    /// The window, to be read through [`Bits::refill`].
+    #[inline(always)]
+    pub(super) fn bytes(&self) -> &WindowBytes {
+        self.window
+    }
+
+    /// Whether the next MCU may reach the end of the window, so that [`Reader::more`] must be called first.
+    #[inline(always)]
+    pub(super) fn is_low(&self, bits: &Bits) -> bool {
+        bits.next_byte() + MCU > self.end
+    }
+
+    /// Slides the window on. False when all the data of this segment has been used up.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn more<K: Kernels>(&mut self, bits: &mut Bits, kernels: K) -> bool {
+        if self.ending == Ending::NotYet {
+            let used = bits.next_byte().min(self.end);
+            self.window.0.copy_within(used..self.end, 0);
+            self.end -= used;
+            bits.moved_back(used);
+            self.fill(kernels);
+        }
+        self.ending == Ending::NotYet || bits.position() < self.end * 8
+    }
+
+    /// Whether more bits have been dropped than there were.
+    pub(super) fn is_overdrawn(&self, bits: &Bits) -> bool {
+        self.ending != Ending::NotYet && bits.position() > self.end * 8
+    }
+
+    /// The marker that ends the data in the window; `None` at the end of the file.
+    pub(super) fn next_marker(&self) -> Option<Marker> {
+        let from_marker = self.input.get(self.at..)?;
+        from_marker.iter().copied().find(|&byte| byte != 0xFF).map(Marker)
+    }
+
+    fn fill<K: Kernels>(&mut self, kernels: K) {
+        let rest = self.input.get(self.at..).unwrap_or_default();
+        let moved = kernels.unstuff(rest, &mut self.window.0[self.end..DATA + 64]);
+        self.at += moved.read;
+        self.end += moved.written;
+        self.ending = moved.ending;
+        self.window.0[self.end..self.end + SLACK].fill(0);
+    }
+
+    /// Goes to the data behind restart marker `number`. When another marker stands there, does what the
+    /// decoder of the Independent JPEG Group does: a marker a little ahead is kept for later and this segment
+    /// is empty, one a little behind is skipped, any other restart marker is taken for the wanted one.
+    pub(super) fn restart<K: Kernels>(&mut self, number: u8, kernels: K) -> Restart {
+        self.bits = Bits::default();
+        self.end = 0;
+        let mut outcome = Restart::Found;
+        loop {
+            let Some(at) = find_any_marker(self.input, self.at) else {
+                self.at = self.input.len();
+                self.ending = Ending::Input;
+                self.window.0[..SLACK].fill(0);
+                return Restart::Missing;
+            };
+            if at != self.at {
+                outcome = Restart::Resynchronised;
+            }
+            self.at = at;
+            let found = self.input.get(at + 1).and_then(|&code| Marker(code).restart_number());
+            match found.map(|found| found.wrapping_sub(number) & 7) {
+                None | Some(1 | 2) => {
+                    self.ending = Ending::Marker;
+                    self.window.0[..SLACK].fill(0);
+                    return Restart::Missing;
+                }
+                Some(6 | 7) => {
+                    self.at += 2;
+                    outcome = Restart::Resynchronised;
+                }
+                Some(distance) => {
+                    self.at += 2;
+                    self.fill(kernels);
+                    return if distance == 0 { outcome } else { Restart::Resynchronised };
+                }
+            }
+        }
+    }
+}
+
+/// How a restart went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Restart {
+    /// The wanted marker stood where it should.
+    Found,
+    /// Data or markers had to be skipped, or the marker was not quite the wanted one.
+    Resynchronised,
+    /// There is no data for this segment.
+    Missing,
+}
+
+/// What [`Kernels::unstuff`] did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Unstuffed {
+    /// Bytes of the source that were used.
+    pub(super) read: usize,
+    /// Bytes of the destination that were written.
+    pub(super) written: usize,
+    /// Why it stopped; [`Ending::NotYet`] if the destination was full.
+    pub(super) ending: Ending,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::kernels::Scalar;
+    use super::*;
+
+    fn drain(reader: &mut Reader<'_>) -> Vec<u8> {
+        let mut bits = reader.bits;
+        let mut out = Vec::new();
+        loop {
+            if reader.is_low(&bits) && !reader.more(&mut bits, Scalar) {
+                reader.bits = bits;
+                return out;
+            }
+            bits.refill(reader.bytes());
+            out.push(bits.take(8) as u8);
+        }
+    }
+
+    #[test]
+    fn stuffing_vanishes_and_markers_end_the_data_across_many_windows() {
+        let clean: Vec<u8> = (0..100_000_u32)
+            .map(|i| if i % 3 == 0 { 0xFF } else { (i.wrapping_mul(i) >> 5) as u8 })
+            .collect();
+        let mut stuffed = Vec::new();
+        for &byte in &clean {
+            stuffed.push(byte);
+            if byte == 0xFF {
+                stuffed.push(0);
+            }
+        }
+        let mut window = WindowBytes::default();
+        let mut reader = Reader::new(&stuffed, 0, &mut window, Scalar);
+        assert_eq!(drain(&mut reader), clean);
+        assert_eq!((reader.ending, reader.next_marker()), (Ending::Input, None));
+        stuffed.extend([0xFF, 0xFF, 0xD0, 1, 2, 0xFF, 0xD9]);
+        let mut reader = Reader::new(&stuffed, 0, &mut window, Scalar);
+        assert_eq!(drain(&mut reader), clean);
+        assert_eq!((reader.ending, reader.next_marker()), (Ending::Marker, Some(Marker::restart(0))));
+        assert_eq!(reader.restart(0, Scalar), Restart::Found);
+        assert_eq!(drain(&mut reader), [1, 2]);
+        assert_eq!(reader.restart(1, Scalar), Restart::Missing);
+        assert_eq!(drain(&mut reader), []);
+    }
+
+    #[test]
+    fn restarts_resynchronise_as_libjpeg_does() {
+        let bytes = [1, 0xFF, 0xD1, 2, 0xFF, 0xD5, 3, 0xFF, 0xD0, 4];
+        let mut window = WindowBytes::default();
+        let mut reader = Reader::new(&bytes, 0, &mut window, Scalar);
+        assert_eq!(reader.restart(0, Scalar), Restart::Missing, "one ahead is kept for later");
+        assert_eq!(reader.restart(1, Scalar), Restart::Found);
+        assert_eq!(drain(&mut reader), [2]);
+        assert_eq!(reader.restart(2, Scalar), Restart::Resynchronised, "far away counts as the wanted one");
+        assert_eq!(drain(&mut reader), [3]);
+        assert_eq!(reader.restart(1, Scalar), Restart::Missing, "one behind is skipped");
+    }
+}

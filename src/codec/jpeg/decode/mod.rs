@@ -51,7 +51,7 @@ mod tables;
 mod window;
 
 pub use block::Scale;
-pub use plane::{Extent, Plane, PlaneRows};
+pub use plane::{Extent, PlaneLayout, PlaneRows};
 pub use scratch::Scratch;
 
 use super::error::JpegError;
@@ -86,7 +86,7 @@ impl Flaws {
 /// Decodes one picture, a row of MCUs at a time.
 #[derive(Debug)]
 pub struct Decoder<'a> {
-    planes: Vec<Plane>,
+    planes: Vec<PlaneLayout>,
     corners: Vec<Corner>,
     limits: &'a Limits,
     /// Rows of MCUs of the picture, and how many have been given out.
@@ -113,7 +113,8 @@ impl<'a> Decoder<'a> {
         let frame = &header.frame;
         let components = frame.components();
         assert_eq!(scales.len(), components.len(), "a scale for each component");
-        let planes = components.iter().zip(scales).map(|(c, &scale)| Plane::new(frame, c, scale)).collect();
+        let planes =
+            components.iter().zip(scales).map(|(c, &scale)| PlaneLayout::new(frame, c, scale)).collect();
         let mut corners = Vec::new();
         for (component, &scale) in components.iter().zip(scales) {
             let quant = header.tables.quant[usize::from(component.quant)].as_ref();
@@ -149,7 +150,7 @@ impl<'a> Decoder<'a> {
     }
 
     /// The planes, in the order of the components.
-    pub fn planes(&self) -> &[Plane] {
+    pub fn planes(&self) -> &[PlaneLayout] {
         &self.planes
     }
 
@@ -163,7 +164,7 @@ impl<'a> Decoder<'a> {
         self.scan.flaws
     }
 
-    /// Decodes the next row of MCUs: [`Plane::strip_rows`] rows of each plane. False, and nothing written, when
+    /// Decodes the next row of MCUs: [`PlaneLayout::strip_rows`] rows of each plane. False, and nothing written, when
     /// there are no more.
     ///
     /// # Errors

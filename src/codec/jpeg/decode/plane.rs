@@ -1,11 +1,11 @@
-//! `Plane`: where the samples of a component lie and what part of the picture they cover (T.81 A.1.1, A.2.4).
+//! `PlaneLayout`: where the samples of a component lie and what part of the picture they cover (T.81 A.1.1, A.2.4).
 
 use super::block::Scale;
 use crate::codec::jpeg::header::{Component, FrameHeader};
 
 /// The samples of one component, as they come out of the decoder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Plane {
+pub struct PlaneLayout {
     /// The scale of this component.
     pub scale: Scale,
     /// Samples of a row that show the picture, the last perhaps in part: `extent_x` rounded up.
@@ -22,15 +22,15 @@ pub struct Plane {
     pub min_stride: usize,
 }
 
-impl Plane {
-    pub(super) fn new(frame: &FrameHeader, component: &Component, scale: Scale) -> Plane {
+impl PlaneLayout {
+    pub(super) fn new(frame: &FrameHeader, component: &Component, scale: Scale) -> PlaneLayout {
         let extent = |pixels: u16, factor: u8, max: u8| Extent {
             numerator: u32::from(pixels) * u32::from(factor) * scale.k() as u32,
             denominator: u32::from(max) * 8,
         };
         let extent_x = extent(frame.width, component.h, frame.h_max());
         let extent_y = extent(frame.height, component.v, frame.v_max());
-        Plane {
+        PlaneLayout {
             scale,
             width: extent_x.ceil(),
             height: extent_y.ceil(),
@@ -70,10 +70,10 @@ impl Extent {
 /// Where the decoder writes the rows of one plane.
 #[derive(Debug)]
 pub struct PlaneRows<'a> {
-    /// At least [`Plane::strip_len`] bytes; row `r` starts at `r * stride`. What lies between the rows may be
+    /// At least [`PlaneLayout::strip_len`] bytes; row `r` starts at `r * stride`. What lies between the rows may be
     /// overwritten.
     pub samples: &'a mut [u8],
-    /// Bytes from one row to the next, at least [`Plane::min_stride`].
+    /// Bytes from one row to the next, at least [`PlaneLayout::min_stride`].
     pub stride: usize,
 }
 

@@ -8,24 +8,8 @@ use super::super::block::Block;
 use super::super::window::{Ending, Unstuffed};
 use super::matrix::{COLUMN_ROUND, COLUMN_SHIFT, ROW_ROUND, ROW_SHIFT};
 use super::{Kernels, Task, scalar};
+use crate::codec::jpeg::simd::Avx2;
 use std::arch::x86_64::*;
-
-/// Proof that the machine has AVX2, BMI1, BMI2, LZCNT, POPCNT and MOVBE.
-#[derive(Debug, Clone, Copy)]
-pub(in super::super) struct Avx2(());
-
-impl Avx2 {
-    /// The proof, if this machine has them.
-    pub(in super::super) fn detect() -> Option<Avx2> {
-        let has_all = is_x86_feature_detected!("avx2")
-            && is_x86_feature_detected!("bmi1")
-            && is_x86_feature_detected!("bmi2")
-            && is_x86_feature_detected!("lzcnt")
-            && is_x86_feature_detected!("popcnt")
-            && is_x86_feature_detected!("movbe");
-        has_all.then_some(Avx2(()))
-    }
-}
 
 impl Kernels for Avx2 {
     #[inline(always)]

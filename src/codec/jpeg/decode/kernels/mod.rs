@@ -15,9 +15,9 @@ use super::block::Block;
 use super::window::Unstuffed;
 
 #[cfg(target_arch = "x86_64")]
-pub(super) use avx2::Avx2;
+use crate::codec::jpeg::simd::Avx2;
 #[cfg(target_arch = "aarch64")]
-pub(super) use neon::Neon;
+use crate::codec::jpeg::simd::Neon;
 pub(super) use scalar::Scalar;
 
 /// Operations that depend on the instruction set. An implementing value proves that the machine has it.

@@ -5,18 +5,8 @@ use super::super::block::Block;
 use super::super::window::{Ending, Unstuffed};
 use super::matrix::{COLUMN_ROUND, COLUMN_SHIFT, MATRIX, ROW_ROUND, ROW_SHIFT};
 use super::{Kernels, Task, scalar};
+use crate::codec::jpeg::simd::Neon;
 use std::arch::aarch64::*;
-
-/// Proof that the machine has NEON.
-#[derive(Debug, Clone, Copy)]
-pub(in super::super) struct Neon(());
-
-impl Neon {
-    /// The proof, if this machine has it.
-    pub(in super::super) fn detect() -> Option<Neon> {
-        std::arch::is_aarch64_feature_detected!("neon").then_some(Neon(()))
-    }
-}
 
 impl Kernels for Neon {
     #[inline(always)]

@@ -23,3 +23,8 @@ pub mod access_log; // the one line logged for each request.
 pub mod server; // the blocking TCP door.
 pub mod config; // the server's settings, from flags and environment.
 pub mod client; // the blocking client.
+
+/// README's code compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct ReadmeDoctests;

@@ -190,7 +190,9 @@ impl<'a> Connection<'a> {
                 Ok(Next::Request)
             }
             _ => {
-                self.linger();
+                if !matches!(failure, Failure::Wire(_)) {
+                    self.linger();
+                }
                 Ok(Next::Close)
             }
         }
@@ -232,7 +234,6 @@ impl<'a> Connection<'a> {
         match request.header.form {
             Form::Plain => {
                 wire::write_plain_failure(&mut self.socket)?;
-                self.linger();
                 Ok(Next::Close)
             }
             Form::Extended => {

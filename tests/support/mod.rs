@@ -1,5 +1,12 @@
 //! What the black-box tests share: the real server on a free port, pictures made on the spot, raw frames.
-#![allow(dead_code, unreachable_pub, missing_docs)] // each test binary uses its own part
+#![allow(
+    dead_code,
+    unreachable_pub,
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    missing_debug_implementations
+)] // each test binary uses its own part
 
 use std::io::{BufRead, BufReader, Cursor, Read, Write};
 use std::net::{SocketAddr, TcpStream};

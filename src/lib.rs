@@ -7,6 +7,7 @@
 //! Imports run one way, from the doors down to the leaves; `wire` and `codec` never see each other.
 
 // Leaves, which every room may use.
+pub mod auth; // Token, Tokens: who may ask.
 pub mod format; // Format: the formats by name.
 pub mod limits; // Limits, Cancel: what one request may cost.
 pub mod pixels; // Pixels: a picture in memory.

@@ -11,14 +11,21 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod channel;
 mod retry;
+#[cfg(feature = "tls")]
+mod tls;
 
+pub use channel::Security;
 pub use retry::Backoff;
 
+use crate::auth::Token;
 use crate::report::Report;
 use crate::spec::{Spec, encode_pairs};
 use crate::status::Status;
 use crate::wire::{self, Form, Header, MAX_BODY_LEN, Reply, WireError};
+use channel::Channel;
+use std::borrow::Cow;
 use std::io;
 use std::net::{TcpStream, ToSocketAddrs};
 use std::time::Duration;
@@ -36,6 +43,10 @@ pub struct Settings {
     pub retries: Backoff,
     /// Largest reply that is accepted, in bytes. Default: 256 MiB.
     pub max_reply: u32,
+    /// Sent with every request. Default: none.
+    pub token: Option<Token>,
+    /// How the connection is protected. Default: not at all.
+    pub security: Security,
 }
 
 impl Default for Settings {
@@ -46,6 +57,8 @@ impl Default for Settings {
             timeout: Duration::from_secs(60),
             retries: Backoff::none(),
             max_reply: 256 << 20,
+            token: None,
+            security: Security::Plain,
         }
     }
 }
@@ -97,9 +110,10 @@ impl ClientError {
 /// A connection to a server. Requests on it are answered one after another.
 #[derive(Debug)]
 pub struct Client {
-    socket: TcpStream,
+    channel: Channel,
     server: String,
     max_reply: u32,
+    token: Option<Token>,
 }
 
 impl Client {
@@ -111,9 +125,9 @@ impl Client {
         let mut pauses = settings.retries.pauses();
         loop {
             match connect_once(settings) {
-                Ok(socket) => {
-                    let server = settings.server.clone();
-                    return Ok(Client { socket, server, max_reply: settings.max_reply });
+                Ok(channel) => {
+                    let Settings { server, max_reply, token, .. } = settings.clone();
+                    return Ok(Client { channel, server, max_reply, token });
                 }
                 Err(source) => match pauses.next() {
                     Some(pause) => {
@@ -138,7 +152,7 @@ impl Client {
         self.receive()
     }
 
-    /// Sends an extended request with options that are form-encoded already.
+    /// Sends an extended request with options that are form-encoded already; the token is added to them.
     ///
     /// # Errors
     /// [`ClientError::Broken`], [`ClientError::TooLong`].
@@ -146,7 +160,8 @@ impl Client {
         let body_len = u32::try_from(image.len()).ok().filter(|len| *len <= MAX_BODY_LEN);
         let body_len = body_len.ok_or(ClientError::TooLong(image.len()))?;
         let header = Header { form: Form::Extended, body_len, width: 0, height: 0 };
-        let sent = wire::write_request(&mut self.socket, &header, options, image);
+        let options = self.with_token(options);
+        let sent = wire::write_request(&mut self.channel, &header, &options, image);
         match sent {
             // A server that refuses may close while we still send: its answer is worth more than the pipe's end.
             Err(WireError::Io(error)) if is_hangup(&error) => Ok(()),
@@ -159,7 +174,7 @@ impl Client {
     /// # Errors
     /// [`ClientError::Broken`], [`ClientError::Refused`].
     pub fn receive(&mut self) -> Result<Reply, ClientError> {
-        let reply = match wire::read_extended(&mut self.socket, self.max_reply) {
+        let reply = match wire::read_extended(&mut self.channel, self.max_reply) {
             // Four zero bytes and the end: turned away at the door.
             Err(WireError::Truncated { part: "reply header", got: 4, .. }) => {
                 let report = Box::new(Report::new(Status::Busy));
@@ -190,6 +205,12 @@ impl Client {
         Ok(asked.elapsed())
     }
 
+    fn with_token<'a>(&self, options: &'a str) -> Cow<'a, str> {
+        let Some(token) = &self.token else { return options.into() };
+        let token = encode_pairs([("token", token.reveal())]);
+        if options.is_empty() { token.into() } else { format!("{token}&{options}").into() }
+    }
+
     fn broken(&self, source: WireError) -> ClientError {
         ClientError::Broken { server: self.server.clone(), source }
     }
@@ -199,7 +220,7 @@ fn is_hangup(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset)
 }
 
-fn connect_once(settings: &Settings) -> io::Result<TcpStream> {
+fn connect_once(settings: &Settings) -> io::Result<Channel> {
     let mut last = io::Error::new(io::ErrorKind::AddrNotAvailable, "the name has no address");
     for address in settings.server.to_socket_addrs()? {
         match TcpStream::connect_timeout(&address, settings.connect_timeout) {
@@ -207,7 +228,7 @@ fn connect_once(settings: &Settings) -> io::Result<TcpStream> {
                 socket.set_nodelay(true)?;
                 socket.set_read_timeout(Some(settings.timeout))?;
                 socket.set_write_timeout(Some(settings.timeout))?;
-                return Ok(socket);
+                return Channel::open(socket, &settings.security, &settings.server);
             }
             Err(error) => last = error,
         }

@@ -1,0 +1,300 @@
+//! Who may ask: `Token`, a secret that is never shown; `Tokens`, the digests that a server knows;
+//! `Guesses`, how often an address has been wrong.
+
+use sha2::{Digest, Sha256};
+use std::collections::HashMap;
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Read};
+use std::net::{IpAddr, Ipv6Addr};
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
+
+/// Longest token, in bytes.
+const MAX_TOKEN_LEN: usize = 1024;
+
+/// Largest token file, in bytes.
+const MAX_FILE_LEN: u64 = 64 << 10;
+
+/// Wrong tokens that an address may offer within [`GUESS_WINDOW`].
+const MAX_GUESSES: u32 = 10;
+
+/// After this long an address may guess again.
+const GUESS_WINDOW: Duration = Duration::from_secs(60);
+
+/// Most addresses that are remembered for their guesses.
+const MAX_GUESSERS: usize = 16 << 10;
+
+/// A secret that a client shows. Its text stays out of logs, errors and debug output.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Token(String);
+
+impl Token {
+    /// A token of 1 to 1,024 bytes without spaces or control characters.
+    pub fn new(text: &str) -> Option<Token> {
+        let fine = (1..=MAX_TOKEN_LEN).contains(&text.len())
+            && !text.chars().any(|c| c.is_control() || c.is_whitespace());
+        fine.then(|| Token(text.to_owned()))
+    }
+
+    /// The first token of a file that [`Tokens::read`] takes too.
+    ///
+    /// # Errors
+    /// [`TokenFileError`].
+    pub fn read(path: &Path) -> Result<Token, TokenFileError> {
+        let text = read_secret(path)?;
+        let (_, token) = entries(&text).next().ok_or(TokenFileError::Empty)??;
+        Ok(token)
+    }
+
+    /// The secret itself, for the wire.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Token(...)")
+    }
+}
+
+/// The tokens that a server takes, as SHA-256 digests, each with a name for the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tokens(Vec<(String, [u8; 32])>);
+
+impl Tokens {
+    /// Reads `name:token` lines; a line without a name is called after its number. Empty lines and lines
+    /// that begin with `#` are passed over.
+    ///
+    /// # Errors
+    /// [`TokenFileError::Empty`] without any token, [`TokenFileError::BadLine`].
+    pub fn parse(text: &str) -> Result<Tokens, TokenFileError> {
+        let tokens: Vec<_> = entries(text)
+            .map(|entry| entry.map(|(name, token)| (name, digest(token.reveal()))))
+            .collect::<Result<_, _>>()?;
+        if tokens.is_empty() { Err(TokenFileError::Empty) } else { Ok(Tokens(tokens)) }
+    }
+
+    /// Reads a file that only its owner and group can read.
+    ///
+    /// # Errors
+    /// [`TokenFileError`]; a server must not start without the tokens that it was told to use.
+    pub fn read(path: &Path) -> Result<Tokens, TokenFileError> {
+        Tokens::parse(&read_secret(path)?)
+    }
+
+    /// The name of the token that `offered` is. Takes the same time for every wrong token: digests are
+    /// compared whole, and all of them.
+    pub fn name_of(&self, offered: &str) -> Option<&str> {
+        let offered = digest(offered);
+        let mut found = 0_u32; // one more than the index; 0 is none
+        for (i, (_, known)) in (1_u32..).zip(&self.0) {
+            let same: Choice = known.ct_eq(&offered);
+            found = u32::conditional_select(&found, &i, same);
+        }
+        self.0.get(found.checked_sub(1)? as usize).map(|(name, _)| name.as_str())
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.0.len()
+    }
+}
+
+fn digest(token: &str) -> [u8; 32] {
+    Sha256::digest(token.as_bytes()).into()
+}
+
+/// Why a token file cannot be used. No message shows a token.
+#[derive(Debug, thiserror::Error)]
+pub enum TokenFileError {
+    /// It cannot be read.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// Everybody on the machine could read it.
+    #[error("every user of this machine can read it: chmod o-r")]
+    WorldReadable,
+    /// It holds no token.
+    #[error("it holds no token")]
+    Empty,
+    /// It is no list of tokens.
+    #[error("it is longer than {MAX_FILE_LEN} bytes")]
+    TooLong,
+    /// A line is no token.
+    #[error("line {0} is not 'name:token' with 1 to {MAX_TOKEN_LEN} bytes and no spaces")]
+    BadLine(usize),
+}
+
+fn read_secret(path: &Path) -> Result<String, TokenFileError> {
+    let file = File::open(path)?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let metadata = file.metadata()?;
+        // A pipe, as shells make for `<(command)`, has no other readers whatever its mode says.
+        if metadata.is_file() && metadata.permissions().mode() & 0o004 != 0 {
+            return Err(TokenFileError::WorldReadable);
+        }
+    }
+    let mut text = String::new();
+    let got = file.take(MAX_FILE_LEN + 1).read_to_string(&mut text)?;
+    if got as u64 > MAX_FILE_LEN { Err(TokenFileError::TooLong) } else { Ok(text) }
+}
+
+type Entry = Result<(String, Token), TokenFileError>;
+
+fn entries(text: &str) -> impl Iterator<Item = Entry> {
+    let lines = (1..).zip(text.lines().map(str::trim));
+    let lines = lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#'));
+    lines.map(|(number, line)| {
+        let (name, token) = match line.split_once(':') {
+            Some((name, token)) => (name.trim().escape_debug().to_string(), token.trim()),
+            None => (format!("line-{number}"), line),
+        };
+        let token = Token::new(token).filter(|_| !name.is_empty());
+        Ok((name, token.ok_or(TokenFileError::BadLine(number))?))
+    })
+}
+
+/// Counts wrong tokens by address, so that nobody can try many.
+#[derive(Debug, Default)]
+pub struct Guesses(Mutex<HashMap<IpAddr, Tally>>);
+
+#[derive(Debug, Clone, Copy)]
+struct Tally {
+    wrong: u32,
+    since: Instant,
+}
+
+/// An address has offered too many wrong tokens of late.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("too many wrong tokens from this address, try again in {} s", retry_after.as_secs().max(1))]
+pub struct TooManyGuesses {
+    /// When the next guess is heard.
+    pub retry_after: Duration,
+}
+
+impl Guesses {
+    /// Whether a token from this address is worth a comparison.
+    ///
+    /// # Errors
+    /// [`TooManyGuesses`] after ten wrong ones within a minute.
+    pub fn may_try(&self, peer: IpAddr, now: Instant) -> Result<(), TooManyGuesses> {
+        let tallies = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match tallies.get(&network(peer)) {
+            Some(tally) if tally.wrong >= MAX_GUESSES => {
+                let retry_after = GUESS_WINDOW.saturating_sub(now.saturating_duration_since(tally.since));
+                if retry_after.is_zero() { Ok(()) } else { Err(TooManyGuesses { retry_after }) }
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Notes a wrong token.
+    pub fn note_wrong(&self, peer: IpAddr, now: Instant) {
+        let mut tallies = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if tallies.len() >= MAX_GUESSERS {
+            tallies.retain(|_, tally| now.saturating_duration_since(tally.since) < GUESS_WINDOW);
+            if tallies.len() >= MAX_GUESSERS {
+                tallies.clear(); // so many addresses cannot all be told apart; memory stays bounded
+            }
+        }
+        let tally = tallies.entry(network(peer)).or_insert(Tally { wrong: 0, since: now });
+        if now.saturating_duration_since(tally.since) >= GUESS_WINDOW {
+            *tally = Tally { wrong: 0, since: now };
+        }
+        tally.wrong += 1;
+    }
+}
+
+/// What one caller holds: an IPv4 address, or the /64 that an IPv6 host can roam in.
+pub fn network(peer: IpAddr) -> IpAddr {
+    match peer.to_canonical() {
+        IpAddr::V6(ip) => Ipv6Addr::from_bits(ip.to_bits() & !u128::from(u64::MAX)).into(),
+        v4 => v4,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::Ipv4Addr;
+
+    const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+    #[test]
+    fn a_known_token_has_a_name_and_a_wrong_one_has_none() {
+        let tokens = Tokens::parse("# rotation\n\nold:abc\nnew: def\n ghi \n").unwrap();
+        assert_eq!(tokens.count(), 3);
+        assert_eq!(tokens.name_of("abc"), Some("old"));
+        assert_eq!(tokens.name_of("def"), Some("new"));
+        assert_eq!(tokens.name_of("ghi"), Some("line-5"));
+        for wrong in ["", "ab", "abcd", "ABC", "old:abc"] {
+            assert_eq!(tokens.name_of(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn files_without_tokens_and_lines_without_sense_are_refused() {
+        assert!(matches!(Tokens::parse("# nothing\n"), Err(TokenFileError::Empty)));
+        for (text, line) in [("a:b\na:\n", 2), (":b\n", 1), ("a:b c\n", 1), ("a:\u{7}\n", 1)] {
+            assert!(matches!(Tokens::parse(text), Err(TokenFileError::BadLine(n)) if n == line), "{text:?}");
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_file_that_everybody_can_read_is_refused() {
+        use std::os::unix::fs::PermissionsExt;
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "a:secret").unwrap();
+        let mode = |mode| std::fs::set_permissions(file.path(), PermissionsExt::from_mode(mode)).unwrap();
+        mode(0o644);
+        assert!(matches!(Tokens::read(file.path()), Err(TokenFileError::WorldReadable)));
+        mode(0o640);
+        assert_eq!(Tokens::read(file.path()).unwrap().count(), 1);
+        assert_eq!(Token::read(file.path()).unwrap().reveal(), "secret");
+    }
+
+    #[test]
+    fn neither_debug_nor_errors_show_a_secret() {
+        assert_eq!(format!("{:?}", Token::new("hunter2")), "Some(Token(...))");
+        assert!(!format!("{:?}", Tokens::parse("hunter2")).contains("hunter2"));
+        assert!(!Tokens::parse("name:hunter2 hunter3").unwrap_err().to_string().contains("hunter"));
+    }
+
+    #[test]
+    fn ten_wrong_tokens_silence_an_address_for_a_minute_and_no_other() {
+        let guesses = Guesses::default();
+        let start = Instant::now();
+        for _ in 0..MAX_GUESSES {
+            assert_eq!(guesses.may_try(HERE, start), Ok(()));
+            guesses.note_wrong(HERE, start);
+        }
+        assert!(guesses.may_try(HERE, start + Duration::from_secs(59)).is_err());
+        assert_eq!(guesses.may_try(Ipv4Addr::new(10, 0, 0, 1).into(), start), Ok(()));
+        assert_eq!(guesses.may_try(HERE, start + GUESS_WINDOW), Ok(()));
+        guesses.note_wrong(HERE, start + GUESS_WINDOW);
+        assert_eq!(guesses.may_try(HERE, start + GUESS_WINDOW), Ok(()));
+    }
+
+    #[test]
+    fn an_ipv6_host_cannot_hide_within_its_own_network() {
+        let (a, b) = ("2001:db8::1".parse().unwrap(), "2001:db8::2".parse().unwrap());
+        assert_eq!(network(a), network(b));
+        assert_ne!(network(a), network("2001:db8:0:1::1".parse().unwrap()));
+        assert_eq!(network("::ffff:127.0.0.1".parse().unwrap()), HERE);
+    }
+
+    #[test]
+    fn memory_for_guessers_is_bounded() {
+        let guesses = Guesses::default();
+        for n in 0..2 * MAX_GUESSERS as u32 {
+            guesses.note_wrong(Ipv4Addr::from_bits(n).into(), Instant::now());
+        }
+        assert!(guesses.0.lock().unwrap().len() <= MAX_GUESSERS);
+    }
+}

@@ -2,7 +2,8 @@
 //!
 //! Reads any of PNM, PNG, BMP or GIF from standard input and writes PNM (PAM where there is alpha). A second
 //! argument repeats the work that many times. Standard error gets one line: the fastest run in milliseconds and
-//! the bytes that admission would reserve.
+//! the bytes that admission would reserve. `sift` also prints a line for each key point of the source: x, y, size
+//! and angle.
 
 use std::io::{Cursor, Read, Write, stdin, stdout};
 use std::time::{Duration, Instant};
@@ -28,6 +29,11 @@ fn main() -> anyhow::Result<()> {
         let start = Instant::now();
         result = apply_all(source.clone(), &ops)?;
         fastest = fastest.min(start.elapsed());
+    }
+    if ops.contains(&Op::Sift) {
+        for point in ops::sift::detect(&source, &Limits::default().cancel)? {
+            eprintln!("keypoint {} {} {} {}", point.x, point.y, point.size, point.angle);
+        }
     }
     eprintln!("{:.3} ms, {} bytes", fastest.as_secs_f64() * 1e3, memory(&source, &ops));
     write(&result)

@@ -22,6 +22,7 @@ mod luma;
 mod median;
 mod morphology;
 mod pixelate;
+pub mod sift;
 mod tone;
 
 use crate::limits::{Limits, OutOfMemory, Stopped};
@@ -66,7 +67,7 @@ pub fn apply(pixels: Pixels, op: &Op, limits: &Limits) -> Result<Pixels, OpError
         Op::Corners => harris::corners(pixels, cancel),
         Op::Denoise(h) => denoise::denoise(pixels, h, cancel),
         Op::Pixelate(side) => pixelate::pixelate(pixels, side, cancel),
-        Op::Sift => luma::into_rgb(pixels),
+        Op::Sift => sift::mark(pixels, cancel),
     }
 }
 
@@ -99,7 +100,7 @@ pub fn memory(op: &Op, width: u32, height: u32, channels: Channels) -> u64 {
         Op::Denoise(_) => denoise::memory(width, height, channels),
         Op::Edges { .. } => converted + canny::memory(width, height),
         Op::Corners => converted + harris::memory(width, height),
-        Op::Sift => converted,
+        Op::Sift => converted + sift::memory(width, height),
         Op::Grayscale | Op::Threshold(_) => converted + area,
         Op::Sepia => converted,
         Op::Pixelate(side) => 8 * channels.count() as u64 * u64::from(width).div_ceil(u64::from(side.max(1))),

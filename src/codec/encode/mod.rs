@@ -1,13 +1,48 @@
 //! One file a format: writes pixels and the metadata that may leave.
 
+#[cfg(feature = "avif")]
+mod avif;
+mod gif;
 mod jpeg;
 mod png;
+mod simple;
+mod tiff;
+mod webp;
+#[cfg(feature = "webp")]
+mod webp_lossy;
 
 use super::error::CodecError;
 use super::metadata::Metadata;
 use crate::format::Format;
 use crate::pixels::Pixels;
 use crate::spec::{Quality, Spec};
+
+/// Refuses what this build cannot write, before any work is done.
+///
+/// # Errors
+/// [`CodecError::BadRequest`] for a format that is only read, or that has no lossless mode;
+/// [`CodecError::Unsupported`] for one that was not built in.
+pub(super) fn check(format: Format, spec: &Spec) -> Result<(), CodecError> {
+    match format {
+        Format::Pnm | Format::Ico | Format::Tga => Err(read_only(format)),
+        Format::Avif if !cfg!(feature = "avif") => {
+            Err(CodecError::Unsupported("format=avif is not in this build".into()))
+        }
+        Format::WebP if !spec.lossless && !cfg!(feature = "webp") => {
+            Err(CodecError::Unsupported("format=webp is in this build with lossless=true only".into()))
+        }
+        Format::Jpeg | Format::Gif | Format::Avif if spec.lossless => Err(CodecError::BadRequest(format!(
+            "lossless=true does not go with format={format}: webp and png have it"
+        ))),
+        _ => Ok(()),
+    }
+}
+
+fn read_only(format: Format) -> CodecError {
+    CodecError::BadRequest(format!(
+        "format={format} is only read: jpeg, png, webp, gif, bmp, tiff, qoi and avif are written"
+    ))
+}
 
 /// Encodes `pixels` as `format`; `quality` counts where the format has one, the other knobs are in `spec`.
 ///
@@ -23,6 +58,14 @@ pub(super) fn encode(
     match format {
         Format::Jpeg => jpeg::encode(pixels, quality, spec, metadata),
         Format::Png => png::encode(pixels, spec, metadata),
-        _ => Err(CodecError::Unsupported(format!("this build does not write {format}"))),
+        Format::WebP => webp::encode(pixels, quality, spec, metadata),
+        Format::Gif => gif::encode(pixels, spec),
+        Format::Bmp | Format::Qoi => simple::encode(pixels, format),
+        Format::Tiff => tiff::encode(pixels, spec, metadata),
+        #[cfg(feature = "avif")]
+        Format::Avif => avif::encode(pixels, quality, spec, metadata),
+        #[cfg(not(feature = "avif"))]
+        Format::Avif => check(format, spec).map(|()| Vec::new()),
+        Format::Pnm | Format::Ico | Format::Tga => Err(read_only(format)),
     }
 }

@@ -23,7 +23,7 @@ pub(super) fn to_srgb(pixels: &mut Pixels, profile: &[u8]) -> Applied {
 fn convert(pixels: &mut Pixels, profile: &[u8]) -> Result<(), CmsError> {
     let source = ColorProfile::new_from_slice(profile)?;
     let srgb = ColorProfile::new_srgb();
-    if source.color_space == DataColorSpace::Rgb && is_srgb(&source, &srgb) {
+    if agrees(&source, &srgb) {
         return Ok(());
     }
     let options = TransformOptions::default();
@@ -74,9 +74,14 @@ fn by_table(pixels: &mut Pixels, ramp: &[u8], transform: &dyn TransformExecutor<
     Ok(())
 }
 
+/// Whether pixels of this profile are sRGB as they are.
+pub(super) fn is_srgb(profile: &[u8]) -> bool {
+    ColorProfile::new_from_slice(profile).is_ok_and(|profile| agrees(&profile, &ColorProfile::new_srgb()))
+}
+
 /// Whether the profile is sRGB in effect: the same primaries and curves within what 8 bits can show.
-fn is_srgb(profile: &ColorProfile, srgb: &ColorProfile) -> bool {
-    if !profile.is_matrix_shaper() {
+fn agrees(profile: &ColorProfile, srgb: &ColorProfile) -> bool {
+    if profile.color_space != DataColorSpace::Rgb || !profile.is_matrix_shaper() {
         return false;
     }
     let near = |a: moxcms::Xyzd, b: moxcms::Xyzd| {

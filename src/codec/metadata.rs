@@ -15,11 +15,28 @@ pub(super) struct Metadata<'a> {
     pub(super) iptc: Option<Cow<'a, [u8]>>,
     /// An ICC profile.
     pub(super) icc: Option<Cow<'a, [u8]>>,
+    /// Whether the file says more, in comments or blocks that are not read: it never goes along.
+    pub(super) other: bool,
 }
 
 impl<'a> Metadata<'a> {
     /// Largest block that is looked at, in bytes.
     pub(super) const MAX_BLOCK: usize = 4 << 20;
+
+    /// Whether `spec` lets all of it stay. The profile is judged by who knows colours.
+    pub(super) fn all_kept(&self, spec: &Spec) -> bool {
+        match spec.metadata {
+            spec::Metadata::Keep => true,
+            spec::Metadata::Strip => {
+                !self.other && self.exif.is_none() && self.xmp.is_none() && self.iptc.is_none()
+            }
+            spec::Metadata::Copyright => {
+                let only_ownership =
+                    self.exif.as_deref().is_none_or(|block| exif::ownership(block).as_deref() == Some(block));
+                !self.other && only_ownership && self.xmp.is_none() && self.iptc.is_none()
+            }
+        }
+    }
 
     /// What of it goes into the result.
     pub(super) fn kept(self, spec: &Spec) -> Metadata<'a> {

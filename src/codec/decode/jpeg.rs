@@ -6,6 +6,7 @@ use crate::codec::bytes::Bytes;
 use crate::codec::error::CodecError;
 use crate::codec::exif;
 use crate::codec::geometry::{Orientation, Size};
+use crate::codec::jpeg::marker::{Marker, Segment, Segments};
 use crate::codec::metadata::Metadata;
 use crate::codec::outcome::{Warning, Warnings};
 use crate::codec::probe::Probe;
@@ -23,31 +24,10 @@ const ICC: &[u8] = b"ICC_PROFILE\0";
 const PHOTOSHOP: &[u8] = b"Photoshop 3.0\0";
 const ADOBE: &[u8] = b"Adobe";
 
-/// Marker codes (ITU-T T.81 table B.1).
-mod marker {
-    pub(super) const SOI: u8 = 0xD8;
-    pub(super) const EOI: u8 = 0xD9;
-    pub(super) const SOS: u8 = 0xDA;
-    pub(super) const APP1: u8 = 0xE1;
-    pub(super) const APP2: u8 = 0xE2;
-    pub(super) const APP13: u8 = 0xED;
-    pub(super) const APP14: u8 = 0xEE;
-}
-
 /// Walks the segments up to the first scan.
 pub(super) fn probe(input: &[u8]) -> Result<Probe, CodecError> {
-    let mut frame = None;
-    let mut orientation = Orientation::default();
-    for (code, data) in segments(input) {
-        match code {
-            _ if is_frame(code) => frame = frame.or(frame_header(code, data)),
-            marker::APP1 => {
-                orientation = data.strip_prefix(EXIF).map_or(orientation, exif::orientation);
-            }
-            _ => {}
-        }
-    }
-    let frame = frame.ok_or_else(|| damaged("there is no frame header"))?;
+    let structure = Structure::of(input).ok_or_else(|| damaged("there is no frame header"))?;
+    let frame = structure.frame;
     if frame.size.height == 0 {
         return Err(CodecError::Unsupported(
             "JPEG files whose height follows the scan (DNL) are not supported".into(),
@@ -64,7 +44,7 @@ pub(super) fn probe(input: &[u8]) -> Result<Probe, CodecError> {
     Ok(Probe {
         format: Format::Jpeg,
         stored: frame.size,
-        orientation,
+        orientation: structure.orientation,
         channels,
         depth: frame.depth,
         animated: false,
@@ -76,25 +56,26 @@ pub(super) fn probe(input: &[u8]) -> Result<Probe, CodecError> {
 pub(super) fn metadata(input: &[u8]) -> Metadata<'_> {
     let mut metadata = Metadata::default();
     let mut profile = Vec::new();
-    for (code, data) in segments(input) {
-        match code {
-            marker::APP1 => {
-                metadata.exif = metadata.exif.or(data.strip_prefix(EXIF).map(Cow::Borrowed));
-                metadata.xmp = metadata.xmp.or(data.strip_prefix(XMP).map(Cow::Borrowed));
-            }
-            marker::APP2 => profile.extend(data.strip_prefix(ICC).and_then(<[u8]>::split_first_chunk::<2>)),
-            marker::APP13 => {
-                metadata.iptc = metadata.iptc.or(data.strip_prefix(PHOTOSHOP).map(Cow::Borrowed))
-            }
-            _ => {}
+    for Segment { marker, body, .. } in segments(input) {
+        let after = |mark: &[u8]| body.strip_prefix(mark).map(Cow::Borrowed);
+        match marker.0 & 0x0F {
+            _ if marker == Marker::COM => metadata.other = true,
+            _ if marker.0 & 0xF0 != 0xE0 => {}
+            // JFIF and Adobe say how to decode; whatever else is not known is somebody's message.
+            0 | 14 => {}
+            1 if body.starts_with(EXIF) => metadata.exif = metadata.exif.or(after(EXIF)),
+            1 if body.starts_with(XMP) => metadata.xmp = metadata.xmp.or(after(XMP)),
+            2 if body.starts_with(ICC) => profile.extend(body[ICC.len()..].split_first_chunk::<2>()),
+            13 if body.starts_with(PHOTOSHOP) => metadata.iptc = metadata.iptc.or(after(PHOTOSHOP)),
+            _ => metadata.other = true,
         }
     }
-    metadata.icc = assemble(profile);
+    metadata.icc = assembled(profile);
     metadata
 }
 
 /// The profile from its numbered parts (ICC.1 annex B.4); `None` unless each is there once.
-fn assemble<'a>(mut parts: Vec<(&'a [u8; 2], &'a [u8])>) -> Option<Cow<'a, [u8]>> {
+fn assembled<'a>(mut parts: Vec<(&'a [u8; 2], &'a [u8])>) -> Option<Cow<'a, [u8]>> {
     parts.sort_by_key(|([number, _], _)| *number);
     let complete = parts
         .iter()
@@ -119,7 +100,7 @@ pub(super) fn decode(
 ) -> Result<Decoded, CodecError> {
     let structure = Structure::of(input).ok_or_else(|| damaged("there is no scan"))?;
     let mut warnings = Warnings::default();
-    if !structure.ends {
+    if !structure.ends(input) {
         if tolerance == Tolerance::Strict {
             return Err(damaged("the data ends before the end of the picture"));
         }
@@ -233,41 +214,44 @@ struct Frame {
 /// What decides how the pixels are decoded.
 struct Structure {
     frame: Frame,
+    orientation: Orientation,
     inks: Inks,
-    /// Whether an end-of-image marker follows the first scan.
-    ends: bool,
+    /// Where the first scan begins.
+    scan_at: usize,
 }
 
 impl Structure {
     fn of(input: &[u8]) -> Option<Structure> {
         let mut frame = None;
+        let mut orientation = None;
         let mut inks = Inks::Plain;
-        let mut rest = input;
-        for (code, data) in segments(input) {
-            rest = data;
-            match code {
-                _ if is_frame(code) => frame = frame.or(frame_header(code, data)),
-                marker::APP14 if data.starts_with(ADOBE) => inks = Inks::Inverted,
-                _ => {}
+        let mut scan_at = input.len();
+        for Segment { marker, body, end, .. } in segments(input) {
+            if marker.is_frame() {
+                frame = frame.or(frame_header(marker, body));
+            } else if marker == Marker::app(1) {
+                orientation = orientation.or(body.strip_prefix(EXIF).map(exif::orientation));
+            } else if marker == Marker::app(14) && body.starts_with(ADOBE) {
+                inks = Inks::Inverted;
             }
+            scan_at = end;
         }
-        let scan_at = rest.as_ptr_range().start as usize - input.as_ptr() as usize;
-        let ends = input.get(scan_at..)?.windows(2).rev().any(|pair| pair == [0xFF, marker::EOI]);
-        Some(Structure { frame: frame?, inks, ends })
+        Some(Structure { frame: frame?, orientation: orientation.unwrap_or_default(), inks, scan_at })
+    }
+
+    /// Whether an end-of-image marker follows the first scan.
+    fn ends(&self, input: &[u8]) -> bool {
+        let scans = input.get(self.scan_at..).unwrap_or_default();
+        scans.windows(2).rev().any(|pair| pair == [0xFF, Marker::EOI.0])
     }
 }
 
-fn is_frame(code: u8) -> bool {
-    // 0xC4, 0xC8 and 0xCC are DHT, JPG and DAC.
-    matches!(code, 0xC0..=0xCF) && !matches!(code, 0xC4 | 0xC8 | 0xCC)
-}
-
-fn frame_header(code: u8, data: &[u8]) -> Option<Frame> {
-    let mut bytes = Bytes(data);
+fn frame_header(marker: Marker, body: &[u8]) -> Option<Frame> {
+    let mut bytes = Bytes(body);
     let depth = bytes.u8()?;
     let (height, width) = (bytes.be16()?, bytes.be16()?);
     let components = bytes.u8()?;
-    let process = match code & 3 {
+    let process = match marker.0 & 3 {
         2 => Process::Progressive,
         3 => Process::Lossless,
         _ => Process::Sequential,
@@ -275,31 +259,13 @@ fn frame_header(code: u8, data: &[u8]) -> Option<Frame> {
     Some(Frame { size: Size { width: width.into(), height: height.into() }, depth, components, process })
 }
 
-/// Marker and payload of each segment up to the first scan, that scan's header included. Bytes between
-/// segments are skipped, as every decoder does.
-fn segments(input: &[u8]) -> impl Iterator<Item = (u8, &[u8])> {
-    let mut bytes = Bytes(input);
-    let mut ended = false;
-    std::iter::from_fn(move || {
-        if ended {
-            return None;
-        }
-        loop {
-            let at = bytes.0.iter().position(|byte| *byte == 0xFF)?;
-            bytes.skip(at + 1)?;
-            let code = *bytes.0.first()?;
-            match code {
-                0xFF => continue,
-                0 | 1 | 0xD0..=marker::SOI => bytes.skip(1)?,
-                marker::EOI => return None,
-                _ => {
-                    bytes.skip(1)?;
-                    let len = usize::from(bytes.be16()?).saturating_sub(2);
-                    ended = code == marker::SOS;
-                    return Some((code, bytes.take(len)?));
-                }
-            }
-        }
+/// Each whole segment up to the first scan, that scan's header included.
+fn segments(input: &[u8]) -> impl Iterator<Item = Segment<'_>> {
+    let mut scan_seen = false;
+    Segments::new(input, 2).map_while(Result::ok).take_while(move |segment| {
+        let goes_on = !scan_seen && segment.marker != Marker::EOI;
+        scan_seen |= segment.marker == Marker::SOS;
+        goes_on
     })
 }
 

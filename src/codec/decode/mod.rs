@@ -1,5 +1,6 @@
 //! One file a format: reads its header, its metadata and its pixels.
 
+mod gif;
 mod jpeg;
 mod png;
 mod simple;
@@ -40,9 +41,8 @@ pub(super) fn probe(format: Format, input: &[u8]) -> Result<Probe, CodecError> {
         Format::Png => png::probe(input),
         Format::WebP => webp::probe(input),
         Format::Tiff => tiff::probe(input),
-        Format::Gif | Format::Bmp | Format::Qoi | Format::Pnm | Format::Ico | Format::Tga => {
-            simple::probe(format, input)
-        }
+        Format::Gif => gif::probe(input),
+        Format::Bmp | Format::Qoi | Format::Pnm | Format::Ico | Format::Tga => simple::probe(format, input),
         Format::Avif => Err(CodecError::Unsupported("AVIF is not supported".into())),
     }
 }
@@ -54,7 +54,8 @@ pub(super) fn metadata(format: Format, input: &[u8]) -> Metadata<'_> {
         Format::Png => png::metadata(input),
         Format::WebP => webp::metadata(input),
         Format::Tiff => tiff::metadata(input),
-        Format::Gif | Format::Bmp | Format::Qoi | Format::Pnm | Format::Ico | Format::Tga | Format::Avif => {
+        Format::Gif => gif::metadata(input),
+        Format::Bmp | Format::Qoi | Format::Pnm | Format::Ico | Format::Tga | Format::Avif => {
             Metadata::default()
         }
     }

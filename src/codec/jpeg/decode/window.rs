@@ -228,7 +228,7 @@ mod tests {
         assert_eq!(reader.restart(0, Scalar), Restart::Found);
         assert_eq!(drain(&mut reader), [1, 2]);
         assert_eq!(reader.restart(1, Scalar), Restart::Missing);
-        assert_eq!(drain(&mut reader), []);
+        assert_eq!(drain(&mut reader), [0u8; 0]);
     }
 
     #[test]

@@ -120,6 +120,15 @@ pub struct Region {
     pub height: f64,
 }
 
+impl Region {
+    /// `crop`, or all of a picture of this size.
+    pub fn of(crop: Option<CropBox>, size: Size) -> Region {
+        let CropBox { x, y, width, height } =
+            crop.unwrap_or(CropBox { x: 0, y: 0, width: size.width, height: size.height });
+        Region { x: x.into(), y: y.into(), width: width.into(), height: height.into() }
+    }
+}
+
 /// The larger picture that a contained result is centred on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Canvas {
@@ -166,12 +175,10 @@ impl Geometry {
     ) -> Result<Geometry, CodecError> {
         let orientation = orientation(exif, spec);
         let upright = orientation.turned(stored);
-        let base = match spec.crop {
-            Some(crop) => cropped(crop, upright)?,
-            None => {
-                Region { x: 0.0, y: 0.0, width: f64::from(upright.width), height: f64::from(upright.height) }
-            }
-        };
+        if let Some(crop) = spec.crop {
+            check_inside(crop, upright)?;
+        }
+        let base = Region::of(spec.crop, upright);
         let scaled = scaled_size(&base, spec);
         let asked = (f64::from(spec.width), f64::from(spec.height));
         let boxed = spec.scale.is_none() && spec.width > 0 && spec.height > 0;
@@ -222,9 +229,9 @@ impl Geometry {
     /// Whether each source pixel becomes one result pixel, turned perhaps.
     pub fn keeps_all(&self, stored: Size) -> bool {
         let upright = self.orientation.turned(stored);
-        let all =
-            Region { x: 0.0, y: 0.0, width: f64::from(upright.width), height: f64::from(upright.height) };
-        self.region == all && self.width == upright.width && self.height == upright.height
+        self.region == Region::of(None, upright)
+            && self.width == upright.width
+            && self.height == upright.height
     }
 }
 
@@ -246,7 +253,7 @@ fn orientation(exif: Orientation, spec: &Spec) -> Orientation {
     orientation
 }
 
-fn cropped(crop: CropBox, upright: Size) -> Result<Region, CodecError> {
+fn check_inside(crop: CropBox, upright: Size) -> Result<(), CodecError> {
     let inside = |start: u32, len: u32, side: u32| start.checked_add(len).is_some_and(|end| end <= side);
     if !inside(crop.x, crop.width, upright.width) || !inside(crop.y, crop.height, upright.height) {
         return Err(CodecError::BadRequest(format!(
@@ -259,7 +266,7 @@ fn cropped(crop: CropBox, upright: Size) -> Result<Region, CodecError> {
             h = upright.height,
         )));
     }
-    Ok(Region { x: crop.x.into(), y: crop.y.into(), width: crop.width.into(), height: crop.height.into() })
+    Ok(())
 }
 
 /// The whole-numbered size to which all of `base` is resampled; for `cover` before the overhang is cut.

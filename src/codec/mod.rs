@@ -5,6 +5,7 @@
 //! ```
 //! JPEG takes [`jpeg`]'s planar path wherever it can. Knows no sockets and no wire numbers.
 
+mod attention; // where a picture has the most to look at.
 mod bytes; // Bytes: a checked reader.
 mod colour; // profiles to sRGB.
 mod decode; // one file a format.
@@ -15,10 +16,12 @@ pub mod geometry; // from the asked size to where each pixel comes from.
 pub mod jpeg; // our own codec.
 mod linear; // sRGB to linear light.
 mod metadata; // what may leave with a picture.
+mod metric; // SSIMULACRA2.
 mod outcome;
 mod place; // turns, padding, background.
 mod probe;
 mod process;
+mod rate; // the quality that max_bytes or target asks for.
 mod resize; // interleaved pixels.
 mod scratch;
 mod sniff; // formats by their first bytes.

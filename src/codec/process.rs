@@ -1,19 +1,24 @@
 //! The whole way of one picture: probe, decode, resize, colour, operations, encode.
 
+use super::attention;
 use super::colour::{self, Applied};
 use super::decode::{self, Decoded, Tolerance};
 use super::encode;
 use super::error::CodecError;
-use super::geometry::{Geometry, Size};
-use super::outcome::{Encoded, SourceInfo, StageTimes, Warning};
+use super::geometry::{Geometry, Region, Size};
+use super::metadata::Metadata;
+use super::metric;
+use super::outcome::{Encoded, SourceInfo, StageTimes, Warning, Warnings};
 use super::place;
 use super::probe::{Probe, probe};
-use super::resize::{Light, is_opaque, resize};
+use super::rate::{self, Chosen};
+use super::resize::{Light, resize};
 use super::scratch::Scratch;
 use crate::format::Format;
 use crate::limits::Limits;
+use crate::ops::{self, OpError};
 use crate::pixels::Pixels;
-use crate::spec::{Icc, OutputFormat, Spec};
+use crate::spec::{Gravity, Icc, Kernel, OutputFormat, Spec};
 use std::time::Instant;
 
 /// Makes of the picture in `input` what `spec` asks for.
@@ -28,64 +33,157 @@ pub fn process(
 ) -> Result<Encoded, CodecError> {
     let started = Instant::now();
     let probe = probe(input, limits)?;
+    let format = output_format(spec.format, &probe);
+    encode::check(format, spec)?;
     let geometry = Geometry::plan(probe.stored, probe.orientation, spec, limits)?;
+    let memory = estimate(&probe, spec, limits);
+    if memory > limits.request_memory {
+        return Err(CodecError::TooLarge {
+            what: "the memory for this request in bytes",
+            value: memory,
+            max: limits.request_memory,
+        });
+    }
     let metadata = decode::metadata(probe.format, input);
+    let same_pixels = spec.ops.is_empty() && geometry.is_identity(probe.stored);
+    let may_pass = spec.passthrough
+        && same_pixels
+        && format == probe.format
+        && may_leave(&metadata, spec)
+        && spec.max_bytes.is_none_or(|max| input.len() as u64 <= max);
+    if may_pass && probe.animated {
+        return Ok(untouched(input, &probe, started));
+    }
+
     let tolerance = if spec.strict { Tolerance::Strict } else { Tolerance::Lenient };
     let Decoded { pixels, mut warnings } =
         decode::decode(input, &probe, tolerance, limits, &mut scratch.frames)?;
     let decoded = Instant::now();
 
-    let mut pixels = arrange(pixels, &probe, &geometry, spec, scratch)?;
-    if let (Icc::Srgb, Some(profile)) = (spec.icc, &metadata.icc)
-        && colour::to_srgb(&mut pixels, profile) == Applied::Unusable
-    {
-        warnings.add(Warning::ProfileDropped);
-    }
-    let mut pixels = place::turned(pixels, geometry.orientation)?;
-    if let Some(canvas) = geometry.canvas {
-        pixels = place::padded(&pixels, canvas, spec.background)?;
-    }
-    let format = output_format(spec.format, &probe, &pixels);
-    if !format.has_alpha() {
-        pixels = place::flattened(pixels, spec.background)?;
-    }
-    limits.cancel.check()?;
+    let geometry = focused(geometry, &pixels, &probe, spec, limits, scratch)?;
+    let pixels = arranged(pixels, &probe, &geometry, spec, scratch)?;
+    let pixels = coloured(pixels, &metadata, spec, &mut warnings);
+    let pixels = placed(pixels, &geometry, spec)?;
+    let pixels =
+        spec.ops.iter().try_fold(pixels, |pixels, op| ops::apply(pixels, op, limits).map_err(stopped))?;
+    let pixels = if format.has_alpha() { pixels } else { place::flattened(pixels, spec.background)? };
     let resized = Instant::now();
 
-    let bytes = encode::encode(&pixels, format, spec.quality, spec, &metadata.kept(spec))?;
+    let Chosen { bytes, size, quality, score, tries } =
+        rate::encode(&pixels, format, spec, &metadata.kept(spec), limits, scratch)?;
+    scratch.frames.give(pixels.into_data());
+    if may_pass && bytes.len() >= input.len() {
+        return Ok(untouched(input, &probe, started));
+    }
     if probe.animated {
         warnings.add(Warning::FramesDropped);
     }
     if geometry.enlarges() {
         warnings.add(Warning::Upscaled);
     }
-    let Size { width, height } = probe.upright();
+    if size != geometry.output() {
+        warnings.add(Warning::Shrunk);
+    }
     Ok(Encoded {
         bytes,
         format,
-        width: pixels.width(),
-        height: pixels.height(),
-        quality: (format == Format::Jpeg).then_some(spec.quality),
-        tries: 1,
-        score: None,
-        source: SourceInfo { format: probe.format, width, height },
+        width: size.width,
+        height: size.height,
+        quality,
+        tries,
+        score,
+        source: source_info(&probe),
         warnings,
         times: StageTimes { decode: decoded - started, resize: resized - decoded, encode: resized.elapsed() },
     })
 }
 
-/// Most bytes that [`process`] holds at once, for a picture of which only the header is known.
+/// Most bytes that [`process`] holds at once besides the input, for a picture of which only the header
+/// is known.
 pub fn estimate(probe: &Probe, spec: &Spec, limits: &Limits) -> u64 {
-    let decoded = probe.decoded_bytes().saturating_add(probe.working);
     let output = Geometry::plan(probe.stored, probe.orientation, spec, limits)
         .map_or(0, |plan| plan.output().pixels());
-    // Resized, turned and encoded copies; a 16-bit twin of the source in linear light.
-    let linear = if spec.linear { 2 * probe.decoded_bytes() } else { 0 };
-    decoded.saturating_add(linear).saturating_add(output.saturating_mul(4 * 3))
+    let channels = if probe.channels.has_alpha() { 4 } else { 3 };
+    let measured = if spec.target.is_some() { output.saturating_mul(metric::BYTES_PER_PIXEL) } else { 0 };
+    // While the source is held: what its decoder needs, or its 16-bit twin in linear light and the result.
+    let linear = if spec.linear { 2 * probe.decoded_bytes() + output * 2 * channels } else { 0 };
+    let decoding = probe.decoded_bytes().saturating_add(probe.working.max(linear + output * channels));
+    // Afterwards: the result, one copy of it, and the file, which is hardly ever larger.
+    decoding.max(output.saturating_mul(3 * channels).saturating_add(measured))
+}
+
+fn output_format(asked: OutputFormat, probe: &Probe) -> Format {
+    match asked {
+        OutputFormat::Fixed(format) => format,
+        OutputFormat::Source if probe.format.is_writable() => probe.format,
+        OutputFormat::Auto if cfg!(feature = "webp") => Format::WebP,
+        OutputFormat::Source | OutputFormat::Auto if probe.channels.has_alpha() => Format::Png,
+        OutputFormat::Source | OutputFormat::Auto => Format::Jpeg,
+    }
+}
+
+/// Whether the metadata of the source may stay in an untouched file: nothing of it would be removed, and
+/// a profile at most says what is assumed without one.
+fn may_leave(metadata: &Metadata<'_>, spec: &Spec) -> bool {
+    let profile_fits = match (&metadata.icc, spec.icc) {
+        (None, _) | (_, Icc::Keep) => true,
+        (Some(profile), Icc::Srgb) => colour::is_srgb(profile),
+        (Some(_), Icc::Ignore) => false,
+    };
+    profile_fits && metadata.all_kept(spec)
+}
+
+fn untouched(input: &[u8], probe: &Probe, started: Instant) -> Encoded {
+    let mut warnings = Warnings::default();
+    warnings.add(Warning::Passthrough);
+    let source = source_info(probe);
+    Encoded {
+        bytes: input.to_vec(),
+        format: probe.format,
+        width: source.width,
+        height: source.height,
+        quality: None,
+        tries: 0,
+        score: None,
+        source,
+        warnings,
+        times: StageTimes { decode: started.elapsed(), ..StageTimes::default() },
+    }
+}
+
+fn source_info(probe: &Probe) -> SourceInfo {
+    let Size { width, height } = probe.upright();
+    SourceInfo { format: probe.format, width, height }
+}
+
+/// The plan again, with `gravity=smart` settled by what the pixels show.
+fn focused(
+    geometry: Geometry,
+    pixels: &Pixels,
+    probe: &Probe,
+    spec: &Spec,
+    limits: &Limits,
+    scratch: &mut Scratch,
+) -> Result<Geometry, CodecError> {
+    let upright = geometry.orientation.turned(probe.stored);
+    let base = Region::of(spec.crop, upright);
+    if spec.gravity != Gravity::Smart || geometry.region == base {
+        return Ok(geometry);
+    }
+    let factor = (f64::from(attention::THUMBNAIL) / base.width.max(base.height)).min(1.0);
+    let side = |side: f64| (side * factor).round().max(1.0) as u32;
+    let size = geometry.orientation.turned(Size { width: side(base.width), height: side(base.height) });
+    let region = geometry.orientation.stored_region(base, upright);
+    let thumbnail = resize(pixels, region, size, Kernel::Box, Light::Encoded, &mut scratch.resizer)?;
+    let thumbnail = place::turned(thumbnail, geometry.orientation)?;
+    let window = (geometry.region.width / base.width, geometry.region.height / base.height);
+    let (x, y) = attention::focus(&thumbnail, window);
+    let spec = Spec { gravity: Gravity::Focus(x, y), ..spec.clone() };
+    Geometry::plan(probe.stored, probe.orientation, &spec, limits)
 }
 
 /// The stored pixels resampled to the size of the plan, not yet turned.
-fn arrange(
+fn arranged(
     pixels: Pixels,
     probe: &Probe,
     geometry: &Geometry,
@@ -104,12 +202,29 @@ fn arrange(
     Ok(resized)
 }
 
-fn output_format(asked: OutputFormat, probe: &Probe, pixels: &Pixels) -> Format {
-    match asked {
-        OutputFormat::Fixed(format) => format,
-        OutputFormat::Source if probe.format.is_writable() => probe.format,
-        OutputFormat::Source | OutputFormat::Auto if is_opaque(pixels) => Format::Jpeg,
-        OutputFormat::Source | OutputFormat::Auto => Format::Png,
+/// The pixels in sRGB, if that is asked; after the resize, when there are fewer of them.
+fn coloured(mut pixels: Pixels, metadata: &Metadata<'_>, spec: &Spec, warnings: &mut Warnings) -> Pixels {
+    if let (Icc::Srgb, Some(profile)) = (spec.icc, &metadata.icc)
+        && colour::to_srgb(&mut pixels, profile) == Applied::Unusable
+    {
+        warnings.add(Warning::ProfileDropped);
+    }
+    pixels
+}
+
+/// The pixels upright and on their canvas.
+fn placed(pixels: Pixels, geometry: &Geometry, spec: &Spec) -> Result<Pixels, CodecError> {
+    let pixels = place::turned(pixels, geometry.orientation)?;
+    match geometry.canvas {
+        Some(canvas) => place::padded(&pixels, canvas, spec.background),
+        None => Ok(pixels),
+    }
+}
+
+fn stopped(error: OpError) -> CodecError {
+    match error {
+        OpError::Stopped(stopped) => stopped.into(),
+        OpError::OutOfMemory(refused) => refused.into(),
     }
 }
 

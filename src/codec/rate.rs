@@ -1,0 +1,242 @@
+//! Rate control: the quality that `max_bytes` or `target` asks for, found by encoding the same pixels a
+//! few times.
+
+use super::decode::{self, Tolerance};
+use super::encode;
+use super::error::CodecError;
+use super::geometry::{Region, Size};
+use super::metadata::Metadata;
+use super::metric::Original;
+use super::probe::probe;
+use super::resize::{Light, resize};
+use super::scratch::Scratch;
+use crate::format::Format;
+use crate::limits::Limits;
+use crate::pixels::Pixels;
+use crate::spec::{Quality, Spec};
+
+/// Dimensions give way before quality falls below this, where they may.
+const LEAST_QUALITY: u8 = 30;
+
+/// An encoded picture and what it took.
+pub(super) struct Chosen {
+    pub(super) bytes: Vec<u8>,
+    pub(super) size: Size,
+    /// `None` where the format has no quality.
+    pub(super) quality: Option<Quality>,
+    pub(super) score: Option<f64>,
+    pub(super) tries: u32,
+}
+
+/// Encodes `pixels` as `spec` asks, at the quality that its `max_bytes` or `target` leads to.
+///
+/// # Errors
+/// [`CodecError::TooLarge`] when nothing fits `max_bytes`, [`CodecError::BadRequest`] for a `target` that
+/// the format cannot serve.
+pub(super) fn encode(
+    pixels: &Pixels,
+    format: Format,
+    spec: &Spec,
+    metadata: &Metadata<'_>,
+    limits: &Limits,
+    scratch: &mut Scratch,
+) -> Result<Chosen, CodecError> {
+    let mut encoder = Encoder { format, spec, metadata, limits, tries: 0 };
+    match (spec.target, spec.max_bytes) {
+        (Some(target), _) => encoder.reach(pixels, target, scratch),
+        (None, Some(max_bytes)) => encoder.fit(pixels, max_bytes, scratch),
+        (None, None) => {
+            let bytes = encoder.at(pixels, spec.quality)?;
+            Ok(encoder.chosen(pixels, bytes, spec.quality))
+        }
+    }
+}
+
+/// Whether results of this kind have a quality to choose.
+pub(super) fn has_quality(format: Format, spec: &Spec) -> bool {
+    matches!(format, Format::Jpeg | Format::WebP | Format::Avif) && !spec.lossless
+}
+
+struct Encoder<'a> {
+    format: Format,
+    spec: &'a Spec,
+    metadata: &'a Metadata<'a>,
+    limits: &'a Limits,
+    tries: u32,
+}
+
+impl Encoder<'_> {
+    fn at(&mut self, pixels: &Pixels, quality: Quality) -> Result<Vec<u8>, CodecError> {
+        self.limits.cancel.check()?;
+        self.tries += 1;
+        encode::encode(pixels, self.format, quality, self.spec, self.metadata)
+    }
+
+    fn chosen(&self, pixels: &Pixels, bytes: Vec<u8>, quality: Quality) -> Chosen {
+        Chosen {
+            bytes,
+            size: Size { width: pixels.width(), height: pixels.height() },
+            quality: has_quality(self.format, self.spec).then_some(quality),
+            score: None,
+            tries: self.tries,
+        }
+    }
+
+    /// The best quality that fits; then, where `allow_smaller` says so, a smaller picture that does: its
+    /// sides shrink by the root of what is too much until it fits.
+    fn fit(&mut self, pixels: &Pixels, max_bytes: u64, scratch: &mut Scratch) -> Result<Chosen, CodecError> {
+        let least = if self.spec.allow_smaller { LEAST_QUALITY } else { 1 };
+        let mut outcome = self.fit_quality(pixels, max_bytes, least)?;
+        let mut factor = 1.0;
+        loop {
+            let smallest = match outcome {
+                Fitted::At(chosen) => return Ok(chosen),
+                Fitted::Not { smallest } => smallest,
+            };
+            let size = scaled(pixels, factor);
+            if !self.spec.allow_smaller || size.pixels() == 1 {
+                return Err(CodecError::TooLarge {
+                    what: "the smallest result in bytes",
+                    value: smallest,
+                    max: max_bytes,
+                });
+            }
+            // Headers do not shrink with the picture: never less than a twentieth at a time, so that it ends.
+            factor *= (max_bytes as f64 / smallest as f64).sqrt().min(0.95);
+            outcome = self.fit_quality(
+                &shrunk(pixels, scaled(pixels, factor), self.spec, scratch)?,
+                max_bytes,
+                least,
+            )?;
+        }
+    }
+
+    /// The best quality from `least` to the asked one whose result fits; the next one up does not.
+    /// At most 8 encodes: the asked quality, then bisection of at most 99 others.
+    fn fit_quality(&mut self, pixels: &Pixels, max_bytes: u64, least: u8) -> Result<Fitted, CodecError> {
+        let fits = |bytes: &Vec<u8>| bytes.len() as u64 <= max_bytes;
+        let asked = self.spec.quality;
+        let bytes = self.at(pixels, asked)?;
+        if fits(&bytes) {
+            return Ok(Fitted::At(self.chosen(pixels, bytes, asked)));
+        }
+        let mut smallest = bytes.len() as u64;
+        let mut best = None;
+        if has_quality(self.format, self.spec) {
+            let (mut too_low, mut too_high) = (least.min(asked.get()) - 1, asked.get());
+            while let Some(quality) = between(too_low, too_high) {
+                let bytes = self.at(pixels, quality)?;
+                if fits(&bytes) {
+                    too_low = quality.get();
+                    best = Some(self.chosen(pixels, bytes, quality));
+                } else {
+                    too_high = quality.get();
+                    smallest = smallest.min(bytes.len() as u64);
+                }
+            }
+        }
+        Ok(best.map_or(Fitted::Not { smallest }, |best| Fitted::At(Chosen { tries: self.tries, ..best })))
+    }
+
+    /// The lowest quality whose result scores `target`, or 100 if none does. At most 7 encodes.
+    fn reach(&mut self, pixels: &Pixels, target: f64, scratch: &mut Scratch) -> Result<Chosen, CodecError> {
+        if !matches!(self.format, Format::Jpeg | Format::WebP) || self.spec.lossless {
+            let format = self.format;
+            return Err(CodecError::BadRequest(format!(
+                "target={target} goes with format=jpeg or webp, not {format}"
+            )));
+        }
+        let original = Original::new(pixels)?;
+        let (mut too_low, mut too_high) = (0, 101);
+        let mut best = None;
+        while let Some(quality) = between(too_low, too_high) {
+            let bytes = self.at(pixels, quality)?;
+            let score = original.score(&self.decoded(&bytes, scratch)?)?;
+            if score >= target || quality.get() == 100 {
+                too_high = quality.get();
+                best = Some(Chosen { score: Some(score), ..self.chosen(pixels, bytes, quality) });
+            } else {
+                too_low = quality.get();
+            }
+        }
+        let best = best.ok_or_else(|| CodecError::Internal("no quality was tried".into()))?;
+        Ok(Chosen { tries: self.tries, ..best })
+    }
+
+    fn decoded(&self, bytes: &[u8], scratch: &mut Scratch) -> Result<Pixels, CodecError> {
+        let probe = probe(bytes, self.limits)?;
+        Ok(decode::decode(bytes, &probe, Tolerance::Strict, self.limits, &mut scratch.frames)?.pixels)
+    }
+}
+
+enum Fitted {
+    At(Chosen),
+    Not { smallest: u64 },
+}
+
+/// The quality in the middle, while there is one in between.
+fn between(too_low: u8, too_high: u8) -> Option<Quality> {
+    Quality::new(u8::midpoint(too_low, too_high)).filter(|quality| quality.get() > too_low)
+}
+
+fn scaled(pixels: &Pixels, factor: f64) -> Size {
+    let side = |side: u32| ((f64::from(side) * factor) as u32).max(1);
+    Size { width: side(pixels.width()), height: side(pixels.height()) }
+}
+
+fn shrunk(pixels: &Pixels, size: Size, spec: &Spec, scratch: &mut Scratch) -> Result<Pixels, CodecError> {
+    let all = Region { x: 0.0, y: 0.0, width: pixels.width().into(), height: pixels.height().into() };
+    resize(pixels, all, size, spec.kernel, Light::Encoded, &mut scratch.resizer)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pixels::Channels;
+
+    fn noise(side: u32) -> Pixels {
+        let mut state = 1u32;
+        let data = std::iter::repeat_with(|| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 24) as u8
+        });
+        Pixels::new(side, side, Channels::Rgb, data.take((side * side * 3) as usize).collect()).unwrap()
+    }
+
+    fn run(pixels: &Pixels, spec: &Spec) -> Result<Chosen, CodecError> {
+        let metadata = Metadata::default();
+        encode(pixels, Format::Jpeg, spec, &metadata, &Limits::default(), &mut Scratch::new())
+    }
+
+    #[test]
+    fn the_next_quality_up_would_not_fit() {
+        let pixels = noise(64);
+        for max_bytes in [1500, 2500, 4000] {
+            let chosen = run(&pixels, &Spec { max_bytes: Some(max_bytes), ..Spec::default() }).unwrap();
+            assert!(chosen.bytes.len() as u64 <= max_bytes && chosen.tries <= 8);
+            let next = Quality::new(chosen.quality.unwrap().get() + 1).unwrap();
+            let larger = run(&pixels, &Spec { quality: next, ..Spec::default() }).unwrap();
+            assert!(larger.bytes.len() as u64 > max_bytes, "{max_bytes}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_fit_is_an_error_or_a_smaller_picture() {
+        let pixels = noise(256);
+        let spec = Spec { max_bytes: Some(3000), ..Spec::default() };
+        assert!(matches!(run(&pixels, &spec), Err(CodecError::TooLarge { max: 3000, .. })));
+        let chosen = run(&pixels, &Spec { allow_smaller: true, ..spec.clone() }).unwrap();
+        assert!(chosen.bytes.len() <= 3000 && chosen.size.width < 256 && chosen.size.width > 32);
+        let hopeless = Spec { max_bytes: Some(10), allow_smaller: true, ..spec };
+        assert!(matches!(run(&pixels, &hopeless), Err(CodecError::TooLarge { .. })));
+    }
+
+    #[test]
+    fn the_target_is_reached_by_the_lowest_quality_that_does() {
+        let pixels = noise(96);
+        let chosen = run(&pixels, &Spec { target: Some(85.0), ..Spec::default() }).unwrap();
+        assert!(chosen.score.unwrap() >= 85.0 && chosen.tries <= 8);
+        let lower = run(&pixels, &Spec { target: Some(50.0), ..Spec::default() }).unwrap();
+        assert!(lower.score.unwrap() >= 50.0 && lower.quality < chosen.quality);
+    }
+}

@@ -62,18 +62,18 @@ def speeds(results: dict) -> list[Speed]:
 
 def speed_tables(measured: list[Speed]) -> Iterator[str]:
     peers = [peer for peer in PEERS if any(peer.name in speed.cpu for speed in measured)]
+    head = [""] + [speed.workload.id for speed in measured]
+
     yield "### CPU time of each peer, as a multiple of ours"
     yield ""
-    rows = []
-    for speed in measured:
-        best = speed.best()
-        cells = [speed.workload.id, f"{speed.cpu_ms(OURS.name):.3g}"]
-        for peer in peers:
-            ratio = speed.ratio(peer.name)
-            cell = "–" if ratio is None else f"{ratio:.2f}"
-            cells.append(f"**{cell}**" if best and peer.name == best[0] else cell)
-        rows.append(cells)
-    yield from table(["", "ours, ms"] + [peer.title for peer in peers], rows)
+    rows = [["ours, ms"] + [f"{speed.cpu_ms(OURS.name):.3g}" for speed in measured]]
+    bests = [speed.best() for speed in measured]
+    for peer in peers:
+        ratios = [speed.ratio(peer.name) for speed in measured]
+        marks = ["**" if best and best[0] == peer.name else "" for best in bests]
+        cells = ["–" if ratio is None else f"{mark}{ratio:.2f}{mark}" for ratio, mark in zip(ratios, marks)]
+        rows.append([peer.title] + cells)
+    yield from table(head, rows)
 
     yield "### Bars"
     yield ""
@@ -82,19 +82,16 @@ def speed_tables(measured: list[Speed]) -> Iterator[str]:
         list(bar_rows(measured)),
     )
 
-    yield "### Latency of one request (median, ms) and peak memory of the process (MiB)"
+    shown = [one for one in CONTESTANTS if any(one.name in speed.cpu for speed in measured)]
+    yield "### Latency of one request, median in ms"
     yield ""
-    shown = [OURS, SHARP] + [peer for peer in peers if peer is not SHARP]
-    rows = []
-    for speed in measured:
-        cells = [speed.workload.id]
-        for one in shown:
-            if one.name in speed.wall:
-                cells.append(f"{statistics.median(speed.wall[one.name]):.3g} / {speed.peaks[one.name]:.0f}")
-            else:
-                cells.append("–")
-        rows.append(cells)
-    yield from table([""] + [one.title for one in shown], rows)
+    latency = lambda speed, name: f"{statistics.median(speed.wall[name]):.3g}" if name in speed.wall else "–"
+    yield from table(head, [[one.title] + [latency(speed, one.name) for speed in measured] for one in shown])
+
+    yield "### Peak resident memory of the process, in MiB"
+    yield ""
+    peak = lambda speed, name: f"{speed.peaks[name]:.0f}" if name in speed.peaks else "–"
+    yield from table(head, [[one.title] + [peak(speed, one.name) for speed in measured] for one in shown])
 
 
 def bar_rows(measured: list[Speed]) -> Iterator[list[str]]:
@@ -178,13 +175,11 @@ def fidelity_tables(measured: dict) -> Iterator[str]:
     yield "### Fidelity: SSIMULACRA2 / PSNR of luma in dB / bytes"
     yield ""
     rows = []
-    for workload in workloads:
-        cells = [workload.id]
-        for name in names:
-            row = measured[workload.id].get(name)
-            cells.append(f"{row['ssimulacra2']:.1f} / {row['psnr_y']:.2f} / {row['bytes']}" if row else "–")
-        rows.append(cells)
-    yield from table([""] + [TITLES[name] for name in names], rows)
+    for name in names:
+        cells = [measured[workload.id].get(name) for workload in workloads]
+        shown = [f"{c['ssimulacra2']:.1f} / {c['psnr_y']:.2f} / {c['bytes']}" if c else "–" for c in cells]
+        rows.append([TITLES[name]] + shown)
+    yield from table([""] + [workload.id for workload in workloads], rows)
 
     rows = [fidelity_bars(workload, measured[workload.id]) for workload in workloads if workload.bars]
     rows = [row for row in rows if row]

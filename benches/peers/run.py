@@ -116,8 +116,10 @@ def main() -> None:
     place = Place(given.peers_dir.resolve(), given.photos.resolve(), given.server.resolve())
     os.sched_setaffinity(0, set(ALL_CORES) - {given.core} or {given.core})
     kept = place.peers / "results.json"
+    about = {"machine": description(), "versions": versions(place)}
     results = json.loads(kept.read_text()) if kept.exists() else {}
-    results |= {"machine": description(), "versions": versions(place)}
+    if not about.items() <= results.items():
+        results = about  # samples of another build or machine do not belong in one table
     sections = given.sections or SECTIONS
     workloads = [workload for workload in WORKLOADS if workload.id in given.only]
 

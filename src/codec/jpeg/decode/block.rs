@@ -62,13 +62,18 @@ impl Block {
     }
 }
 
+/// The zig-zag position `z` as a member of a set: the first positions are the highest bits.
+pub(super) const fn bit(z: usize) -> u64 {
+    1 << (63 - (z & 63))
+}
+
 /// How one component's coefficients are picked and dequantised at its scale.
 #[derive(Debug, Clone)]
 pub(super) struct Corner {
     pub(super) scale: Scale,
     /// By zig-zag position, any byte: where in a [`Block`] the coefficient goes.
     pub(super) place: [u8; 256],
-    /// The needed zig-zag positions as a set.
+    /// The needed zig-zag positions behind DC as a set, see [`bit`].
     pub(super) mask: u64,
     /// The last needed zig-zag position.
     pub(super) last: usize,
@@ -85,7 +90,7 @@ impl Corner {
                 let place = row * scale.row_step() + column;
                 corner.place[z] = place as u8;
                 corner.steps.0[place] = quant.0[usize::from(natural)] as i16;
-                corner.mask |= 1 << z;
+                corner.mask |= if z > 0 { bit(z) } else { 0 };
                 corner.last = z;
             }
         }
@@ -102,9 +107,9 @@ mod tests {
         let quant = QuantTable(std::array::from_fn(|i| i as u16 + 1));
         for scale in Scale::ALL {
             let corner = Corner::new(scale, &quant);
-            assert_eq!(corner.mask.count_ones() as usize, scale.k() * scale.k());
+            assert_eq!(corner.mask.count_ones() as usize, scale.k() * scale.k() - 1);
             assert_eq!(corner.steps.0[0], 1);
-            assert_eq!(corner.last, 63 - corner.mask.leading_zeros() as usize);
+            assert_eq!(corner.last, 63 - (corner.mask | bit(0)).trailing_zeros() as usize);
             assert!(corner.place[64..].iter().all(|&place| place == DUMP));
         }
         assert_eq!(Corner::new(Scale::ALL[3], &quant).last, 24);

@@ -20,6 +20,12 @@ impl Restarts {
         Restarts { interval: interval.into(), left: interval.into(), number: 0 }
     }
 
+    /// Whether there are markers at all.
+    #[inline(always)]
+    pub(super) fn is_used(&self) -> bool {
+        self.interval != 0
+    }
+
     /// Counts one MCU. True if a marker must be passed before it.
     #[inline(always)]
     pub(super) fn is_due(&mut self) -> bool {

@@ -1,5 +1,6 @@
 //! `Scratch`: what a worker keeps from one picture to the next.
 
+use super::store::Store;
 use super::tables::TableCache;
 use super::window::WindowBytes;
 
@@ -9,4 +10,14 @@ use super::window::WindowBytes;
 pub struct Scratch {
     pub(super) tables: TableCache,
     pub(super) window: WindowBytes,
+    pub(super) stores: [Store; 4],
+}
+
+impl Scratch {
+    /// Gives the coefficient memory back if it is more than `max_bytes`.
+    pub fn shrink(&mut self, max_bytes: usize) {
+        if self.stores.iter().map(Store::bytes).sum::<usize>() > max_bytes {
+            self.stores = Default::default();
+        }
+    }
 }

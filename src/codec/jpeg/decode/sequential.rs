@@ -24,6 +24,15 @@ pub(super) trait Sink {
     );
 }
 
+/// How many bits a block of a scan takes on average.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Density {
+    /// Few.
+    Sparse,
+    /// Many, so that passing over unwanted symbols is worth more.
+    Dense,
+}
+
 /// One component of a scan.
 #[derive(Debug, Clone)]
 pub(super) struct Lane {
@@ -47,10 +56,10 @@ impl Lane {
         corner: &Corner,
         h: usize,
         v: usize,
-        dense: bool,
+        density: Density,
     ) -> Lane {
         // Passing over symbols is a second loop and costs a branch miss a block: worth it for small corners.
-        let passes_over = corner.scale.k() <= if dense { 3 } else { 2 };
+        let passes_over = corner.scale.k() <= if density == Density::Dense { 3 } else { 2 };
         let limit = if passes_over { corner.last } else { 63 };
         Lane { dc, ac, place: corner.place, limit, h, v, prediction: 0 }
     }

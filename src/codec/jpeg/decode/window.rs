@@ -8,9 +8,10 @@ use crate::codec::jpeg::marker::{Marker, find_any_marker};
 const DATA: usize = 32 * 1024;
 /// Zero bytes kept behind the data, which a damaged block may read into.
 const SLACK: usize = 4096;
-/// More than an MCU can take: ten blocks of 64 symbols, each at most 16 bits of code and 15 of value.
-const MCU: usize = 10 * 64 * 31 / 8 + 16;
-const _: () = assert!(MCU + 64 <= SLACK);
+/// More than a block can take: 64 symbols, each at most 16 bits of code and 15 of value.
+const BLOCK: usize = 64 * 31 / 8 + 8;
+/// Most blocks in an MCU (T.81 B.2.3), and room for a refill.
+const _: () = assert!(10 * BLOCK + 64 <= SLACK);
 
 const MASK: usize = (1 << 16) - 1;
 const _: () = assert!(DATA + SLACK < MASK);
@@ -63,19 +64,24 @@ pub(super) struct Reader<'a> {
     window: &'a mut WindowBytes,
     /// End of the data in the window.
     end: usize,
+    /// More than an MCU can take, in bytes.
+    mcu: usize,
     /// Where decoding stands. Taken out by the hot loops and put back.
     pub(super) bits: Bits,
 }
 
 impl<'a> Reader<'a> {
-    /// Starts at offset `at` of `input`, behind a scan header.
+    /// Starts at offset `at` of `input`, behind the header of a scan with so many blocks in an MCU.
     pub(super) fn new<K: Kernels>(
         input: &'a [u8],
         at: usize,
+        blocks: usize,
         window: &'a mut WindowBytes,
         kernels: K,
     ) -> Reader<'a> {
-        let mut reader = Reader { input, at, ending: Ending::NotYet, window, end: 0, bits: Bits::default() };
+        let mcu = blocks.min(10) * BLOCK + 16;
+        let mut reader =
+            Reader { input, at, ending: Ending::NotYet, window, end: 0, mcu, bits: Bits::default() };
         reader.fill(kernels);
         reader
     }
@@ -89,7 +95,7 @@ impl<'a> Reader<'a> {
     /// Whether the next MCU may reach the end of the window, so that [`Reader::more`] must be called first.
     #[inline(always)]
     pub(super) fn is_low(&self, bits: &Bits) -> bool {
-        bits.next_byte() + MCU > self.end
+        bits.next_byte() + self.mcu > self.end
     }
 
     /// Slides the window on. False when all the data of this segment has been used up.
@@ -218,11 +224,11 @@ mod tests {
             }
         }
         let mut window = WindowBytes::default();
-        let mut reader = Reader::new(&stuffed, 0, &mut window, Scalar);
+        let mut reader = Reader::new(&stuffed, 0, 1, &mut window, Scalar);
         assert_eq!(drain(&mut reader), clean);
         assert_eq!((reader.ending, reader.next_marker()), (Ending::Input, None));
         stuffed.extend([0xFF, 0xFF, 0xD0, 1, 2, 0xFF, 0xD9]);
-        let mut reader = Reader::new(&stuffed, 0, &mut window, Scalar);
+        let mut reader = Reader::new(&stuffed, 0, 1, &mut window, Scalar);
         assert_eq!(drain(&mut reader), clean);
         assert_eq!((reader.ending, reader.next_marker()), (Ending::Marker, Some(Marker::restart(0))));
         assert_eq!(reader.restart(0, Scalar), Restart::Found);
@@ -235,7 +241,7 @@ mod tests {
     fn restarts_resynchronise_as_libjpeg_does() {
         let bytes = [1, 0xFF, 0xD1, 2, 0xFF, 0xD5, 3, 0xFF, 0xD0, 4];
         let mut window = WindowBytes::default();
-        let mut reader = Reader::new(&bytes, 0, &mut window, Scalar);
+        let mut reader = Reader::new(&bytes, 0, 1, &mut window, Scalar);
         assert_eq!(reader.restart(0, Scalar), Restart::Missing, "one ahead is kept for later");
         assert_eq!(reader.restart(1, Scalar), Restart::Found);
         assert_eq!(drain(&mut reader), [2]);

@@ -1,0 +1,79 @@
+//! `Coefficients`: every DCT coefficient of a file of any kind, for lossless work on pictures.
+
+use super::Flaws;
+use super::block::{Block, Corner, Scale};
+use super::plane;
+use super::scratch::Scratch;
+use super::script::Script;
+use super::stored::Stored;
+use crate::codec::jpeg::error::JpegError;
+use crate::codec::jpeg::header::{FrameHeader, Header};
+use crate::codec::jpeg::quant::QuantTable;
+use crate::limits::Limits;
+
+/// Every quantised DCT coefficient of a picture. Takes about 138 bytes a block, in the memory of the scratch.
+#[derive(Debug)]
+pub struct Coefficients<'a> {
+    frame: FrameHeader,
+    quant: Vec<QuantTable>,
+    corners: Vec<Corner>,
+    stored: Stored<'a>,
+    flaws: Flaws,
+}
+
+impl<'a> Coefficients<'a> {
+    /// Decodes all scans of `input`, whose header is `header`.
+    ///
+    /// # Errors
+    /// As [`super::Decoder::new`] and [`super::Decoder::next_mcu_row`].
+    pub fn decode(
+        input: &'a [u8],
+        header: &Header<'a>,
+        limits: &Limits,
+        scratch: &'a mut Scratch,
+    ) -> Result<Coefficients<'a>, JpegError> {
+        let frame = header.frame;
+        let script = Script::read(input, header, limits)?;
+        let quant = script.quant_tables(&frame)?;
+        let corners: Vec<_> = quant.iter().map(|quant| Corner::new(Scale::FULL, quant)).collect();
+        let mut stored = Stored::new(input, &frame, &corners, scratch)?;
+        let flaws = stored.decode_scans(&script, &corners, &limits.cancel)?;
+        Ok(Coefficients { frame, quant, corners, stored, flaws })
+    }
+
+    /// Size and components of the picture.
+    pub fn frame(&self) -> &FrameHeader {
+        &self.frame
+    }
+
+    /// The quantisation table of each component.
+    pub fn quant_tables(&self) -> &[QuantTable] {
+        &self.quant
+    }
+
+    /// What is wrong with the data.
+    pub fn flaws(&self) -> Flaws {
+        self.flaws
+    }
+
+    /// Columns and rows of blocks of component `index`, with those that only make MCUs whole.
+    ///
+    /// # Panics
+    /// If there is no such component.
+    pub fn blocks(&self, index: usize) -> (usize, usize) {
+        let component = &self.frame.components()[index];
+        (self.stored.store(index).columns, plane::mcu_rows(&self.frame) * usize::from(component.v))
+    }
+
+    /// The quantised coefficients of a block of component `index`, in natural (row-major) order.
+    ///
+    /// # Panics
+    /// If there is no such component, column or row.
+    pub fn block(&self, index: usize, column: usize, row: usize) -> [i16; 64] {
+        let (columns, rows) = self.blocks(index);
+        assert!(column < columns && row < rows, "a block of the component");
+        let mut block = Block::ZERO;
+        self.stored.store(index).load(row * columns + column, &self.corners[index], &mut block);
+        std::array::from_fn(|i| block.0[i])
+    }
+}

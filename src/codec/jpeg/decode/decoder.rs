@@ -1,0 +1,188 @@
+//! `Decoder`: one picture, a row of MCUs at a time.
+
+use super::Flaws;
+use super::block::{Corner, Scale};
+use super::kernels::{self, Kernels, Task};
+use super::plane::{self, PlaneLayout, PlaneRows};
+use super::restart::Restarts;
+use super::scratch::Scratch;
+use super::script::{Scan, Script};
+use super::sequential::{Density, Lane, SequentialScan};
+use super::sink::PlaneSink;
+use super::stored::Stored;
+use super::window::{Reader, WindowBytes};
+use crate::codec::jpeg::error::JpegError;
+use crate::codec::jpeg::header::{FrameHeader, Header};
+use crate::limits::Limits;
+
+/// Decodes one picture, a row of MCUs at a time.
+///
+/// A sequential picture in one scan streams: it needs no memory but the input window. Any other is decoded as a
+/// whole by the first call of [`Decoder::next_mcu_row`], into the coefficient memory of the [`Scratch`].
+#[derive(Debug)]
+pub struct Decoder<'a> {
+    layouts: Vec<PlaneLayout>,
+    corners: Vec<Corner>,
+    limits: &'a Limits,
+    /// Rows of MCUs of the picture, and how many have been given out.
+    rows: usize,
+    row: usize,
+    flaws: Flaws,
+    source: Source<'a>,
+}
+
+#[derive(Debug)]
+enum Source<'a> {
+    /// One sequential scan.
+    Stream(SequentialScan<'a>),
+    /// Several scans. The script is there until they have been decoded.
+    Stored(Stored<'a>, Option<Script<'a>>),
+}
+
+impl<'a> Decoder<'a> {
+    /// Prepares to decode `input`, whose header is `header`, with a scale for each component.
+    ///
+    /// # Errors
+    /// [`JpegError::Damaged`] if the first scan cannot be understood, [`JpegError::TooLarge`] for too many scans,
+    /// [`JpegError::OutOfMemory`] if there is no room for the coefficients.
+    ///
+    /// # Panics
+    /// Unless there are as many `scales` as components.
+    pub fn new(
+        input: &'a [u8],
+        header: &Header<'a>,
+        scales: &[Scale],
+        limits: &'a Limits,
+        scratch: &'a mut Scratch,
+    ) -> Result<Decoder<'a>, JpegError> {
+        let frame = &header.frame;
+        let components = frame.components();
+        assert_eq!(scales.len(), components.len(), "a scale for each component");
+        let mut script = Script::read(input, header, limits)?;
+        let quant = script.quant_tables(frame)?;
+        let corners: Vec<_> =
+            quant.iter().zip(scales).map(|(quant, &scale)| Corner::new(scale, quant)).collect();
+        let flaws = script.flaws;
+        let source = match script.scans.first() {
+            Some(scan) if script.streams(header) => {
+                Source::Stream(open_stream(input, frame, scan, &corners, scratch)?)
+            }
+            _ => {
+                script.keep_needed(&corners);
+                Source::Stored(Stored::new(input, frame, &corners, scratch)?, Some(script))
+            }
+        };
+        let layouts =
+            components.iter().zip(scales).map(|(c, &scale)| PlaneLayout::new(frame, c, scale)).collect();
+        Ok(Decoder { layouts, corners, limits, rows: plane::mcu_rows(frame), row: 0, flaws, source })
+    }
+
+    /// The layout of each plane, in the order of the components.
+    pub fn layouts(&self) -> &[PlaneLayout] {
+        &self.layouts
+    }
+
+    /// How many rows of MCUs there are.
+    pub fn mcu_rows(&self) -> usize {
+        self.rows
+    }
+
+    /// What is wrong with the data decoded so far.
+    pub fn flaws(&self) -> Flaws {
+        self.flaws
+    }
+
+    /// Decodes the next row of MCUs: [`PlaneLayout::strip_rows`] rows of each plane. False, and nothing written,
+    /// when there are no more.
+    ///
+    /// # Errors
+    /// [`JpegError::Stopped`] when the result is no longer wanted.
+    ///
+    /// # Panics
+    /// If there is not one of `rows` for each plane or one is too small.
+    pub fn next_mcu_row(&mut self, rows: &mut [PlaneRows<'_>]) -> Result<bool, JpegError> {
+        assert_eq!(rows.len(), self.layouts.len(), "rows for each plane");
+        for (rows, layout) in rows.iter().zip(&self.layouts) {
+            assert!(rows.stride >= layout.min_stride && rows.samples.len() >= layout.strip_len(rows.stride));
+        }
+        if self.row == self.rows {
+            return Ok(false);
+        }
+        self.limits.cancel.check()?;
+        match &mut self.source {
+            Source::Stream(scan) => {
+                kernels::run(StreamRow { scan, sink: PlaneSink { corners: &self.corners, rows } });
+                if self.row + 1 == self.rows {
+                    scan.finish();
+                }
+                self.flaws = scan.flaws;
+            }
+            Source::Stored(stored, pending) => {
+                if let Some(script) = pending.take() {
+                    self.flaws = stored.decode_scans(&script, &self.corners, &self.limits.cancel)?;
+                }
+                stored.transform_row(self.row, &self.corners, rows);
+            }
+        }
+        self.row += 1;
+        Ok(true)
+    }
+}
+
+/// Opens the only scan of a sequential picture.
+fn open_stream<'a>(
+    input: &'a [u8],
+    frame: &FrameHeader,
+    scan: &Scan<'_>,
+    corners: &[Corner],
+    scratch: &'a mut Scratch,
+) -> Result<SequentialScan<'a>, JpegError> {
+    const NO_TABLE: JpegError = JpegError::Damaged("a Huffman table is missing");
+    let (columns, rows) = (plane::mcu_columns(frame), plane::mcu_rows(frame));
+    let blocks: usize = frame.components().iter().map(|c| usize::from(c.h) * usize::from(c.v)).sum();
+    let bits = (input.len() - scan.data) * 8;
+    let density = if bits / (blocks * columns * rows) > DENSE { Density::Dense } else { Density::Sparse };
+    let mut lanes = Vec::new();
+    for (i, part) in scan.header.components().iter().enumerate() {
+        let component = &frame.components()[part.index];
+        let dc = scratch.tables.dc(scan.dc[i].ok_or(NO_TABLE)?);
+        let ac = scratch.tables.ac(scan.ac[i].ok_or(NO_TABLE)?);
+        lanes.push(Lane::new(dc, ac, &corners[part.index], component.h.into(), component.v.into(), density));
+    }
+    let reader = kernels::run(OpenReader { input, at: scan.data, blocks, window: &mut scratch.window });
+    let restarts = Restarts::new(scan.restart_interval);
+    Ok(SequentialScan { reader, lanes, columns, restarts, flaws: Flaws::default() })
+}
+
+/// Bits a block from which on a picture counts as dense.
+const DENSE: usize = 85;
+
+struct OpenReader<'a> {
+    input: &'a [u8],
+    at: usize,
+    blocks: usize,
+    window: &'a mut WindowBytes,
+}
+
+impl<'a> Task for OpenReader<'a> {
+    type Output = Reader<'a>;
+
+    #[inline(always)]
+    fn run<K: Kernels>(self, kernels: K) -> Reader<'a> {
+        Reader::new(self.input, self.at, self.blocks, self.window, kernels)
+    }
+}
+
+struct StreamRow<'t, 'a, 'r> {
+    scan: &'t mut SequentialScan<'a>,
+    sink: PlaneSink<'t, 'r>,
+}
+
+impl Task for StreamRow<'_, '_, '_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<K: Kernels>(mut self, kernels: K) {
+        self.scan.decode_row(kernels, &mut self.sink);
+    }
+}

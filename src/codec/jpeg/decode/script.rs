@@ -1,0 +1,159 @@
+//! `Script`: all scans of a file and which of them matter, found before any is decoded (T.81 B.2.1, G.1.1).
+
+use super::Flaws;
+use super::block::Corner;
+use crate::codec::jpeg::error::JpegError;
+use crate::codec::jpeg::header::{Coding, FrameHeader, Header, ScanHeader};
+use crate::codec::jpeg::huffman::HuffmanRef;
+use crate::codec::jpeg::marker::{Marker, Segments};
+use crate::codec::jpeg::quant::QuantTable;
+use crate::limits::Limits;
+
+/// Most scans times pixels that a file may ask for.
+const MAX_SCANNED_PIXELS: u64 = 5_000_000_000;
+
+/// One scan with the tables in force where it stands.
+#[derive(Debug, Clone)]
+pub(super) struct Scan<'a> {
+    pub(super) header: ScanHeader,
+    /// Offset of its entropy-coded data.
+    pub(super) data: usize,
+    /// The DC table of each of its components.
+    pub(super) dc: [Option<HuffmanRef<'a>>; 4],
+    /// The AC table of each of its components.
+    pub(super) ac: [Option<HuffmanRef<'a>>; 4],
+    pub(super) restart_interval: u16,
+}
+
+/// The scans of a file.
+#[derive(Debug, Clone)]
+pub(super) struct Script<'a> {
+    pub(super) scans: Vec<Scan<'a>>,
+    /// The quantisation table of each component: the one in force at its first scan.
+    pub(super) quant: [Option<QuantTable>; 4],
+    pub(super) flaws: Flaws,
+}
+
+impl<'a> Script<'a> {
+    /// Reads `input` from its first scan on: only this scan if it holds a whole sequential picture, otherwise
+    /// all. What cannot be understood behind the first scan ends the list.
+    pub(super) fn read(
+        input: &'a [u8],
+        header: &Header<'a>,
+        limits: &Limits,
+    ) -> Result<Script<'a>, JpegError> {
+        let mut script = Script { scans: Vec::new(), quant: [None; 4], flaws: Flaws::default() };
+        let mut tables = header.tables.clone();
+        let mut segments = Segments::new(input, header.scans);
+        script.flaws.truncated = true;
+        while let Some(segment) = segments.next() {
+            let Ok(segment) = segment else {
+                script.flaws.damaged = true;
+                break;
+            };
+            match segment.marker {
+                Marker::EOI => {
+                    script.flaws.truncated = false;
+                    break;
+                }
+                Marker::SOS => {
+                    let scan = match ScanHeader::parse(segment.body, &header.frame) {
+                        Ok(scan) => scan,
+                        Err(reason) if script.scans.is_empty() => return Err(JpegError::Damaged(reason)),
+                        Err(_) => {
+                            script.flaws.damaged = true;
+                            break;
+                        }
+                    };
+                    let (mut dc, mut ac) = ([None; 4], [None; 4]);
+                    for (i, component) in scan.components().iter().enumerate() {
+                        (dc[i], ac[i]) = (tables.dc[component.dc], tables.ac[component.ac]);
+                        let slot = usize::from(header.frame.components()[component.index].quant);
+                        script.quant[component.index] = script.quant[component.index].or(tables.quant[slot]);
+                    }
+                    let restart_interval = tables.restart_interval;
+                    script.scans.push(Scan { header: scan, data: segment.end, dc, ac, restart_interval });
+                    script.check_limits(header, limits)?;
+                    if script.streams(header) {
+                        script.flaws.truncated = false;
+                        break;
+                    }
+                    segments.skip_entropy_coded();
+                }
+                _ if tables.read(&segment).is_err() => {
+                    script.flaws.damaged = true;
+                    break;
+                }
+                _ => {}
+            }
+        }
+        Ok(script)
+    }
+
+    /// Whether the first scan alone is the whole picture, with the components in the order of the frame.
+    pub(super) fn streams(&self, header: &Header<'_>) -> bool {
+        let count = header.frame.components().len();
+        let whole = |scan: &Scan<'_>| scan.header.components().iter().map(|part| part.index).eq(0..count);
+        header.frame.coding == Coding::Sequential && self.scans.first().is_some_and(whole)
+    }
+
+    /// The quantisation table of each component. One that is never sent, for a component without a scan, is flat.
+    ///
+    /// # Errors
+    /// [`JpegError::Damaged`] if a component has a scan but no table.
+    pub(super) fn quant_tables(&self, frame: &FrameHeader) -> Result<Vec<QuantTable>, JpegError> {
+        let has_scan =
+            |index| self.scans.iter().flat_map(|s| s.header.components()).any(|c| c.index == index);
+        let tables = self.quant.iter().take(frame.components().len()).enumerate();
+        tables
+            .map(|(index, table)| match table {
+                None if has_scan(index) => Err(JpegError::Damaged("a quantisation table is missing")),
+                table => Ok(table.unwrap_or(QuantTable([1; 64]))),
+            })
+            .collect()
+    }
+
+    /// Drops the scans that change nothing within the `corners`: those whose band lies outside, unless a scan
+    /// that is kept refines the same coefficients and must know which of them are zero.
+    pub(super) fn keep_needed(&mut self, corners: &[Corner]) {
+        let mut history = [0; 4];
+        let mut needed: Vec<bool> = Vec::with_capacity(self.scans.len());
+        for scan in self.scans.iter().rev() {
+            let header = &scan.header;
+            let (1.., [component]) = (header.first, header.components()) else {
+                needed.push(true);
+                continue;
+            };
+            let band = header.band().reverse_bits();
+            let history = &mut history[component.index];
+            let wanted = corners[component.index].mask | *history;
+            let matters = band & wanted != 0;
+            if matters && header.high > 0 {
+                *history |= band;
+            }
+            needed.push(matters);
+        }
+        let mut needed = needed.into_iter().rev();
+        self.scans.retain(|_| needed.next().unwrap_or(true));
+    }
+
+    fn check_limits(&self, header: &Header<'_>, limits: &Limits) -> Result<(), JpegError> {
+        let scans = self.scans.len() as u64;
+        if scans > u64::from(limits.max_scans) {
+            return Err(JpegError::TooLarge {
+                what: "number of scans",
+                value: scans,
+                max: limits.max_scans.into(),
+            });
+        }
+        let pixels = scans * header.frame.pixels();
+        if pixels > MAX_SCANNED_PIXELS {
+            return Err(JpegError::TooLarge {
+                what: "scans times pixels",
+                value: pixels,
+                max: MAX_SCANNED_PIXELS,
+            });
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,104 @@
+//! `Store`: the coefficients of a component while several scans build them up.
+
+use super::block::{Block, Corner, Scale};
+use super::plane;
+use crate::codec::jpeg::header::{Component, FrameHeader};
+use crate::limits::{OutOfMemory, try_vec};
+
+/// The coefficients of one component: of each block only the corner that its scale needs.
+///
+/// A block takes 2 bytes for DC, 8 for the set of its non-zero coefficients, and room for its corner that is
+/// not even cleared before the first coefficient arrives: flat blocks, of which most pictures have many, never
+/// touch it.
+#[derive(Debug, Default)]
+pub(super) struct Store {
+    /// Blocks from one row of blocks to the next: whole MCUs.
+    pub(super) columns: usize,
+    /// Coefficients of a corner.
+    stored: usize,
+    pub(super) dc: Vec<i16>,
+    /// The non-zero coefficients of each block behind DC, as [`super::block::bit`] counts them. Those outside
+    /// of the corner are kept, too: refinement scans code for non-zero and zero coefficients differently.
+    pub(super) masks: Vec<u64>,
+    corners: Vec<i16>,
+}
+
+impl Store {
+    /// Makes room for `component` at `scale`, all zero.
+    pub(super) fn prepare(
+        &mut self,
+        frame: &FrameHeader,
+        component: &Component,
+        scale: Scale,
+    ) -> Result<(), OutOfMemory> {
+        self.columns = plane::mcu_columns(frame) * usize::from(component.h);
+        self.stored = scale.stored();
+        let blocks = self.columns * plane::mcu_rows(frame) * usize::from(component.v);
+        reuse(&mut self.dc, blocks)?;
+        self.dc.fill(0);
+        reuse(&mut self.masks, blocks)?;
+        self.masks.fill(0);
+        if self.stored > 1 {
+            reuse(&mut self.corners, blocks * self.stored)?;
+        }
+        Ok(())
+    }
+
+    /// Bytes held.
+    pub(super) fn bytes(&self) -> usize {
+        self.dc.capacity() * 2 + self.masks.capacity() * 8 + self.corners.capacity() * 2
+    }
+
+    /// The corner of a block to add a coefficient to, and the set of its non-zero coefficients. DC is elsewhere.
+    #[inline(always)]
+    pub(super) fn block_mut(&mut self, block: usize) -> (&mut [i16], &mut u64) {
+        let corner = match self.stored {
+            1 => &mut [],
+            stored => &mut self.corners[block * stored..][..stored],
+        };
+        (corner, &mut self.masks[block])
+    }
+
+    /// Copies a block out. True if it has coefficients behind DC within the corner; otherwise only DC is copied.
+    #[inline(always)]
+    pub(super) fn load(&self, at: usize, corner: &Corner, block: &mut Block) -> bool {
+        let has_ac = self.masks[at] & corner.mask != 0;
+        if has_ac {
+            match self.stored {
+                8 => copy::<8>(&self.corners, at, block),
+                16 => copy::<16>(&self.corners, at, block),
+                64 => copy::<64>(&self.corners, at, block),
+                _ => {}
+            }
+        }
+        block.0[0] = self.dc[at];
+        has_ac
+    }
+
+    /// Puts a whole block in, with its DC.
+    #[inline(always)]
+    pub(super) fn save(&mut self, at: usize, block: &Block, has_ac: bool) {
+        self.dc[at] = block.0[0];
+        let (corner, mask) = self.block_mut(at);
+        *mask = if has_ac { !0 } else { 0 };
+        if has_ac {
+            corner.copy_from_slice(&block.0[..corner.len()]);
+        }
+    }
+}
+
+#[inline(always)]
+fn copy<const N: usize>(corners: &[i16], at: usize, block: &mut Block) {
+    block.0[..N].copy_from_slice(&corners[at * N..][..N]);
+}
+
+/// Makes `values` `len` long in the memory that it has if that is enough. What they are is left open.
+fn reuse<T: Default + Clone>(values: &mut Vec<T>, len: usize) -> Result<(), OutOfMemory> {
+    if values.capacity() < len {
+        *values = Vec::new();
+        *values = try_vec(len)?;
+    } else {
+        values.resize(len, T::default());
+    }
+    Ok(())
+}

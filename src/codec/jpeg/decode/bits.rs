@@ -16,11 +16,6 @@ pub(super) struct Bits {
 }
 
 impl Bits {
-    /// Starts at byte `at` of the window.
-    pub(super) fn at(at: usize) -> Bits {
-        Bits { buffer: 0, valid: 0, next: at }
-    }
-
     /// Makes at least 56 bits valid.
     #[inline(always)]
     pub(super) fn refill(&mut self, bytes: &WindowBytes) {
@@ -80,7 +75,7 @@ mod tests {
         let expected: Vec<u32> =
             (0..1600).map(|i| u32::from(bytes.bytes_mut()[i / 8] >> (7 - i % 8) & 1)).collect();
         for portion in 1..=26 {
-            let mut bits = Bits::at(0);
+            let mut bits = Bits::default();
             let mut at = 0;
             while at + portion as usize <= 1500 {
                 bits.refill(&bytes);

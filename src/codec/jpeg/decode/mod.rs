@@ -61,6 +61,11 @@ pub use decoder::Decoder;
 pub use plane::{Extent, PlaneLayout, PlaneRows};
 pub use scratch::Scratch;
 
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+
 use super::marker::Marker;
 use window::Reader;
 

@@ -1,0 +1,334 @@
+//! The decoder against the coefficients that went in, against other decoders, and against damaged files.
+
+use super::testing::{Codes, Random, TestPicture, natural, scan, steps};
+use super::*;
+use crate::codec::jpeg::error::JpegError;
+use crate::codec::jpeg::header::Header;
+use crate::limits::Limits;
+
+const YCC_420: [(usize, usize); 3] = [(2, 2), (1, 1), (1, 1)];
+
+/// The samples of each plane, `width` x `height`.
+fn decode(
+    file: &[u8],
+    scales: &[Scale],
+    scratch: &mut Scratch,
+) -> Result<(Vec<PlaneLayout>, Vec<Vec<u8>>, Flaws), JpegError> {
+    let limits = Limits::default();
+    let header = Header::parse(file, &limits)?;
+    let mut decoder = Decoder::new(file, &header, scales, &limits, scratch)?;
+    let layouts = decoder.layouts().to_vec();
+    let mut strips: Vec<Vec<u8>> = layouts.iter().map(|l| vec![0xAA; l.strip_len(l.min_stride)]).collect();
+    let mut planes = vec![Vec::new(); layouts.len()];
+    loop {
+        let mut rows: Vec<_> = strips
+            .iter_mut()
+            .zip(&layouts)
+            .map(|(strip, layout)| PlaneRows { samples: strip, stride: layout.min_stride })
+            .collect();
+        if !decoder.next_mcu_row(&mut rows)? {
+            break;
+        }
+        for ((plane, strip), layout) in planes.iter_mut().zip(&strips).zip(&layouts) {
+            strip.chunks(layout.min_stride).for_each(|row| plane.extend(&row[..layout.width]));
+        }
+    }
+    for (plane, layout) in planes.iter_mut().zip(&layouts) {
+        plane.truncate(layout.width * layout.height);
+    }
+    Ok((layouts, planes, decoder.flaws()))
+}
+
+fn components(file: &[u8]) -> usize {
+    Header::parse(file, &Limits::default()).map_or(1, |header| header.frame.components().len())
+}
+
+fn full(file: &[u8]) -> (Vec<PlaneLayout>, Vec<Vec<u8>>, Flaws) {
+    decode(file, &vec![Scale::FULL; components(file)], &mut Scratch::default()).unwrap()
+}
+
+/// The inverse DCT by its definition (T.81 A.3.3), in floating point, of the k x k corner.
+fn exact_samples(block: &[i16; 64], k: usize) -> Vec<f64> {
+    let natural = natural(block);
+    let quant = natural_steps();
+    let basis = |m: usize, u: usize| {
+        let norm = if u == 0 { 0.125_f64.sqrt() } else { 0.5 };
+        norm * ((2 * m + 1) as f64 * u as f64 * std::f64::consts::PI / (2 * k) as f64).cos()
+    };
+    let sample = |x: usize, y: usize| {
+        let terms = (0..k * k).map(|i| {
+            let (u, v) = (i % k, i / k);
+            f64::from(natural[8 * v + u]) * f64::from(quant[8 * v + u]) * basis(x, u) * basis(y, v)
+        });
+        (terms.sum::<f64>() + 128.0).clamp(0.0, 255.0)
+    };
+    (0..k * k).map(|i| sample(i % k, i / k)).collect()
+}
+
+fn natural_steps() -> [i16; 64] {
+    natural(&steps().map(i16::from))
+}
+
+/// Checks every coefficient, and the samples at `scales`, against what went in.
+fn check(picture: &TestPicture, scales: &[Scale]) {
+    let file = picture.write();
+    let limits = Limits::default();
+    let header = Header::parse(&file, &limits).unwrap();
+    let mut scratch = Scratch::default();
+    let coefficients = Coefficients::decode(&file, &header, &limits, &mut scratch).unwrap();
+    assert_eq!(coefficients.flaws(), Flaws::default());
+    let shown = |component: usize| {
+        let component = &header.frame.components()[component];
+        plane::lone_blocks(&header.frame, component)
+    };
+    for (component, blocks) in picture.blocks.iter().enumerate() {
+        let (columns, rows) = shown(component);
+        for (row, column) in (0..rows).flat_map(|row| (0..columns).map(move |column| (row, column))) {
+            let block = coefficients.block(component, column, row);
+            let written = natural(&blocks[row * picture.padded(component).0 + column]);
+            assert_eq!(block, written, "component {component} column {column} row {row}");
+        }
+    }
+    for &scale in scales {
+        let (layouts, planes, flaws) =
+            decode(&file, &vec![scale; picture.sampling.len()], &mut scratch).unwrap();
+        assert_eq!(flaws, Flaws::default());
+        let k = scale.k();
+        for (component, (layout, plane)) in layouts.iter().zip(&planes).enumerate() {
+            let (columns, rows) = shown(component);
+            for (row, column) in (0..rows).flat_map(|row| (0..columns).map(move |column| (row, column))) {
+                let block = &picture.blocks[component][row * picture.padded(component).0 + column];
+                for (i, exact) in exact_samples(block, k).into_iter().enumerate() {
+                    let (x, y) = (column * k + i % k, row * k + i / k);
+                    if x < layout.width && y < layout.height {
+                        let sample = f64::from(plane[y * layout.width + x]);
+                        assert!(
+                            (sample - exact).abs() <= 1.0,
+                            "k {k} component {component} ({x}, {y}): {sample} {exact}"
+                        );
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn every_sampling_and_restart_interval_gives_what_went_in() {
+    let samplings: [&[(usize, usize)]; 12] = [
+        &[(1, 1)],
+        &[(1, 1), (1, 1), (1, 1)],
+        &[(2, 1), (1, 1), (1, 1)],
+        &[(1, 2), (1, 1), (1, 1)],
+        &YCC_420,
+        &[(4, 1), (1, 1), (1, 1)],
+        &[(1, 4), (1, 1), (1, 1)],
+        &[(4, 2), (1, 1), (1, 1)],
+        &[(3, 1), (1, 1), (2, 1)],
+        &[(3, 2), (1, 1), (1, 2)],
+        &[(1, 1), (2, 2), (1, 2)],
+        &[(2, 2), (1, 1), (1, 1), (2, 2)],
+    ];
+    for (i, sampling) in samplings.into_iter().enumerate() {
+        for restart_interval in [0, 1, 5] {
+            let scale = Scale::ALL[(i + restart_interval) % 8];
+            let mut picture = TestPicture::new(61, 43, sampling, 9, i as u64 + 1);
+            picture.restart_interval = restart_interval;
+            picture.codes = if i % 2 == 0 { Codes::Flat } else { Codes::Skewed };
+            check(&picture, &[scale]);
+            check(&picture.clone().make_progressive(), &[scale]);
+            picture.scans = (0..sampling.len()).map(|c| scan(&[c], 0, 63, 0, 0)).collect();
+            check(&picture, &[scale]);
+        }
+    }
+}
+
+#[test]
+fn every_scale_and_density_gives_what_went_in() {
+    for (detail, codes) in [(0, Codes::Flat), (2, Codes::Skewed), (12, Codes::Flat), (45, Codes::Skewed)] {
+        let mut picture = TestPicture::new(83, 37, &YCC_420, detail, detail + 3);
+        picture.codes = codes;
+        check(&picture, &Scale::ALL);
+        check(&picture.make_progressive(), &Scale::ALL);
+    }
+}
+
+#[test]
+fn odd_sizes_down_to_one_pixel_are_decoded() {
+    for (width, height) in [(1, 1), (8, 8), (9, 7), (16, 17), (33, 1), (1, 50)] {
+        let picture = TestPicture::new(width, height, &YCC_420, 5, 77);
+        check(&picture, &[Scale::FULL, Scale::ALL[2]]);
+        check(&picture.make_progressive(), &[Scale::FULL, Scale::ALL[2]]);
+    }
+}
+
+#[test]
+fn unusual_scripts_are_decoded() {
+    let base = TestPicture::new(90, 50, &YCC_420, 8, 5);
+    let mut mixed = base.clone();
+    mixed.scans = vec![scan(&[2, 0], 0, 63, 0, 0), scan(&[1], 0, 63, 0, 0)];
+    check(&mixed, &[Scale::FULL, Scale::ALL[0]]);
+    let mut spectral = base.clone().make_progressive();
+    spectral.scans = vec![scan(&[0], 0, 0, 0, 0), scan(&[1, 2], 0, 0, 0, 0)];
+    for component in 0..3 {
+        spectral.scans.extend([(1, 1), (2, 14), (15, 63)].map(|(a, b)| scan(&[component], a, b, 0, 0)));
+    }
+    check(&spectral, &Scale::ALL);
+    let mut late = base;
+    late.late_height = true;
+    check(&late, &[Scale::FULL]);
+}
+
+#[test]
+fn long_runs_of_empty_blocks_are_jumped() {
+    let mut picture = TestPicture::new(1600, 900, &[(1, 1)], 0, 9).make_progressive();
+    picture.blocks[0].iter_mut().step_by(9000).for_each(|block| (block[3], block[40]) = (7, -5));
+    check(&picture, &[Scale::ALL[1], Scale::ALL[3]]);
+}
+
+#[test]
+fn restart_intervals_can_be_decoded_from_one_scratch_after_another() {
+    let mut scratch = Scratch::default();
+    let pictures = [
+        TestPicture::new(200, 90, &YCC_420, 20, 1).make_progressive(),
+        TestPicture::new(90, 200, &YCC_420, 3, 2).make_progressive(),
+        TestPicture::new(64, 64, &[(1, 1)], 9, 3),
+    ];
+    for picture in pictures.iter().chain(&pictures) {
+        let file = picture.write();
+        let scales = vec![Scale::ALL[3]; picture.sampling.len()];
+        let fresh = decode(&file, &scales, &mut Scratch::default()).unwrap();
+        assert!(decode(&file, &scales, &mut scratch).unwrap() == fresh);
+    }
+    scratch.shrink(0);
+    assert!(scratch.stores.iter().all(|store| store.bytes() == 0));
+}
+
+#[test]
+fn another_decoder_agrees_to_one_level() {
+    use zune_jpeg::zune_core::{bytestream::ZCursor, colorspace::ColorSpace, options::DecoderOptions};
+    for (i, sampling) in [&[(1, 1)][..], &[(1, 1), (1, 1), (1, 1)]].into_iter().enumerate() {
+        for progressive in [false, true] {
+            let mut picture = TestPicture::new(123, 77, sampling, 10, 40 + i as u64);
+            picture.restart_interval = 3;
+            picture = if progressive { picture.make_progressive() } else { picture };
+            let file = picture.write();
+            let space = if i == 0 { ColorSpace::Luma } else { ColorSpace::YCbCr };
+            let options = DecoderOptions::default().jpeg_set_out_colorspace(space);
+            let mut other = zune_jpeg::JpegDecoder::new_with_options(ZCursor::new(&file), options);
+            let theirs = other.decode().unwrap();
+            let (_, planes, _) = full(&file);
+            let count = planes.len();
+            for (at, &sample) in theirs.iter().enumerate() {
+                assert!(sample.abs_diff(planes[at % count][at / count]) <= 1, "sample {at}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_truncated_scan_is_decoded_as_far_as_it_goes() {
+    let picture = TestPicture::new(160, 160, &YCC_420, 9, 11);
+    let file = picture.write();
+    let (layouts, whole, _) = full(&file);
+    let (_, half, flaws) = full(&file[..file.len() / 2]);
+    assert_eq!(flaws, Flaws { truncated: true, damaged: false });
+    let width = layouts[0].width;
+    assert_eq!(half[0][..width * 32], whole[0][..width * 32], "the upper part is there");
+    assert!(half[0][width * 150..].iter().all(|&sample| sample == 128), "the lower part is grey");
+    let file = picture.make_progressive().write();
+    let (_, early, flaws) = full(&file[..file.len() - 300]);
+    assert!(flaws.truncated);
+    let error: u32 = early[0].iter().zip(&whole[0]).map(|(a, b)| u32::from(a.abs_diff(*b))).sum();
+    assert!(error < 8 * whole[0].len() as u32, "the coarse scans are there");
+}
+
+#[test]
+fn a_damaged_restart_interval_spoils_only_itself() {
+    let mut picture = TestPicture::new(320, 160, &YCC_420, 9, 12);
+    picture.restart_interval = 20;
+    let file = picture.write();
+    let (layouts, whole, _) = full(&file);
+    let markers: Vec<_> =
+        (0..file.len() - 1).filter(|&i| file[i] == 0xFF && (0xD0..=0xD7).contains(&file[i + 1])).collect();
+    let mut broken = file.clone();
+    broken[markers[2] + 40..markers[3] - 4].fill(0x55);
+    let (_, planes, _) = full(&broken);
+    let rows = |row: usize| row * 16 * layouts[0].width..(row + 1) * 16 * layouts[0].width;
+    assert_eq!(planes[0][rows(2)], whole[0][rows(2)]);
+    assert_ne!(planes[0][rows(3)], whole[0][rows(3)]);
+    assert_eq!(planes[0][rows(4)], whole[0][rows(4)]);
+    let mut missing = file.clone();
+    missing.drain(markers[2]..markers[3]);
+    let (_, planes, flaws) = full(&missing);
+    assert!(flaws.damaged || flaws.truncated);
+    assert_eq!(planes[0][rows(4)], whole[0][rows(4)], "the rest is in its place");
+}
+
+#[test]
+fn too_many_scans_are_refused_while_markers_are_walked() {
+    let mut picture = TestPicture::new(64, 64, &[(1, 1)], 1, 3).make_progressive();
+    let more = picture.scans.last().unwrap().clone();
+    picture.scans.extend(std::iter::repeat_n(more, 96));
+    let file = picture.write();
+    let result = decode(&file, &[Scale::FULL], &mut Scratch::default());
+    assert_eq!(result.unwrap_err(), JpegError::TooLarge { what: "number of scans", value: 101, max: 100 });
+}
+
+#[test]
+fn a_cancelled_picture_stops() {
+    let file = TestPicture::new(64, 64, &[(1, 1)], 1, 3).make_progressive().write();
+    let limits = Limits { cancel: crate::limits::Cancel::at(std::time::Instant::now()), ..Limits::default() };
+    let header = Header::parse(&file, &limits).unwrap();
+    let mut scratch = Scratch::default();
+    let mut decoder = Decoder::new(&file, &header, &[Scale::FULL], &limits, &mut scratch).unwrap();
+    let mut strip = vec![0; 100 * 100];
+    let stopped = decoder.next_mcu_row(&mut [PlaneRows { samples: &mut strip, stride: 100 }]);
+    assert!(matches!(stopped, Err(JpegError::Stopped(_))));
+}
+
+/// Damages files at random: nothing may panic, and the same bytes must give the same samples.
+fn survive_mutations(count: u64) {
+    let ycc = TestPicture::new(70, 50, &YCC_420, 8, 21);
+    let mut restarts = ycc.clone();
+    restarts.restart_interval = 2;
+    let mut lone = ycc.clone();
+    lone.scans = (0..3).map(|c| scan(&[c], 0, 63, 0, 0)).collect();
+    lone.codes = Codes::Skewed;
+    let files = [ycc.clone().make_progressive(), restarts.clone().make_progressive(), ycc, restarts, lone];
+    let files = files.map(|picture| picture.write());
+    let mut random = Random(4711);
+    let mut reused = Scratch::default();
+    for round in 0..count {
+        let mut file = files[random.below(5) as usize].clone();
+        for _ in 0..=random.below(6) {
+            let at = random.below(file.len().max(1) as u64) as usize;
+            match random.below(4) {
+                _ if file.is_empty() => {}
+                0 => file[at] = random.next() as u8,
+                1 => file[at] ^= 1 << random.below(8),
+                2 => file.truncate(at.max(4)),
+                _ => {
+                    let end = (at + random.below(20) as usize).min(file.len());
+                    file.drain(at..end);
+                }
+            }
+        }
+        let scales = vec![Scale::ALL[random.below(8) as usize]; components(&file)];
+        let first = decode(&file, &scales, &mut reused);
+        if round % 8 == 0 {
+            assert!(first == decode(&file, &scales, &mut Scratch::default()), "round {round}");
+        }
+    }
+}
+
+#[test]
+fn two_thousand_mutations_do_no_harm() {
+    survive_mutations(2_000);
+}
+
+#[test]
+#[ignore = "takes seconds, and finds no more than the short one most of the time"]
+fn a_hundred_thousand_mutations_do_no_harm() {
+    survive_mutations(100_000);
+}

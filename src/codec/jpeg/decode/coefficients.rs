@@ -73,7 +73,9 @@ impl<'a> Coefficients<'a> {
         let (columns, rows) = self.blocks(index);
         assert!(column < columns && row < rows, "a block of the component");
         let mut block = Block::ZERO;
-        self.stored.store(index).load(row * columns + column, &self.corners[index], &mut block);
+        let (store, at) = (self.stored.store(index), row * columns + column);
+        store.load(at, &self.corners[index], &mut block);
+        block.0[0] = store.dc[at];
         std::array::from_fn(|i| block.0[i])
     }
 }

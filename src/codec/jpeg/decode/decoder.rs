@@ -36,7 +36,7 @@ enum Source<'a> {
     /// One sequential scan.
     Stream(SequentialScan<'a>),
     /// Several scans. The script is there until they have been decoded.
-    Stored(Stored<'a>, Option<Script<'a>>),
+    Stored(Stored<'a>, Option<Box<Script<'a>>>),
 }
 
 impl<'a> Decoder<'a> {
@@ -69,7 +69,7 @@ impl<'a> Decoder<'a> {
             }
             _ => {
                 script.keep_needed(&corners);
-                Source::Stored(Stored::new(input, frame, &corners, scratch)?, Some(script))
+                Source::Stored(Stored::new(input, frame, &corners, scratch)?, Some(Box::new(script)))
             }
         };
         let layouts =

@@ -11,17 +11,31 @@ use std::sync::Arc;
 
 /// Takes the blocks of a scan as they are decoded.
 pub(super) trait Sink {
-    /// Takes the block at `column` and, within its row of MCUs, `row` of the scan's component number `lane`,
-    /// and leaves `block` zero. `last` is [`EOB`] if all but the DC coefficient is zero.
-    fn block<K: Kernels>(
-        &mut self,
-        kernels: K,
-        lane: usize,
-        column: usize,
-        row: usize,
-        block: &mut Block,
-        last: usize,
-    );
+    /// Takes the block at `place` and leaves `ac` zero.
+    fn block<K: Kernels>(&mut self, kernels: K, place: Place, dc: i16, ac: &mut Block, last: Last);
+}
+
+/// Where a block belongs.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place {
+    /// Number of the component in its scan.
+    pub(super) lane: usize,
+    /// Column of blocks.
+    pub(super) column: usize,
+    /// Row of blocks within the row of MCUs.
+    pub(super) row: usize,
+}
+
+/// How a block ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Last(usize);
+
+impl Last {
+    /// Whether the block has nothing but DC.
+    #[inline(always)]
+    pub(super) fn is_flat(self) -> bool {
+        self.0 == EOB
+    }
 }
 
 /// How many bits a block of a scan takes on average.
@@ -99,7 +113,8 @@ impl SequentialScan<'_> {
                 for row in 0..lane.v {
                     for across in 0..lane.h {
                         let last = decode_block(&mut bits, bytes, lane, &mut block, &mut self.flaws.damaged);
-                        sink.block(kernels, i, column * lane.h + across, row, &mut block, last);
+                        let place = Place { lane: i, column: column * lane.h + across, row };
+                        sink.block(kernels, place, lane.prediction as i16, &mut block, last);
                     }
                 }
             }
@@ -118,7 +133,8 @@ impl SequentialScan<'_> {
         for (i, lane) in self.lanes.iter().enumerate() {
             for row in 0..lane.v {
                 for across in 0..lane.h {
-                    sink.block(kernels, i, column * lane.h + across, row, block, EOB);
+                    let place = Place { lane: i, column: column * lane.h + across, row };
+                    sink.block(kernels, place, 0, block, Last(EOB));
                 }
             }
         }
@@ -132,8 +148,7 @@ impl SequentialScan<'_> {
     }
 }
 
-/// Decodes one block (F.2.2.1, F.2.2.2) and returns the position of its last coefficient, plus [`EOB`] if an
-/// end-of-block code said so.
+/// Decodes one block (F.2.2.1, F.2.2.2): its DC coefficient becomes the lane's prediction, the others go to `block`.
 #[inline(always)]
 fn decode_block(
     bits: &mut Bits,
@@ -141,14 +156,13 @@ fn decode_block(
     lane: &mut Lane,
     block: &mut Block,
     damaged: &mut bool,
-) -> usize {
+) -> Last {
     let (ac, place, limit) = (&*lane.ac, &lane.place, lane.limit);
     let block = &mut block.0;
     bits.refill(bytes);
     let entry = lane.dc.entry(bits.buffer, damaged);
     lane.prediction = lane.prediction.wrapping_add(value(bits.buffer, entry));
     bits.consume(entry);
-    block[0] = lane.prediction as i16;
     let mut k = 0_usize;
     while k < limit {
         // Each round takes up to four symbols. The exit test is one comparison: an end of block and a code
@@ -174,7 +188,7 @@ fn decode_block(
         k = pass_over(bits, bytes, ac, k, damaged);
     }
     *damaged |= (64..EOB).contains(&k);
-    k
+    Last(k)
 }
 
 /// Takes one or two AC symbols. True when the block is over, or `k` has reached `limit` or [`LONG`].

@@ -3,9 +3,8 @@
 use super::block::{Block, Corner};
 use super::kernels::{self, Kernels};
 use super::plane::PlaneRows;
-use super::sequential::Sink;
+use super::sequential::{Last, Place, Sink};
 use super::store::Store;
-use super::tables::EOB;
 
 /// Transforms blocks and writes their samples to the rows of the planes.
 pub(super) struct PlaneSink<'t, 'r> {
@@ -15,63 +14,69 @@ pub(super) struct PlaneSink<'t, 'r> {
 
 impl Sink for PlaneSink<'_, '_> {
     #[inline(always)]
-    fn block<K: Kernels>(
-        &mut self,
-        kernels: K,
-        lane: usize,
-        column: usize,
-        row: usize,
-        block: &mut Block,
-        last: usize,
-    ) {
+    fn block<K: Kernels>(&mut self, kernels: K, place: Place, dc: i16, ac: &mut Block, last: Last) {
+        let Place { lane, column, row } = place;
         let (Some(corner), Some(rows)) = (self.corners.get(lane), self.rows.get_mut(lane)) else { return };
-        transform(kernels, corner, block, last == EOB, rows, column, row);
-        if last == EOB {
-            block.0[0] = 0;
+        // Below 5 points the transform costs no more than the branch.
+        if corner.scale.k() > 4 && last.is_flat() {
+            fill(corner, dc, rows, column, row);
         } else {
-            block.clear(corner.scale);
+            transform(kernels, corner, dc, ac, rows, column, row);
+            ac.clear(corner.scale);
         }
     }
 }
 
-/// Writes the samples of the block at `column` and `row` of a strip. `is_flat` tells that it has only DC.
+/// Writes the samples of the block at `column` and `row` of a strip.
 #[inline(always)]
 pub(super) fn transform<K: Kernels>(
     kernels: K,
     corner: &Corner,
-    block: &Block,
-    is_flat: bool,
+    dc: i16,
+    ac: &Block,
     rows: &mut PlaneRows<'_>,
     column: usize,
     row: usize,
 ) {
-    let k = corner.scale.k();
     let stride = rows.stride;
     let steps = &corner.steps;
-    let Some(out) = rows.samples.get_mut(row * k * stride + column * k..) else { return };
-    if k > 4 && is_flat {
-        return fill(kernels::flat_sample(block.0[0], steps.0[0]), k, out, stride);
-    }
-    match k {
-        1 => kernels.idct::<1>(block, steps, out, stride),
-        2 => kernels.idct::<2>(block, steps, out, stride),
-        3 => kernels.idct::<3>(block, steps, out, stride),
-        4 => kernels.idct::<4>(block, steps, out, stride),
-        5 => kernels.idct::<5>(block, steps, out, stride),
-        6 => kernels.idct::<6>(block, steps, out, stride),
-        7 => kernels.idct::<7>(block, steps, out, stride),
-        _ => kernels.idct::<8>(block, steps, out, stride),
+    let Some(out) = strip_from(corner, rows, column, row) else { return };
+    match corner.scale.k() {
+        1 => kernels.idct::<1>(dc, ac, steps, out, stride),
+        2 => kernels.idct::<2>(dc, ac, steps, out, stride),
+        3 => kernels.idct::<3>(dc, ac, steps, out, stride),
+        4 => kernels.idct::<4>(dc, ac, steps, out, stride),
+        5 => kernels.idct::<5>(dc, ac, steps, out, stride),
+        6 => kernels.idct::<6>(dc, ac, steps, out, stride),
+        7 => kernels.idct::<7>(dc, ac, steps, out, stride),
+        _ => kernels.idct::<8>(dc, ac, steps, out, stride),
     }
 }
 
-/// Writes a block of one value: `k` rows of eight samples, those behind the `k`-th without meaning.
+/// What [`transform`] does for a block with nothing but DC, at 3/8 and above. Writes eight samples a row, those
+/// behind the block without meaning.
 #[inline(always)]
-fn fill(sample: u8, k: usize, out: &mut [u8], stride: usize) {
-    for row in out.chunks_mut(stride).take(k) {
+pub(super) fn fill(corner: &Corner, dc: i16, rows: &mut PlaneRows<'_>, column: usize, row: usize) {
+    let sample = kernels::flat_sample(dc, corner.steps.0[0]);
+    let stride = rows.stride;
+    let Some(out) = strip_from(corner, rows, column, row) else { return };
+    for row in out.chunks_mut(stride).take(corner.scale.k()) {
         if let Some(row) = row.first_chunk_mut::<8>() {
             *row = [sample; 8];
         }
     }
+}
+
+/// The samples of a strip from the block at `column` and `row` on.
+#[inline(always)]
+fn strip_from<'r>(
+    corner: &Corner,
+    rows: &'r mut PlaneRows<'_>,
+    column: usize,
+    row: usize,
+) -> Option<&'r mut [u8]> {
+    let k = corner.scale.k();
+    rows.samples.get_mut(row * k * rows.stride + column * k..)
 }
 
 /// Keeps the blocks of one row of MCUs.
@@ -85,22 +90,14 @@ pub(super) struct StoreSink<'t> {
 
 impl Sink for StoreSink<'_> {
     #[inline(always)]
-    fn block<K: Kernels>(
-        &mut self,
-        _kernels: K,
-        lane: usize,
-        column: usize,
-        row: usize,
-        block: &mut Block,
-        last: usize,
-    ) {
-        let Some(&(component, v)) = self.lanes.get(lane) else { return };
+    fn block<K: Kernels>(&mut self, _kernels: K, place: Place, dc: i16, ac: &mut Block, last: Last) {
+        let Some(&(component, v)) = self.lanes.get(place.lane) else { return };
         let (Some(store), Some(corner)) = (self.stores.get_mut(component), self.corners.get(component))
         else {
             return;
         };
-        let at = (self.mcu_row * v + row) * store.columns + column;
-        store.save(at, block, last != EOB);
-        block.clear(corner.scale);
+        let at = (self.mcu_row * v + place.row) * store.columns + place.column;
+        store.save(at, dc, (!last.is_flat()).then_some(&*ac));
+        ac.clear(corner.scale);
     }
 }

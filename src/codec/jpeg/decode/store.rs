@@ -59,7 +59,7 @@ impl Store {
         (corner, &mut self.masks[block])
     }
 
-    /// Copies a block out. True if it has coefficients behind DC within the corner; otherwise only DC is copied.
+    /// Copies the coefficients of a block behind DC out. False, and nothing copied, if all of the corner are zero.
     #[inline(always)]
     pub(super) fn load(&self, at: usize, corner: &Corner, block: &mut Block) -> bool {
         let has_ac = self.masks[at] & corner.mask != 0;
@@ -71,18 +71,17 @@ impl Store {
                 _ => {}
             }
         }
-        block.0[0] = self.dc[at];
         has_ac
     }
 
-    /// Puts a whole block in, with its DC.
+    /// Puts a whole block in; `None` for one with nothing but DC.
     #[inline(always)]
-    pub(super) fn save(&mut self, at: usize, block: &Block, has_ac: bool) {
-        self.dc[at] = block.0[0];
+    pub(super) fn save(&mut self, at: usize, dc: i16, ac: Option<&Block>) {
+        self.dc[at] = dc;
         let (corner, mask) = self.block_mut(at);
-        *mask = if has_ac { !0 } else { 0 };
-        if has_ac {
-            corner.copy_from_slice(&block.0[..corner.len()]);
+        *mask = if ac.is_some() { !0 } else { 0 };
+        if let Some(ac) = ac {
+            corner.copy_from_slice(&ac.0[..corner.len()]);
         }
     }
 }

@@ -9,7 +9,7 @@ use super::restart::Restarts;
 use super::scratch::Scratch;
 use super::script::{Scan, Script};
 use super::sequential::{Density, Lane, SequentialScan};
-use super::sink::{StoreSink, transform};
+use super::sink::{StoreSink, fill, transform};
 use super::store::Store;
 use super::tables::TableCache;
 use super::window::{Reader, WindowBytes};
@@ -224,13 +224,16 @@ impl Task for TransformRow<'_, '_> {
     #[inline(always)]
     fn run<K: Kernels>(self, kernels: K) {
         let TransformRow { store, corner, v, mcu_row, rows } = self;
-        let mut block = Block::ZERO;
+        let mut ac = Block::ZERO;
         for row in 0..v {
-            for column in 0..store.columns {
-                let has_ac = store.load((mcu_row * v + row) * store.columns + column, corner, &mut block);
-                transform(kernels, corner, &block, !has_ac, rows, column, row);
-                if has_ac {
-                    block.clear(corner.scale);
+            let start = (mcu_row * v + row) * store.columns;
+            for (column, &dc) in store.dc[start..start + store.columns].iter().enumerate() {
+                if store.load(start + column, corner, &mut ac) {
+                    transform(kernels, corner, dc, &ac, rows, column, row);
+                } else if corner.scale.k() > 2 {
+                    fill(corner, dc, rows, column, row);
+                } else {
+                    transform(kernels, corner, dc, &Block::ZERO, rows, column, row);
                 }
             }
         }

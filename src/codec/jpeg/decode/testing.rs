@@ -298,7 +298,7 @@ impl ScanWriter<'_> {
                 self.symbol(0xF0);
             }
             let size = size(value);
-            self.symbol((zeros % 16 << 4) as u8 | size as u8);
+            self.symbol(((zeros % 16) << 4) as u8 | size as u8);
             self.value(value, size);
             zeros = 0;
         }
@@ -309,12 +309,13 @@ impl ScanWriter<'_> {
 
     fn refine_band(&mut self, block: &[i16; 64], first: usize) {
         let low = self.scan.low;
-        let size = |z: usize| block[z].unsigned_abs() >> low;
-        let last_new = (first..=self.scan.last).rfind(|&z| size(z) == 1).unwrap_or(0);
+        let size = |coefficient: i16| coefficient.unsigned_abs() >> low;
+        let band = &block[..=self.scan.last];
+        let last_new = band.iter().rposition(|&coefficient| size(coefficient) == 1).unwrap_or(0);
         let mut zeros = 0;
         let mut corrections = Vec::new();
-        for z in first..=self.scan.last {
-            if size(z) == 0 {
+        for (z, &coefficient) in band.iter().enumerate().skip(first) {
+            if size(coefficient) == 0 {
                 zeros += 1;
                 continue;
             }
@@ -324,13 +325,13 @@ impl ScanWriter<'_> {
                 self.bits.0.append(&mut corrections);
                 zeros -= 16;
             }
-            if size(z) > 1 {
-                corrections.push(size(z) & 1 != 0);
+            if size(coefficient) > 1 {
+                corrections.push(size(coefficient) & 1 != 0);
                 continue;
             }
             self.end_run();
             self.symbol((zeros << 4) as u8 | 1);
-            self.bits.put(u32::from(block[z] > 0), 1);
+            self.bits.put(u32::from(coefficient > 0), 1);
             self.bits.0.append(&mut corrections);
             zeros = 0;
         }

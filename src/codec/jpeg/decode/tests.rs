@@ -8,12 +8,10 @@ use crate::limits::Limits;
 
 const YCC_420: [(usize, usize); 3] = [(2, 2), (1, 1), (1, 1)];
 
-/// The samples of each plane, `width` x `height`.
-fn decode(
-    file: &[u8],
-    scales: &[Scale],
-    scratch: &mut Scratch,
-) -> Result<(Vec<PlaneLayout>, Vec<Vec<u8>>, Flaws), JpegError> {
+/// Layouts, samples of each plane (`width` x `height`), flaws.
+type Decoded = (Vec<PlaneLayout>, Vec<Vec<u8>>, Flaws);
+
+fn decode(file: &[u8], scales: &[Scale], scratch: &mut Scratch) -> Result<Decoded, JpegError> {
     let limits = Limits::default();
     let header = Header::parse(file, &limits)?;
     let mut decoder = Decoder::new(file, &header, scales, &limits, scratch)?;
@@ -43,7 +41,7 @@ fn components(file: &[u8]) -> usize {
     Header::parse(file, &Limits::default()).map_or(1, |header| header.frame.components().len())
 }
 
-fn full(file: &[u8]) -> (Vec<PlaneLayout>, Vec<Vec<u8>>, Flaws) {
+fn full(file: &[u8]) -> Decoded {
     decode(file, &vec![Scale::FULL; components(file)], &mut Scratch::default()).unwrap()
 }
 

@@ -13,14 +13,21 @@ use std::arch::x86_64::*;
 
 impl Kernels for Avx2 {
     #[inline(always)]
-    fn idct<const K: usize>(self, coefficients: &Block, steps: &Block, out: &mut [u8], stride: usize) {
+    fn idct<const K: usize>(
+        self,
+        dc: i16,
+        coefficients: &Block,
+        steps: &Block,
+        out: &mut [u8],
+        stride: usize,
+    ) {
         match K {
-            1 => scalar::idct1(coefficients, steps, out),
-            2 => scalar::idct2(coefficients, steps, out, stride),
+            1 => scalar::idct1(dc, steps, out),
+            2 => scalar::idct2(dc, coefficients, steps, out, stride),
             // SAFETY: `self` proves the features.
-            3 | 4 => unsafe { idct4::<K>(coefficients, steps, out, stride) },
+            3 | 4 => unsafe { idct4::<K>(dc, coefficients, steps, out, stride) },
             // SAFETY: `self` proves the features.
-            _ => unsafe { idct8::<K>(coefficients, steps, out, stride) },
+            _ => unsafe { idct8::<K>(dc, coefficients, steps, out, stride) },
         }
     }
 
@@ -114,18 +121,20 @@ fn load_pairs(pairs: &Pairs) -> __m256i {
     unsafe { _mm256_load_si256(pairs.0.as_ptr().cast()) }
 }
 
-/// Row `ROW` of eight coefficients, dequantised.
+/// Row `ROW` of eight coefficients, dequantised; the first row with `dc` in front.
 #[target_feature(enable = "avx2")]
 #[inline]
-fn load_row<const ROW: usize>(coefficients: &Block, steps: &Block) -> __m128i {
+fn load_row<const ROW: usize>(dc: i16, coefficients: &Block, steps: &Block) -> __m128i {
     const { assert!(ROW < 8) };
     // SAFETY: the row lies within the block, which is aligned to 64.
-    unsafe {
-        _mm_mullo_epi16(
+    let (row, steps) = unsafe {
+        (
             _mm_load_si128(coefficients.0.as_ptr().add(8 * ROW).cast()),
             _mm_load_si128(steps.0.as_ptr().add(8 * ROW).cast()),
         )
-    }
+    };
+    let row = if ROW == 0 { _mm_insert_epi16::<0>(row, dc.into()) } else { row };
+    _mm_mullo_epi16(row, steps)
 }
 
 /// The door of the stores: rows of `out` that the caller may write 8 bytes of.
@@ -139,13 +148,13 @@ fn rows<const K: usize>(out: &mut [u8], stride: usize) -> *mut u8 {
 /// K is 3 or 4: four rows of four coefficients in one register.
 #[target_feature(enable = "avx2")]
 #[inline]
-fn idct4<const K: usize>(coefficients: &Block, steps: &Block, out: &mut [u8], stride: usize) {
+fn idct4<const K: usize>(dc: i16, coefficients: &Block, steps: &Block, out: &mut [u8], stride: usize) {
     assert!(K == 3 || K == 4);
     let weights = &WEIGHTS[K];
     // SAFETY: the first 16 values of a block, which is aligned to 64.
     let x = unsafe {
         _mm256_mullo_epi16(
-            _mm256_load_si256(coefficients.0.as_ptr().cast()),
+            _mm256_insert_epi16::<0>(_mm256_load_si256(coefficients.0.as_ptr().cast()), dc),
             _mm256_load_si256(steps.0.as_ptr().cast()),
         )
     };
@@ -196,19 +205,19 @@ fn idct4<const K: usize>(coefficients: &Block, steps: &Block, out: &mut [u8], st
 /// K is 5 to 8: rows of eight coefficients.
 #[target_feature(enable = "avx2")]
 #[inline]
-fn idct8<const K: usize>(coefficients: &Block, steps: &Block, out: &mut [u8], stride: usize) {
+fn idct8<const K: usize>(dc: i16, coefficients: &Block, steps: &Block, out: &mut [u8], stride: usize) {
     assert!(K >= 5 && K <= 8);
     let weights = &WEIGHTS[K];
     let none = _mm_setzero_si128();
     let interleaved = |a, b| {
         _mm256_inserti128_si256(_mm256_castsi128_si256(_mm_unpacklo_epi16(a, b)), _mm_unpackhi_epi16(a, b), 1)
     };
-    let row6 = if K > 6 { load_row::<6>(coefficients, steps) } else { none };
-    let row5 = if K > 5 { load_row::<5>(coefficients, steps) } else { none };
-    let row7 = if K > 7 { load_row::<7>(coefficients, steps) } else { none };
-    let even02 = interleaved(load_row::<0>(coefficients, steps), load_row::<2>(coefficients, steps));
-    let even46 = interleaved(load_row::<4>(coefficients, steps), row6);
-    let odd13 = interleaved(load_row::<1>(coefficients, steps), load_row::<3>(coefficients, steps));
+    let row6 = if K > 6 { load_row::<6>(dc, coefficients, steps) } else { none };
+    let row5 = if K > 5 { load_row::<5>(dc, coefficients, steps) } else { none };
+    let row7 = if K > 7 { load_row::<7>(dc, coefficients, steps) } else { none };
+    let even02 = interleaved(load_row::<0>(dc, coefficients, steps), load_row::<2>(dc, coefficients, steps));
+    let even46 = interleaved(load_row::<4>(dc, coefficients, steps), row6);
+    let odd13 = interleaved(load_row::<1>(dc, coefficients, steps), load_row::<3>(dc, coefficients, steps));
     let odd57 = interleaved(row5, row7);
     let round = _mm256_set1_epi32(COLUMN_ROUND);
     let weight = |pair| _mm256_set1_epi32(pair);

@@ -25,11 +25,19 @@ pub(super) trait Kernels: Copy + Send + Sync {
     /// Dequantises the K x K corner, transforms it (a K-point inverse DCT both ways, T.81 A.3.3), shifts and
     /// clamps it to 8 bits and writes it to `out`, rows `stride` apart.
     ///
-    /// For K of 3 and above up to 4 or 8 samples a row are written, those behind the K-th without meaning.
+    /// The DC coefficient comes as `dc`; what stands at its place in the block does not count. For K of 3 and above
+    /// up to 4 or 8 samples a row are written, those behind the K-th without meaning.
     ///
     /// # Panics
     /// If `out` is shorter than (K - 1) * stride + 8.
-    fn idct<const K: usize>(self, coefficients: &Block, steps: &Block, out: &mut [u8], stride: usize);
+    fn idct<const K: usize>(
+        self,
+        dc: i16,
+        coefficients: &Block,
+        steps: &Block,
+        out: &mut [u8],
+        stride: usize,
+    );
 
     /// Spreads the low bits of `bits` over the set positions of `mask`, lowest first (PDEP).
     fn deposit(self, bits: u64, mask: u64) -> u64;

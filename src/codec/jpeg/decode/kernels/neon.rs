@@ -10,12 +10,19 @@ use std::arch::aarch64::*;
 
 impl Kernels for Neon {
     #[inline(always)]
-    fn idct<const K: usize>(self, coefficients: &Block, steps: &Block, out: &mut [u8], stride: usize) {
+    fn idct<const K: usize>(
+        self,
+        dc: i16,
+        coefficients: &Block,
+        steps: &Block,
+        out: &mut [u8],
+        stride: usize,
+    ) {
         match K {
-            1 => scalar::idct1(coefficients, steps, out),
-            2 => scalar::idct2(coefficients, steps, out, stride),
+            1 => scalar::idct1(dc, steps, out),
+            2 => scalar::idct2(dc, coefficients, steps, out, stride),
             // SAFETY: `self` proves NEON.
-            _ => unsafe { idct::<K>(coefficients, steps, out, stride) },
+            _ => unsafe { idct::<K>(dc, coefficients, steps, out, stride) },
         }
     }
 
@@ -62,7 +69,7 @@ const fn transposed(k: usize) -> [[i16; 8]; 8] {
 
 #[target_feature(enable = "neon")]
 #[inline]
-fn idct<const K: usize>(coefficients: &Block, steps: &Block, out: &mut [u8], stride: usize) {
+fn idct<const K: usize>(dc: i16, coefficients: &Block, steps: &Block, out: &mut [u8], stride: usize) {
     assert!(K >= 3 && K <= 8);
     let step = if K <= 4 { 4 } else { 8 };
     let needed = stride.checked_mul(K - 1).and_then(|last| last.checked_add(8));
@@ -70,12 +77,10 @@ fn idct<const K: usize>(coefficients: &Block, steps: &Block, out: &mut [u8], str
     // For K up to 4 the upper half of a row belongs to the next row; its columns are computed and dropped.
     let row = |r: usize| {
         // SAFETY: 8 values from `r * step`, at most 56, lie within the 256 of a block.
-        unsafe {
-            vmulq_s16(
-                vld1q_s16(coefficients.0.as_ptr().add(r * step)),
-                vld1q_s16(steps.0.as_ptr().add(r * step)),
-            )
-        }
+        let (row, steps) = unsafe {
+            (vld1q_s16(coefficients.0.as_ptr().add(r * step)), vld1q_s16(steps.0.as_ptr().add(r * step)))
+        };
+        vmulq_s16(if r == 0 { vsetq_lane_s16::<0>(dc, row) } else { row }, steps)
     };
     let mut between = [[0_i16; 8]; K];
     for m in 0..K {

@@ -11,11 +11,18 @@ pub(in super::super) struct Scalar;
 
 impl Kernels for Scalar {
     #[inline(always)]
-    fn idct<const K: usize>(self, coefficients: &Block, steps: &Block, out: &mut [u8], stride: usize) {
+    fn idct<const K: usize>(
+        self,
+        dc: i16,
+        coefficients: &Block,
+        steps: &Block,
+        out: &mut [u8],
+        stride: usize,
+    ) {
         match K {
-            1 => idct1(coefficients, steps, out),
-            2 => idct2(coefficients, steps, out, stride),
-            _ => idct::<K>(coefficients, steps, out, stride),
+            1 => idct1(dc, steps, out),
+            2 => idct2(dc, coefficients, steps, out, stride),
+            _ => idct::<K>(dc, coefficients, steps, out, stride),
         }
     }
 
@@ -52,15 +59,16 @@ fn clamped(sample: i32) -> u8 {
 
 /// One sample is the mean of the block.
 #[inline(always)]
-pub(super) fn idct1(coefficients: &Block, steps: &Block, out: &mut [u8]) {
-    out[0] = clamped(((i32::from(dequantised(coefficients, steps, 0)) + 4) >> 3) + 128);
+pub(super) fn idct1(dc: i16, steps: &Block, out: &mut [u8]) {
+    out[0] = clamped(((i32::from(dc.wrapping_mul(steps.0[0])) + 4) >> 3) + 128);
 }
 
 /// For two points all weights are 1/8 at the end, so that integers are exact.
 #[inline(always)]
-pub(super) fn idct2(coefficients: &Block, steps: &Block, out: &mut [u8], stride: usize) {
+pub(super) fn idct2(dc: i16, coefficients: &Block, steps: &Block, out: &mut [u8], stride: usize) {
     let at = |place| i32::from(dequantised(coefficients, steps, place));
-    let (dc, right, down, both) = (at(0) + 4 + (128 << 3), at(1), at(4), at(5));
+    let dc = i32::from(dc.wrapping_mul(steps.0[0])) + 4 + (128 << 3);
+    let (right, down, both) = (at(1), at(4), at(5));
     let (left, right) = (dc + right, dc - right);
     let (down_left, down_right) = (down + both, down - both);
     out[0] = clamped((left + down_left) >> 3);
@@ -69,15 +77,19 @@ pub(super) fn idct2(coefficients: &Block, steps: &Block, out: &mut [u8], stride:
     out[stride + 1] = clamped((right - down_right) >> 3);
 }
 
-fn idct<const K: usize>(coefficients: &Block, steps: &Block, out: &mut [u8], stride: usize) {
+fn idct<const K: usize>(dc: i16, coefficients: &Block, steps: &Block, out: &mut [u8], stride: usize) {
     let step = if K <= 4 { 4 } else { 8 };
     let matrix = &MATRIX[K].0;
+    let dequantised = |at: usize| match at {
+        0 => dc.wrapping_mul(steps.0[0]),
+        at => dequantised(coefficients, steps, at),
+    };
     let saturated = |v: i32| v.clamp(i16::MIN.into(), i16::MAX.into());
     let mut between = [[0_i32; K]; K];
     for column in 0..K {
         for (m, row) in between.iter_mut().enumerate() {
             let sum = (0..K).fold(COLUMN_ROUND, |sum, u| {
-                let coefficient = i32::from(dequantised(coefficients, steps, u * step + column));
+                let coefficient = i32::from(dequantised(u * step + column));
                 sum.wrapping_add(coefficient * i32::from(matrix[m][u]))
             });
             row[column] = saturated(sum >> COLUMN_SHIFT);

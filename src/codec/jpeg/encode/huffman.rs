@@ -4,35 +4,47 @@ use super::tables::TablePair;
 use super::token::{self, AC_SPAN, AC_SYMBOL, CLASS, DC, DC_SPAN, DC_SYMBOL, INDICES, RAW, Token, magnitude};
 use crate::codec::jpeg::huffman::HuffmanSpec;
 
-/// How often each token occurs.
+/// How often each token occurs. Counted in two halves, because a counter that was just written is slow to
+/// read, and the same token often comes twice in a row.
 #[derive(Debug)]
-pub(super) struct Histogram(Box<[u32; INDICES]>);
+pub(super) struct Histogram(Box<[[u32; INDICES]; 2]>);
 
 impl Default for Histogram {
     fn default() -> Self {
-        Histogram(Box::new([0; INDICES]))
+        Histogram(Box::new([[0; INDICES]; 2]))
     }
 }
 
 impl Histogram {
     /// Forgets what was counted.
     pub(super) fn clear(&mut self) {
-        self.0.fill(0);
+        self.0.iter_mut().for_each(|half| half.fill(0));
     }
 
     /// Counts `tokens`.
     pub(super) fn count(&mut self, tokens: &[Token]) {
-        for &token in tokens.iter().filter(|&&token| token < RAW) {
-            self.0[usize::from(token) % INDICES] += 1;
+        let [even, odd] = &mut *self.0;
+        let one = |half: &mut [u32; INDICES], token: Token| {
+            if token < RAW {
+                half[usize::from(token) % INDICES] += 1;
+            }
+        };
+        let (pairs, rest) = tokens.as_chunks::<2>();
+        for &[first, second] in pairs {
+            one(even, first);
+            one(odd, second);
         }
+        rest.iter().for_each(|&token| one(even, token));
     }
 
     /// The best tables for what was counted. With [`Coverage::All`] they also have codes for the symbols
     /// that have not come up yet.
     pub(super) fn tables(&self, coverage: Coverage) -> [TablePair; 2] {
         std::array::from_fn(|class| {
-            let counts = &self.0[class * usize::from(CLASS)..][..usize::from(CLASS)];
-            let (mut dc, mut ac) = symbol_counts(counts);
+            let (mut dc, mut ac) = ([0; 256], [0; 256]);
+            for half in &*self.0 {
+                count_symbols(&half[class * usize::from(CLASS)..][..usize::from(CLASS)], &mut dc, &mut ac);
+            }
             if coverage == Coverage::All {
                 dc[..=11].iter_mut().for_each(|count| *count += 1);
                 for symbol in (0..=255_usize).filter(|symbol| (1..=10).contains(&(symbol % 16))) {
@@ -55,9 +67,8 @@ pub(super) enum Coverage {
     All,
 }
 
-/// Counts per symbol, DC and AC, from the counts of the tokens of one class.
-fn symbol_counts(counts: &[u32]) -> ([u32; 256], [u32; 256]) {
-    let (mut dc, mut ac) = ([0_u32; 256], [0_u32; 256]);
+/// Adds the counts of the tokens of one class to those of the symbols.
+fn count_symbols(counts: &[u32], dc: &mut [u32; 256], ac: &mut [u32; 256]) {
     for (run, counts) in counts[..usize::from(DC)].chunks_exact(2 * AC_SPAN as usize).enumerate() {
         fold(counts, AC_SPAN, &mut ac[run << 4..][..16]);
     }
@@ -68,7 +79,6 @@ fn symbol_counts(counts: &[u32]) -> ([u32; 256], [u32; 256]) {
     for (symbol, count) in counts[usize::from(DC_SYMBOL)..][..16].iter().enumerate() {
         dc[symbol] += count;
     }
-    (dc, ac)
 }
 
 /// Adds the counts of the values `-span..span` to those of their size categories.
@@ -276,7 +286,10 @@ mod tests {
         let mut histogram = Histogram::default();
         let tokens = [64 + 1, 64 - 1, 64 + 2, 64 - 64, token::END_OF_BLOCK, AC_SYMBOL + 0x28, DC + 512 + 511];
         histogram.count(&tokens);
-        let (dc, ac) = symbol_counts(&histogram.0[..usize::from(CLASS)]);
+        let (mut dc, mut ac) = ([0; 256], [0; 256]);
+        for half in &*histogram.0 {
+            count_symbols(&half[..usize::from(CLASS)], &mut dc, &mut ac);
+        }
         assert_eq!((ac[1], ac[2], ac[7], ac[0], ac[0x28]), (2, 1, 1, 1, 1));
         assert_eq!(dc[9], 1);
     }

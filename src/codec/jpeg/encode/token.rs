@@ -26,6 +26,8 @@ pub(super) const RAW: Token = 1 << 15;
 pub(super) const RESTART: Token = RAW;
 /// End of block.
 pub(super) const END_OF_BLOCK: Token = 64;
+/// Sixteen zeros (ZRL).
+pub(super) const ZERO_RUN: Token = 15 << 7 | END_OF_BLOCK;
 /// Tokens that are indices lie below this.
 pub(super) const INDICES: usize = 2 * CLASS as usize;
 /// The most tokens of one block in a sequential scan: a symbol and raw bits for each coefficient.
@@ -60,50 +62,44 @@ pub(super) fn magnitude(value: i32) -> (u32, u32) {
     (size, ((value + (value >> 31)) as u32) & ((1 << size) - 1))
 }
 
-/// The tokens of one block, written into `out` from `n` on; says where they end.
-struct Sink<'a> {
-    out: &'a mut [Token; PER_BLOCK],
-    n: usize,
+/// Writes `token` at `n`. A block has at most [`PER_BLOCK`] tokens, so the remainder changes nothing; it
+/// spares a check.
+#[inline(always)]
+fn put(out: &mut [Token; PER_BLOCK], n: usize, token: Token) -> usize {
+    out[n % PER_BLOCK] = token;
+    n + 1
 }
 
-impl Sink<'_> {
-    #[inline]
-    fn push(&mut self, token: Token) {
-        // A block has at most PER_BLOCK tokens, so the mask changes nothing; it spares a check.
-        self.out[self.n % PER_BLOCK] = token;
-        self.n += 1;
-    }
-
-    fn symbol_and_bits(&mut self, symbol: Token, (size, bits): (u32, u32)) {
-        self.push(symbol);
-        self.push(raw(bits, size));
-    }
-}
-
-/// Tokens of the DC difference `value` of table pair `class`.
+/// Writes the tokens of the DC difference `value` of table pair `class` at `n`; says where they end.
 #[inline]
-fn push_dc(sink: &mut Sink<'_>, class: Token, value: i32) {
+fn put_dc(out: &mut [Token; PER_BLOCK], n: usize, class: Token, value: i32) -> usize {
     if (-DC_SPAN..DC_SPAN).contains(&value) {
-        sink.push(class + DC + (value + DC_SPAN) as Token);
-    } else {
-        let (size, bits) = magnitude(value);
-        sink.symbol_and_bits(class + DC_SYMBOL + size as Token, (size, bits));
+        return put(out, n, class + DC + (value + DC_SPAN) as Token);
     }
+    let (size, bits) = magnitude(value);
+    let n = put(out, n, class + DC_SYMBOL + size as Token);
+    put(out, n, raw(bits, size))
 }
 
-/// Tokens of an AC coefficient that is long in coming or large.
+/// As [`put_dc`], for an AC coefficient that is long in coming or large.
 #[cold]
-fn push_rare(sink: &mut Sink<'_>, class: Token, mut run: u32, value: i32) {
+fn put_rare(out: &mut [Token; PER_BLOCK], mut n: usize, class: Token, mut run: u32, value: i32) -> usize {
     while run >= 16 {
-        sink.push(class + (15 << 7 | END_OF_BLOCK));
+        n = put(out, n, class + ZERO_RUN);
         run -= 16;
     }
     if (-AC_SPAN..AC_SPAN).contains(&value) {
-        sink.push(class + (run << 7) as Token + (value + AC_SPAN) as Token);
-    } else {
-        let (size, bits) = magnitude(value);
-        sink.symbol_and_bits(class + AC_SYMBOL + (run << 4 | size) as Token, (size, bits));
+        return put(out, n, class + ac(run, value));
     }
+    let (size, bits) = magnitude(value);
+    let n = put(out, n, class + AC_SYMBOL + (run << 4 | size) as Token);
+    put(out, n, raw(bits, size))
+}
+
+/// The token of an AC coefficient of -64 to 63 after at most 15 zeros.
+#[inline]
+fn ac(run: u32, value: i32) -> Token {
+    (run << 7) as Token + (value + AC_SPAN) as Token
 }
 
 /// The tokens of a whole block in a sequential scan (F.1.2); says how many. `mask` tells the coefficients
@@ -116,8 +112,7 @@ pub(super) fn sequential(
     prediction: &mut i16,
     out: &mut [Token; PER_BLOCK],
 ) -> usize {
-    let mut sink = Sink { out, n: 0 };
-    push_dc(&mut sink, class, i32::from(block.0[0]) - i32::from(*prediction));
+    let mut n = put_dc(out, 0, class, i32::from(block.0[0]) - i32::from(*prediction));
     *prediction = block.0[0];
     let mut rest = mask & !1;
     let mut before = 0;
@@ -127,14 +122,11 @@ pub(super) fn sequential(
         let run = z - before - 1;
         before = z;
         let value = i32::from(block.0[usize::from(SCAN[(z % 64) as usize] % 64)]);
-        if run < 16 && (-AC_SPAN..AC_SPAN).contains(&value) {
-            sink.push(class + (run << 7) as Token + (value + AC_SPAN) as Token);
+        n = if run < 16 && (-AC_SPAN..AC_SPAN).contains(&value) {
+            put(out, n, class + ac(run, value))
         } else {
-            push_rare(&mut sink, class, run, value);
-        }
+            put_rare(out, n, class, run, value)
+        };
     }
-    if before != 63 {
-        sink.push(class + END_OF_BLOCK);
-    }
-    sink.n
+    if before == 63 { n } else { put(out, n, class + END_OF_BLOCK) }
 }

@@ -30,7 +30,11 @@ fn forward_blocks(
     let count = 8 * blocks.len();
     let rows: [&[[u8; 8]]; 8] = std::array::from_fn(|y| samples[y * stride..][..count].as_chunks().0);
     for (i, (block, mask)) in blocks.iter_mut().zip(masks).enumerate() {
-        let halfway = columns(rows.map(|row| load_row(&row[i])));
+        let mut samples = [_mm_setzero_si128(); 8];
+        for (row, samples) in rows.iter().zip(&mut samples) {
+            *samples = load_row(&row[i]);
+        }
+        let halfway = columns(samples);
         *mask = quantise(sums(turn(halfway)), reciprocals, block);
     }
 }
@@ -76,22 +80,30 @@ const TURNED_TAPS: [[i32; 2]; 8] = {
 #[target_feature(enable = "avx2")]
 #[inline]
 fn columns(x: [__m128i; 8]) -> [__m256i; 4] {
-    let s: [__m128i; 4] = std::array::from_fn(|i| _mm_add_epi16(x[i], x[7 - i]));
-    let d: [__m128i; 4] = std::array::from_fn(|i| _mm_sub_epi16(x[i], x[7 - i]));
     let zip = |a, b| _mm256_set_m128i(_mm_unpackhi_epi16(a, b), _mm_unpacklo_epi16(a, b));
-    let inputs = [[zip(s[0], s[1]), zip(s[2], s[3])], [zip(d[0], d[1]), zip(d[2], d[3])]];
+    let sum = |i: usize| _mm_add_epi16(x[i], x[7 - i]);
+    let difference = |i: usize| _mm_sub_epi16(x[i], x[7 - i]);
+    let (s01, s23) = (zip(sum(0), sum(1)), zip(sum(2), sum(3)));
+    let (d01, d23) = (zip(difference(0), difference(1)), zip(difference(2), difference(3)));
     // Samples come without the level shift (T.81 A.3.1), which matters to output 0 only: 8 x 128 x c4.
     let half = 1 << (FIRST_SHIFT - 1);
     let round = |k: usize| _mm256_set1_epi32(if k == 0 { half - 1024 * i32::from(COS[4]) } else { half });
-    let output = |k: usize| {
-        let [a, b] = inputs[k % 2];
-        let sum = _mm256_add_epi32(
-            _mm256_madd_epi16(a, _mm256_set1_epi32(TAPS[k][0])),
-            _mm256_madd_epi16(b, _mm256_set1_epi32(TAPS[k][1])),
-        );
+    let output = |k: usize, a, b| {
+        let sum = dot(a, b, TAPS[k]);
         _mm256_srai_epi32(_mm256_add_epi32(sum, round(k)), FIRST_SHIFT as i32)
     };
-    std::array::from_fn(|i| _mm256_packs_epi32(output(2 * i), output(2 * i + 1)))
+    let rows = |k: usize| _mm256_packs_epi32(output(k, s01, s23), output(k + 1, d01, d23));
+    [rows(0), rows(2), rows(4), rows(6)]
+}
+
+/// Two pairs of inputs times their taps.
+#[target_feature(enable = "avx2")]
+#[inline]
+fn dot(a: __m256i, b: __m256i, taps: [i32; 2]) -> __m256i {
+    _mm256_add_epi32(
+        _mm256_madd_epi16(a, _mm256_set1_epi32(taps[0])),
+        _mm256_madd_epi16(b, _mm256_set1_epi32(taps[1])),
+    )
 }
 
 /// Turns the result of [`columns`] on its side: word `c` holds columns c and c + 4, a lane each.
@@ -124,14 +136,10 @@ fn sums(q: [__m256i; 4]) -> [__m256i; 8] {
         let (lo, hi) = (_mm256_unpacklo_epi16(a, b), _mm256_unpackhi_epi16(a, b));
         [_mm256_permute2x128_si256(lo, hi, 0x20), _mm256_permute2x128_si256(lo, hi, 0x31)]
     };
-    let inputs = [zip(s03, s12), zip(d03, d12)];
-    std::array::from_fn(|k| {
-        let [a, b] = inputs[k % 2];
-        _mm256_add_epi32(
-            _mm256_madd_epi16(a, _mm256_set1_epi32(TURNED_TAPS[k][0])),
-            _mm256_madd_epi16(b, _mm256_set1_epi32(TURNED_TAPS[k][1])),
-        )
-    })
+    let ([s0, s1], [d0, d1]) = (zip(s03, s12), zip(d03, d12));
+    let even = |k: usize| dot(s0, s1, TURNED_TAPS[k]);
+    let odd = |k: usize| dot(d0, d1, TURNED_TAPS[k]);
+    [even(0), odd(1), even(2), odd(3), even(4), odd(5), even(6), odd(7)]
 }
 
 /// Quantises, stores, and says which coefficients are not zero.
@@ -140,12 +148,10 @@ fn sums(q: [__m256i; 4]) -> [__m256i; 8] {
 fn quantise(sums: [__m256i; 8], reciprocals: &Reciprocals, block: &mut Block) -> u64 {
     let (factors, _) = reciprocals.0.as_chunks::<8>();
     let (rows, _) = block.0.as_chunks_mut::<16>();
-    let quantised: [__m256i; 8] = std::array::from_fn(|k| {
-        _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_cvtepi32_ps(sums[k]), load_f32(&factors[k])))
-    });
-    let words: [__m256i; 4] = std::array::from_fn(|i| {
-        _mm256_permute4x64_epi64(_mm256_packs_epi32(quantised[2 * i], quantised[2 * i + 1]), 0xD8)
-    });
+    let quantised =
+        |k: usize| _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_cvtepi32_ps(sums[k]), load_f32(&factors[k])));
+    let word = |k: usize| _mm256_permute4x64_epi64(_mm256_packs_epi32(quantised(k), quantised(k + 1)), 0xD8);
+    let words = [word(0), word(2), word(4), word(6)];
     for (row, word) in rows.iter_mut().zip(words) {
         store_i16(row, word);
     }

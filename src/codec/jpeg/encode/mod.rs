@@ -3,36 +3,62 @@
 //! ```text
 //! planes -> dct (blocks of coefficients) -> token (what to write) -> huffman (tables) -> bits -> file
 //! ```
-//! With fixed tables each row of MCUs leaves at once; with optimised ones the tokens wait for the last row.
+//! With fixed tables each row of MCUs leaves at once; with optimised ones the tokens wait for the last row;
+//! progressive files, which see each block several times, keep the coefficients.
 
 mod bits;
+mod coefficients;
 mod dct;
 mod frame;
 mod huffman;
+mod progressive;
 mod segments;
+mod sequential;
 mod tables;
 mod token;
 
+pub use coefficients::{BadCoefficient, Coefficients};
 pub use frame::{ColourMark, Component, Frame};
 pub use segments::Segments;
 
-use super::planes::{Plane, Planes};
+use super::planes::Planes;
+use super::quant::QuantTable;
 use crate::limits::OutOfMemory;
-use crate::spec::{Effort, Quality};
-use bits::BitWriter;
-use dct::{Block, Reciprocals};
-use huffman::{CodeBook, Coverage, Histogram};
-use segments::Band;
-use tables::{STANDARD, TablePair};
-use token::{CLASS, PER_BLOCK, RESTART, Token};
+use crate::spec::{Effort, Quality, Spec};
+use dct::Reciprocals;
+use progressive::Progressive;
+use segments::Process;
+use sequential::{Sequential, Tables};
+
+/// What kind of file to write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Coding {
+    /// One scan, the Huffman tables of Annex K: the fastest.
+    Fixed,
+    /// One scan, Huffman tables made for the picture: 1 to 20 % smaller.
+    Optimised,
+    /// Several scans that show a coarse picture early, each with its own tables.
+    Progressive,
+}
+
+impl Coding {
+    /// What `spec` asks for.
+    pub fn of(spec: &Spec) -> Coding {
+        match (spec.effort, spec.progressive) {
+            (Effort::Smallest, _) | (_, true) => Coding::Progressive,
+            (Effort::Balanced, false) => Coding::Optimised,
+            (Effort::Fast, false) => Coding::Fixed,
+        }
+    }
+}
 
 /// How to encode.
 #[derive(Debug, Clone, Copy)]
 pub struct Options<'a> {
     /// Scales the quantisation tables.
     pub quality: Quality,
-    /// How hard to work for a small file.
-    pub effort: Effort,
+    /// What kind of file to write.
+    pub coding: Coding,
     /// MCUs between restart markers; 0 for none.
     pub restart_interval: u16,
     /// What goes along.
@@ -43,35 +69,33 @@ impl Default for Options<'_> {
     fn default() -> Self {
         Options {
             quality: Quality::DEFAULT,
-            effort: Effort::Balanced,
+            coding: Coding::Optimised,
             restart_interval: 0,
             segments: Segments::default(),
         }
     }
 }
 
-/// MCUs that are transformed before they become tokens: their blocks fit the first-level cache.
-const MCUS_AT_A_TIME: usize = 8;
-
-/// Tokens that wait for the end of the picture at most. A picture with more takes its tables from the
-/// statistics of these.
-const MOST_TOKENS: usize = 4 << 20;
-
 /// Encodes pictures; its buffers stay for the next one.
 #[derive(Debug, Default)]
 pub struct Encoder {
     out: Vec<u8>,
     sequential: Sequential,
+    /// Only files of several scans need it.
+    progressive: Option<Box<Progressive>>,
+    /// The picture so far, and the reciprocals of its tables, when it becomes a file of several scans.
+    coefficients: Option<(Coefficients, [Reciprocals; 2])>,
+    restart_interval: u16,
 }
 
 impl Encoder {
     /// Encodes `planes` whole.
     ///
     /// # Errors
-    /// [`OutOfMemory`] when there is no room for tokens or the file.
+    /// [`OutOfMemory`] when there is no room for what waits, or for the file.
     pub fn encode(&mut self, planes: &Planes, options: &Options<'_>) -> Result<Vec<u8>, OutOfMemory> {
         self.start(planes, options)?;
-        for row in 0..self.sequential.frame.mcus().1 {
+        for row in 0..mcu_rows(planes) {
             self.mcu_row(planes, row)?;
         }
         self.finish()
@@ -80,231 +104,120 @@ impl Encoder {
     /// Begins a file for a picture of the size and sampling of `planes`, whose samples may come later.
     ///
     /// # Errors
-    /// [`OutOfMemory`] when there is no room for the file.
+    /// [`OutOfMemory`] when there is no room for what waits, or for the file.
     pub fn start(&mut self, planes: &Planes, options: &Options<'_>) -> Result<(), OutOfMemory> {
         let frame = Frame::of(planes.width() as u16, planes.height() as u16, planes.sampling());
         let tables = tables::quantisation(options.quality);
-        self.out = Vec::new();
-        segments::write_start(&mut self.out, &frame, &options.segments);
-        segments::write_frame(&mut self.out, &frame, &tables);
-        if options.restart_interval > 0 {
-            segments::write_restart_interval(&mut self.out, options.restart_interval);
-        }
-        let coding = if options.effort == Effort::Fast { Tables::Standard } else { Tables::Optimised };
-        self.sequential.start(frame, [0, 1].map(|i| Reciprocals::new(&tables[i])), coding, options);
-        if coding == Tables::Standard {
-            self.sequential.settle(&STANDARD, &mut self.out)?;
-        }
-        Ok(())
+        self.open(&frame, &tables, options)?;
+        let reciprocals = [0, 1].map(|i| Reciprocals::new(&tables[i]));
+        self.coefficients = None;
+        let tables = match options.coding {
+            Coding::Fixed => Tables::Standard,
+            Coding::Optimised => Tables::Optimised,
+            Coding::Progressive => {
+                self.coefficients = Some((Coefficients::new(frame, tables.to_vec())?, reciprocals));
+                return Ok(());
+            }
+        };
+        self.sequential.start(frame, reciprocals, tables, options.restart_interval, &mut self.out)
     }
 
-    /// Encodes the MCUs of row `row`. Rows come in order, and their samples, margin included, are final.
+    /// Encodes row `row` of the MCUs. Rows come in order, and their samples, margin included, are final.
     ///
     /// # Errors
-    /// [`OutOfMemory`] when there is no room for tokens or the file.
+    /// [`OutOfMemory`] when there is no room for what waits, or for the file.
     pub fn mcu_row(&mut self, planes: &Planes, row: usize) -> Result<(), OutOfMemory> {
-        self.sequential.mcu_row(planes.planes(), row, &mut self.out)
+        match &mut self.coefficients {
+            Some((coefficients, reciprocals)) => {
+                coefficients.transform_row(planes.planes(), row, reciprocals);
+                Ok(())
+            }
+            None => self.sequential.mcu_row(planes.planes(), row, &mut self.out),
+        }
     }
 
     /// Ends the file.
     ///
     /// # Errors
-    /// [`OutOfMemory`] when there is no room for the file.
+    /// [`OutOfMemory`] when there is no room for what waits, or for the file.
     pub fn finish(&mut self) -> Result<Vec<u8>, OutOfMemory> {
-        self.sequential.finish(&mut self.out)?;
+        match self.coefficients.take() {
+            Some((coefficients, _)) => self.progressive(&coefficients)?,
+            None => self.sequential.finish(&mut self.out)?,
+        }
         segments::write_end(&mut self.out);
         Ok(std::mem::take(&mut self.out))
     }
 
+    /// Encodes `coefficients` as they are: nothing is lost. Of `options` the quality does not count.
+    ///
+    /// # Errors
+    /// [`OutOfMemory`] when there is no room for what waits, or for the file.
+    pub fn encode_coefficients(
+        &mut self,
+        coefficients: &Coefficients,
+        options: &Options<'_>,
+    ) -> Result<Vec<u8>, OutOfMemory> {
+        let frame = &coefficients.frame;
+        self.open(frame, &coefficients.tables, options)?;
+        let tables = match options.coding {
+            Coding::Fixed => Tables::Standard,
+            Coding::Optimised => Tables::Optimised,
+            Coding::Progressive => {
+                self.progressive(coefficients)?;
+                segments::write_end(&mut self.out);
+                return Ok(std::mem::take(&mut self.out));
+            }
+        };
+        let unused = [Reciprocals::sixteenths(), Reciprocals::sixteenths()];
+        self.coefficients = None;
+        self.sequential.start(frame.clone(), unused, tables, options.restart_interval, &mut self.out)?;
+        for row in 0..frame.mcus().1 {
+            self.sequential.coefficient_row(coefficients, row, &mut self.out)?;
+        }
+        self.finish()
+    }
+
+    /// Everything up to the first scan.
+    fn open(
+        &mut self,
+        frame: &Frame,
+        tables: &[QuantTable],
+        options: &Options<'_>,
+    ) -> Result<(), OutOfMemory> {
+        // A fifth of a byte per pixel is what a file of the default quality takes.
+        let (width, height) = frame.size();
+        let likely = usize::from(width) * usize::from(height) / 5 + 4096;
+        self.out = Vec::new();
+        self.out.try_reserve(likely).map_err(|_| OutOfMemory { bytes: likely as u64 })?;
+        segments::write_start(&mut self.out, frame, &options.segments);
+        let process = match options.coding {
+            Coding::Progressive => Process::Progressive,
+            Coding::Fixed | Coding::Optimised => Process::Sequential,
+        };
+        segments::write_frame(&mut self.out, frame, tables, process);
+        self.restart_interval = options.restart_interval;
+        if options.restart_interval > 0 {
+            segments::write_restart_interval(&mut self.out, options.restart_interval);
+        }
+        Ok(())
+    }
+
+    fn progressive(&mut self, coefficients: &Coefficients) -> Result<(), OutOfMemory> {
+        let script = progressive::default_script(coefficients.frame.components.len());
+        let coder = self.progressive.get_or_insert_default();
+        coder.write(coefficients, &script, self.restart_interval, &mut self.out)
+    }
+
     /// Bytes held between pictures.
     pub fn bytes(&self) -> usize {
-        self.sequential.tokens.capacity() * size_of::<Token>()
-    }
-
-    /// Lets go of what is held beyond `bytes`.
-    pub fn shrink_to(&mut self, bytes: usize) {
-        self.sequential.tokens = Vec::new();
-        self.sequential.tokens.reserve(bytes.min(1 << 16) / size_of::<Token>());
+        self.sequential.bytes() + self.progressive.as_ref().map_or(0, |coder| coder.bytes())
     }
 }
 
-/// Which Huffman tables a sequential file has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-enum Tables {
-    #[default]
-    Standard,
-    Optimised,
-}
-
-/// The one scan of a sequential file.
-#[derive(Debug)]
-struct Sequential {
-    frame: Frame,
-    reciprocals: [Reciprocals; 2],
-    predictions: [i16; 4],
-    restart_interval: usize,
-    /// MCUs until the next restart marker.
-    until_restart: usize,
-    blocks: Vec<Block>,
-    masks: Vec<u64>,
-    batch: Vec<Token>,
-    /// Tokens that wait for tables.
-    tokens: Vec<Token>,
-    histogram: Histogram,
-    /// Whether the tables are in the file and `book` has them.
-    settled: bool,
-    book: CodeBook,
-    /// Whether `book` has the tables of Annex K.
-    book_is_standard: bool,
-    writer: BitWriter,
-}
-
-impl Default for Sequential {
-    fn default() -> Self {
-        Sequential {
-            frame: Frame::of(1, 1, super::planes::Sampling::Gray),
-            reciprocals: [Reciprocals::sixteenths(), Reciprocals::sixteenths()],
-            predictions: [0; 4],
-            restart_interval: 0,
-            until_restart: 0,
-            blocks: Vec::new(),
-            masks: Vec::new(),
-            batch: Vec::new(),
-            tokens: Vec::new(),
-            histogram: Histogram::default(),
-            settled: false,
-            book: CodeBook::default(),
-            book_is_standard: false,
-            writer: BitWriter::default(),
-        }
-    }
-}
-
-impl Sequential {
-    fn start(&mut self, frame: Frame, reciprocals: [Reciprocals; 2], tables: Tables, options: &Options<'_>) {
-        let mcu: usize = (0..frame.components.len()).map(|c| frame.mcu_blocks(c)).map(|(h, v)| h * v).sum();
-        let blocks = mcu * MCUS_AT_A_TIME;
-        self.blocks.resize(blocks, Block::default());
-        self.masks.resize(blocks, 0);
-        self.batch.resize(blocks * PER_BLOCK + MCUS_AT_A_TIME + PER_BLOCK, 0);
-        self.frame = frame;
-        self.reciprocals = reciprocals;
-        self.predictions = [0; 4];
-        self.restart_interval = options.restart_interval.into();
-        self.until_restart = self.restart_interval;
-        self.tokens.clear();
-        if tables == Tables::Optimised {
-            self.histogram.clear();
-        }
-        self.settled = false;
-        self.writer.reset();
-    }
-
-    /// Writes `tables` and the header of the scan; from here on tokens need not wait.
-    fn settle(&mut self, tables: &[TablePair; 2], out: &mut Vec<u8>) -> Result<(), OutOfMemory> {
-        let standard = std::ptr::eq(tables, &*STANDARD);
-        if !(standard && self.book_is_standard) {
-            self.book.set(tables);
-            self.book_is_standard = standard;
-        }
-        segments::write_huffman_pairs(out, &self.frame, tables);
-        let all: Vec<usize> = (0..self.frame.components.len()).collect();
-        segments::write_scan(out, &self.frame, &all, Band::ALL);
-        self.settled = true;
-        self.writer.write(&self.tokens, &self.book, out)?;
-        self.tokens.clear();
-        Ok(())
-    }
-
-    fn mcu_row(&mut self, planes: &[Plane], row: usize, out: &mut Vec<u8>) -> Result<(), OutOfMemory> {
-        let across = self.frame.mcus().0;
-        for first in (0..across).step_by(MCUS_AT_A_TIME) {
-            let count = MCUS_AT_A_TIME.min(across - first);
-            self.transform(planes, row, first, count);
-            let tokens = self.tokenise(count);
-            let tokens = &self.batch[..tokens];
-            if self.settled {
-                self.writer.write(tokens, &self.book, out)?;
-            } else {
-                self.histogram.count(tokens);
-                self.tokens
-                    .try_reserve(tokens.len())
-                    .map_err(|_| OutOfMemory { bytes: size_of_val(tokens) as u64 })?;
-                self.tokens.extend_from_slice(tokens);
-            }
-        }
-        if !self.settled && self.tokens.len() > MOST_TOKENS {
-            let tables = self.histogram.tables(Coverage::All);
-            self.settle(&tables, out)?;
-        }
-        Ok(())
-    }
-
-    /// Transforms `count` MCUs: the blocks of each component, a row of blocks after the other.
-    fn transform(&mut self, planes: &[Plane], row: usize, first: usize, count: usize) {
-        let mut done = 0;
-        for (index, plane) in planes.iter().enumerate() {
-            let (h, v) = self.frame.mcu_blocks(index);
-            let table = usize::from(self.frame.components[index].quantisation);
-            for y in 0..v {
-                let start = (row * v + y) * 8 * plane.stride() + first * h * 8;
-                let blocks = done..done + count * h;
-                dct::forward(
-                    &plane.samples()[start..],
-                    plane.stride(),
-                    &self.reciprocals[table],
-                    &mut self.blocks[blocks.clone()],
-                    &mut self.masks[blocks],
-                );
-                done += count * h;
-            }
-        }
-    }
-
-    /// Makes tokens of `count` MCUs of transformed blocks, in the order of the scan; says how many.
-    fn tokenise(&mut self, count: usize) -> usize {
-        let mut n = 0;
-        for mcu in 0..count {
-            if self.restart_interval > 0 {
-                if self.until_restart == 0 {
-                    self.batch[n] = RESTART;
-                    n += 1;
-                    self.predictions = [0; 4];
-                    self.until_restart = self.restart_interval;
-                }
-                self.until_restart -= 1;
-            }
-            let mut start = 0;
-            for (index, component) in self.frame.components.iter().enumerate() {
-                let (h, v) = self.frame.mcu_blocks(index);
-                let class = Token::from(component.huffman) * CLASS;
-                for y in 0..v {
-                    for x in 0..h {
-                        let block = start + y * count * h + mcu * h + x;
-                        let Some(room) = self.batch[n..].first_chunk_mut() else { return n };
-                        let prediction = &mut self.predictions[index];
-                        n += token::sequential(
-                            &self.blocks[block],
-                            self.masks[block],
-                            class,
-                            prediction,
-                            room,
-                        );
-                    }
-                }
-                start += count * h * v;
-            }
-        }
-        n
-    }
-
-    fn finish(&mut self, out: &mut Vec<u8>) -> Result<(), OutOfMemory> {
-        if !self.settled {
-            let tables = self.histogram.tables(Coverage::Counted);
-            self.settle(&tables, out)?;
-        }
-        self.writer.finish(out)
-    }
+/// Rows of MCUs that [`Encoder::mcu_row`] wants of a picture like `planes`.
+pub fn mcu_rows(planes: &Planes) -> usize {
+    planes.height().div_ceil(8 * planes.sampling().factors().1)
 }
 
 #[cfg(test)]
@@ -333,8 +246,8 @@ mod tests {
         planes
     }
 
-    fn options(quality: u8, effort: Effort) -> Options<'static> {
-        Options { quality: Quality::new(quality).unwrap(), effort, ..Options::default() }
+    fn options(quality: u8, coding: Coding) -> Options<'static> {
+        Options { quality: Quality::new(quality).unwrap(), coding, ..Options::default() }
     }
 
     /// Samples by an independent decoder: grey, or YCbCr interleaved with chroma upsampled.
@@ -348,7 +261,7 @@ mod tests {
         for sampling in SAMPLINGS {
             for (width, height) in [(1, 1), (8, 8), (17, 33), (200, 75)] {
                 let planes = picture(width, height, sampling);
-                let file = Encoder::default().encode(&planes, &options(100, Effort::Balanced)).unwrap();
+                let file = Encoder::default().encode(&planes, &options(100, Coding::Optimised)).unwrap();
                 let gray = sampling == Sampling::Gray;
                 let samples = decode(&file, if gray { ColorSpace::Luma } else { ColorSpace::YCbCr });
                 let luma = samples.iter().step_by(if gray { 1 } else { 3 });
@@ -362,7 +275,7 @@ mod tests {
     #[test]
     fn chroma_comes_back_to_within_the_quantisation_error() {
         let planes = picture(100, 60, Sampling::S444);
-        let file = Encoder::default().encode(&planes, &options(100, Effort::Fast)).unwrap();
+        let file = Encoder::default().encode(&planes, &options(100, Coding::Fixed)).unwrap();
         let samples = decode(&file, ColorSpace::YCbCr);
         for c in 1..3 {
             let got = samples.iter().skip(c).step_by(3);
@@ -376,17 +289,24 @@ mod tests {
         for sampling in SAMPLINGS {
             let planes = picture(131, 70, sampling);
             let colour = if sampling == Sampling::Gray { ColorSpace::Luma } else { ColorSpace::RGB };
-            let fixed = encoder.encode(&planes, &options(80, Effort::Fast)).unwrap();
-            let best = encoder.encode(&planes, &options(80, Effort::Balanced)).unwrap();
-            let restarts = Options { restart_interval: 3, ..options(80, Effort::Balanced) };
+            let fixed = encoder.encode(&planes, &options(80, Coding::Fixed)).unwrap();
+            let best = encoder.encode(&planes, &options(80, Coding::Optimised)).unwrap();
+            let restarts = Options { restart_interval: 3, ..options(80, Coding::Optimised) };
             let restarts = encoder.encode(&planes, &restarts).unwrap();
+            let progressive = encoder.encode(&planes, &options(80, Coding::Progressive)).unwrap();
+            let restarts_too = Options { restart_interval: 5, ..options(80, Coding::Progressive) };
+            let restarts_too = encoder.encode(&planes, &restarts_too).unwrap();
             assert!(best.len() < fixed.len());
             assert!(restarts.windows(2).any(|pair| pair == [0xFF, 0xD7]));
             let picture = decode(&fixed, colour);
             assert_eq!(decode(&best, colour), picture);
             assert_eq!(decode(&restarts, colour), picture);
-            let mut second = jpeg_decoder::Decoder::new(best.as_slice());
-            assert!(second.decode().is_ok());
+            assert_eq!(decode(&progressive, colour), picture);
+            assert_eq!(decode(&restarts_too, colour), picture);
+            for file in [&best, &progressive] {
+                let mut second = jpeg_decoder::Decoder::new(file.as_slice());
+                assert!(second.decode().is_ok());
+            }
         }
     }
 
@@ -398,8 +318,8 @@ mod tests {
             state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
             *sample = if state >> 31 == 0 { 0 } else { 255 };
         }
-        for effort in [Effort::Fast, Effort::Balanced] {
-            let file = Encoder::default().encode(&planes, &options(100, effort)).unwrap();
+        for coding in [Coding::Fixed, Coding::Optimised, Coding::Progressive] {
+            let file = Encoder::default().encode(&planes, &options(100, coding)).unwrap();
             let samples = decode(&file, ColorSpace::Luma);
             assert!(samples.iter().zip(planes.planes()[0].samples()).all(|(a, b)| a.abs_diff(*b) <= 3));
         }
@@ -409,11 +329,11 @@ mod tests {
     fn an_encoder_is_as_good_as_new_for_the_next_picture() {
         let mut used = Encoder::default();
         let planes = picture(90, 50, Sampling::S420);
-        used.encode(&picture(33, 70, Sampling::S444), &options(95, Effort::Fast)).unwrap();
-        used.encode(&picture(40, 40, Sampling::Gray), &options(30, Effort::Balanced)).unwrap();
-        for effort in [Effort::Fast, Effort::Balanced] {
-            let fresh = Encoder::default().encode(&planes, &options(85, effort)).unwrap();
-            assert_eq!(used.encode(&planes, &options(85, effort)).unwrap(), fresh);
+        used.encode(&picture(33, 70, Sampling::S444), &options(95, Coding::Fixed)).unwrap();
+        used.encode(&picture(40, 40, Sampling::Gray), &options(30, Coding::Optimised)).unwrap();
+        for coding in [Coding::Fixed, Coding::Optimised, Coding::Progressive] {
+            let fresh = Encoder::default().encode(&planes, &options(85, coding)).unwrap();
+            assert_eq!(used.encode(&planes, &options(85, coding)).unwrap(), fresh);
         }
     }
 }

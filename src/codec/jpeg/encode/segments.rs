@@ -6,6 +6,13 @@ use crate::codec::jpeg::huffman::HuffmanSpec;
 use crate::codec::jpeg::quant::QuantTable;
 use crate::codec::jpeg::zigzag::NATURAL;
 
+/// The two kinds of file that we write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Process {
+    Sequential,
+    Progressive,
+}
+
 /// What goes along with the picture.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Segments<'a> {
@@ -51,7 +58,7 @@ pub(super) fn write_start(out: &mut Vec<u8>, frame: &Frame, segments: &Segments<
 }
 
 /// Quantisation tables and the frame header.
-pub(super) fn write_frame(out: &mut Vec<u8>, frame: &Frame, tables: &[QuantTable]) {
+pub(super) fn write_frame(out: &mut Vec<u8>, frame: &Frame, tables: &[QuantTable], process: Process) {
     let deep = |table: &QuantTable| table.0.iter().any(|&step| step > 255);
     for (number, table) in (0_u8..).zip(tables) {
         if frame.components.iter().all(|component| component.quantisation != number) {
@@ -66,7 +73,11 @@ pub(super) fn write_frame(out: &mut Vec<u8>, frame: &Frame, tables: &[QuantTable
         segment(out, 0xDB, &[&[precision | number], &steps]);
     }
     let baseline = !tables.iter().any(deep);
-    let marker = if baseline { 0xC0 } else { 0xC1 };
+    let marker = match process {
+        Process::Sequential if baseline => 0xC0,
+        Process::Sequential => 0xC1,
+        Process::Progressive => 0xC2,
+    };
     let [h1, h0] = frame.height.to_be_bytes();
     let [w1, w0] = frame.width.to_be_bytes();
     let components: Vec<u8> =
@@ -127,7 +138,12 @@ pub(super) fn write_scan(out: &mut Vec<u8>, frame: &Frame, indices: &[usize], ba
     let selectors: Vec<u8> = indices
         .iter()
         .map(|&index| &frame.components[index])
-        .flat_map(|component| [component.id, component.huffman << 4 | component.huffman])
+        .flat_map(|component| {
+            // A table that the scan has no use for is number 0.
+            let dc = if band.first == 0 && band.high == 0 { component.huffman } else { 0 };
+            let ac = if band.last > 0 { component.huffman } else { 0 };
+            [component.id, dc << 4 | ac]
+        })
         .collect();
     let band = [band.first, band.last, band.high << 4 | band.low];
     segment(out, 0xDA, &[&[indices.len() as u8], &selectors, &band]);

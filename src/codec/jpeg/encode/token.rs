@@ -70,18 +70,7 @@ fn put(out: &mut [Token; PER_BLOCK], n: usize, token: Token) -> usize {
     n + 1
 }
 
-/// Writes the tokens of the DC difference `value` of table pair `class` at `n`; says where they end.
-#[inline]
-fn put_dc(out: &mut [Token; PER_BLOCK], n: usize, class: Token, value: i32) -> usize {
-    if (-DC_SPAN..DC_SPAN).contains(&value) {
-        return put(out, n, class + DC + (value + DC_SPAN) as Token);
-    }
-    let (size, bits) = magnitude(value);
-    let n = put(out, n, class + DC_SYMBOL + size as Token);
-    put(out, n, raw(bits, size))
-}
-
-/// As [`put_dc`], for an AC coefficient that is long in coming or large.
+/// Writes the tokens of an AC coefficient that is long in coming or large at `n`; says where they end.
 #[cold]
 fn put_rare(out: &mut [Token; PER_BLOCK], mut n: usize, class: Token, mut run: u32, value: i32) -> usize {
     while run >= 16 {
@@ -96,9 +85,18 @@ fn put_rare(out: &mut [Token; PER_BLOCK], mut n: usize, class: Token, mut run: u
     put(out, n, raw(bits, size))
 }
 
+/// The tokens of a DC difference.
+pub(super) fn dc(class: Token, value: i32) -> [Option<Token>; 2] {
+    if (-DC_SPAN..DC_SPAN).contains(&value) {
+        return [Some(class + DC + (value + DC_SPAN) as Token), None];
+    }
+    let (size, bits) = magnitude(value);
+    [Some(class + DC_SYMBOL + size as Token), Some(raw(bits, size))]
+}
+
 /// The token of an AC coefficient of -64 to 63 after at most 15 zeros.
 #[inline]
-fn ac(run: u32, value: i32) -> Token {
+pub(super) fn ac(run: u32, value: i32) -> Token {
     (run << 7) as Token + (value + AC_SPAN) as Token
 }
 
@@ -112,7 +110,10 @@ pub(super) fn sequential(
     prediction: &mut i16,
     out: &mut [Token; PER_BLOCK],
 ) -> usize {
-    let mut n = put_dc(out, 0, class, i32::from(block.0[0]) - i32::from(*prediction));
+    let mut n = 0;
+    for token in dc(class, i32::from(block.0[0]) - i32::from(*prediction)).into_iter().flatten() {
+        n = put(out, n, token);
+    }
     *prediction = block.0[0];
     let mut rest = mask & !1;
     let mut before = 0;

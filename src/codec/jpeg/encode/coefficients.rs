@@ -1,0 +1,107 @@
+//! `Coefficients`: a whole picture as quantised DCT coefficients, for the codings that see it more than once.
+
+use super::dct::{self, Block, Reciprocals, SCAN, nonzero};
+use super::frame::Frame;
+use crate::codec::jpeg::planes::Plane;
+use crate::codec::jpeg::quant::QuantTable;
+use crate::codec::jpeg::zigzag::NATURAL;
+use crate::limits::{OutOfMemory, try_vec};
+
+/// The quantised coefficients of every block of a picture, and the tables they were quantised with.
+#[derive(Debug, Clone)]
+pub struct Coefficients {
+    pub(super) frame: Frame,
+    pub(super) tables: Vec<QuantTable>,
+    pub(super) planes: Vec<BlockPlane>,
+}
+
+/// The blocks of one component, those that fill up MCUs included.
+#[derive(Debug, Clone, Default)]
+pub(super) struct BlockPlane {
+    pub(super) across: usize,
+    pub(super) blocks: Vec<Block>,
+    /// Bit `z` of a mask says that the coefficient which is `z`-th in zig-zag order is not zero.
+    pub(super) masks: Vec<u64>,
+}
+
+/// A coefficient that no 8-bit JPEG file can carry (T.81 F.1.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a DCT coefficient of {0} is too large for 8-bit JPEG")]
+pub struct BadCoefficient(pub i16);
+
+impl Coefficients {
+    /// All zeros: mid-grey.
+    ///
+    /// # Errors
+    /// [`OutOfMemory`] when the allocator refuses.
+    pub fn new(frame: Frame, tables: Vec<QuantTable>) -> Result<Coefficients, OutOfMemory> {
+        let planes = (0..frame.components.len())
+            .map(|index| {
+                let (across, down) = frame.padded_blocks(index);
+                let count = across * down;
+                Ok(BlockPlane { across, blocks: try_vec(count)?, masks: try_vec(count)? })
+            })
+            .collect::<Result<_, OutOfMemory>>()?;
+        Ok(Coefficients { frame, tables, planes })
+    }
+
+    /// The layout.
+    pub fn frame(&self) -> &Frame {
+        &self.frame
+    }
+
+    /// Sets block (`x`, `y`) of component `index`, its coefficients in natural (row-major) order.
+    ///
+    /// # Errors
+    /// [`BadCoefficient`] for a DC coefficient outside -1024..=1023 or another outside -1023..=1023.
+    ///
+    /// # Panics
+    /// When there is no such block: see [`Frame::padded_blocks`].
+    pub fn set(
+        &mut self,
+        index: usize,
+        x: usize,
+        y: usize,
+        natural: &[i16; 64],
+    ) -> Result<(), BadCoefficient> {
+        let [dc, ac @ ..] = natural;
+        if !(-1024..=1023).contains(dc) {
+            return Err(BadCoefficient(*dc));
+        }
+        if let Some(&bad) = ac.iter().find(|coefficient| coefficient.unsigned_abs() > 1023) {
+            return Err(BadCoefficient(bad));
+        }
+        let plane = &mut self.planes[index];
+        assert!(x < plane.across, "block {x} of {}", plane.across);
+        let at = y * plane.across + x;
+        for (place, natural_place) in SCAN.iter().zip(NATURAL) {
+            plane.blocks[at].0[usize::from(*place)] = natural[usize::from(natural_place)];
+        }
+        plane.masks[at] = nonzero(&plane.blocks[at]);
+        Ok(())
+    }
+
+    /// Transforms and quantises row `row` of the MCUs of `planes`.
+    pub(super) fn transform_row(&mut self, planes: &[Plane], row: usize, reciprocals: &[Reciprocals; 2]) {
+        for (index, (plane, blocks)) in planes.iter().zip(&mut self.planes).enumerate() {
+            let (_, v) = self.frame.mcu_blocks(index);
+            let table = usize::from(self.frame.components[index].quantisation);
+            for y in row * v..(row + 1) * v {
+                let range = y * blocks.across..(y + 1) * blocks.across;
+                dct::forward(
+                    &plane.samples()[y * 8 * plane.stride()..],
+                    plane.stride(),
+                    &reciprocals[table],
+                    &mut blocks.blocks[range.clone()],
+                    &mut blocks.masks[range],
+                );
+            }
+        }
+    }
+
+    /// Bytes that the coefficients of `frame` take.
+    pub fn estimate(frame: &Frame) -> u64 {
+        let blocks = (0..frame.components.len()).map(|index| frame.padded_blocks(index));
+        blocks.map(|(x, y)| (x * y * (size_of::<Block>() + size_of::<u64>())) as u64).sum()
+    }
+}

@@ -1,0 +1,258 @@
+//! Sequential coding (T.81 Annex F): one scan of all components.
+
+use super::bits::BitWriter;
+use super::coefficients::Coefficients;
+use super::dct::{self, Block, Reciprocals};
+use super::frame::Frame;
+use super::huffman::{CodeBook, Coverage, Histogram};
+use super::segments::{self, Band};
+use super::tables::{STANDARD, TablePair};
+use super::token::{self, CLASS, PER_BLOCK, RESTART, Token};
+use crate::codec::jpeg::planes::{Plane, Sampling};
+use crate::limits::OutOfMemory;
+
+/// MCUs that are transformed before they become tokens: their blocks fit the first-level cache.
+const MCUS_AT_A_TIME: usize = 8;
+
+/// Tokens that wait for the end of the picture at most. A picture with more takes its tables from the
+/// statistics of these.
+const MOST_TOKENS: usize = 4 << 20;
+
+/// Which Huffman tables a sequential file has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Tables {
+    /// Those of Annex K: every row of MCUs leaves at once.
+    Standard,
+    /// The best for this picture: tokens wait for its end.
+    Optimised,
+}
+
+/// The one scan of a sequential file.
+#[derive(Debug)]
+pub(super) struct Sequential {
+    frame: Frame,
+    reciprocals: [Reciprocals; 2],
+    predictions: [i16; 4],
+    restart_interval: usize,
+    /// MCUs until the next restart marker.
+    until_restart: usize,
+    blocks: Vec<Block>,
+    masks: Vec<u64>,
+    batch: Vec<Token>,
+    /// Tokens that wait for tables.
+    tokens: Vec<Token>,
+    histogram: Histogram,
+    /// Whether the tables are in the file and `book` has them.
+    settled: bool,
+    book: CodeBook,
+    /// Whether `book` has the tables of Annex K.
+    book_is_standard: bool,
+    writer: BitWriter,
+}
+
+impl Default for Sequential {
+    fn default() -> Self {
+        Sequential {
+            frame: Frame::of(1, 1, Sampling::Gray),
+            reciprocals: [Reciprocals::sixteenths(), Reciprocals::sixteenths()],
+            predictions: [0; 4],
+            restart_interval: 0,
+            until_restart: 0,
+            blocks: Vec::new(),
+            masks: Vec::new(),
+            batch: Vec::new(),
+            tokens: Vec::new(),
+            histogram: Histogram::default(),
+            settled: false,
+            book: CodeBook::default(),
+            book_is_standard: false,
+            writer: BitWriter::default(),
+        }
+    }
+}
+
+impl Sequential {
+    /// Begins the scan of a picture laid out as `frame`.
+    pub(super) fn start(
+        &mut self,
+        frame: Frame,
+        reciprocals: [Reciprocals; 2],
+        tables: Tables,
+        restart_interval: u16,
+        out: &mut Vec<u8>,
+    ) -> Result<(), OutOfMemory> {
+        let mcu: usize = (0..frame.components.len()).map(|c| frame.mcu_blocks(c)).map(|(h, v)| h * v).sum();
+        let blocks = mcu * MCUS_AT_A_TIME;
+        self.blocks.resize(blocks, Block::default());
+        self.masks.resize(blocks, 0);
+        self.batch.resize(blocks * PER_BLOCK + MCUS_AT_A_TIME + PER_BLOCK, 0);
+        self.frame = frame;
+        self.reciprocals = reciprocals;
+        self.predictions = [0; 4];
+        self.restart_interval = restart_interval.into();
+        self.until_restart = self.restart_interval;
+        self.tokens.clear();
+        self.settled = false;
+        self.writer.reset();
+        match tables {
+            Tables::Standard => self.settle(&STANDARD, out),
+            Tables::Optimised => {
+                self.histogram.clear();
+                Ok(())
+            }
+        }
+    }
+
+    /// Writes `tables` and the header of the scan; from here on tokens need not wait.
+    fn settle(&mut self, tables: &[TablePair; 2], out: &mut Vec<u8>) -> Result<(), OutOfMemory> {
+        let standard = std::ptr::eq(tables, &*STANDARD);
+        if !(standard && self.book_is_standard) {
+            self.book.set(tables);
+            self.book_is_standard = standard;
+        }
+        segments::write_huffman_pairs(out, &self.frame, tables);
+        let all: Vec<usize> = (0..self.frame.components.len()).collect();
+        segments::write_scan(out, &self.frame, &all, Band::ALL);
+        self.settled = true;
+        self.writer.write(&self.tokens, &self.book, out)?;
+        self.tokens.clear();
+        Ok(())
+    }
+
+    /// Codes row `row` of the MCUs of `planes`.
+    pub(super) fn mcu_row(
+        &mut self,
+        planes: &[Plane],
+        row: usize,
+        out: &mut Vec<u8>,
+    ) -> Result<(), OutOfMemory> {
+        self.row(out, |coder, first, count| coder.transform(planes, row, first, count))
+    }
+
+    /// Codes row `row` of the MCUs of `coefficients`.
+    pub(super) fn coefficient_row(
+        &mut self,
+        coefficients: &Coefficients,
+        row: usize,
+        out: &mut Vec<u8>,
+    ) -> Result<(), OutOfMemory> {
+        self.row(out, |coder, first, count| coder.fetch(coefficients, row, first, count))
+    }
+
+    /// Codes a row of MCUs, whose blocks `fill` provides a few MCUs at a time.
+    fn row(
+        &mut self,
+        out: &mut Vec<u8>,
+        fill: impl Fn(&mut Sequential, usize, usize),
+    ) -> Result<(), OutOfMemory> {
+        let across = self.frame.mcus().0;
+        for first in (0..across).step_by(MCUS_AT_A_TIME) {
+            let count = MCUS_AT_A_TIME.min(across - first);
+            fill(self, first, count);
+            let tokens = self.tokenise(count);
+            let tokens = &self.batch[..tokens];
+            if self.settled {
+                self.writer.write(tokens, &self.book, out)?;
+            } else {
+                self.histogram.count(tokens);
+                self.tokens
+                    .try_reserve(tokens.len())
+                    .map_err(|_| OutOfMemory { bytes: size_of_val(tokens) as u64 })?;
+                self.tokens.extend_from_slice(tokens);
+            }
+        }
+        if !self.settled && self.tokens.len() > MOST_TOKENS {
+            let tables = self.histogram.tables(Coverage::All);
+            self.settle(&tables, out)?;
+        }
+        Ok(())
+    }
+
+    /// Copies the blocks of `count` MCUs, in the order of [`Sequential::transform`].
+    fn fetch(&mut self, coefficients: &Coefficients, row: usize, first: usize, count: usize) {
+        let mut done = 0;
+        for (index, plane) in coefficients.planes.iter().enumerate() {
+            let (h, v) = self.frame.mcu_blocks(index);
+            for y in 0..v {
+                let from = (row * v + y) * plane.across + first * h;
+                let len = count * h;
+                self.blocks[done..done + len].copy_from_slice(&plane.blocks[from..from + len]);
+                self.masks[done..done + len].copy_from_slice(&plane.masks[from..from + len]);
+                done += len;
+            }
+        }
+    }
+
+    /// Transforms `count` MCUs: the blocks of each component, a row of blocks after the other.
+    fn transform(&mut self, planes: &[Plane], row: usize, first: usize, count: usize) {
+        let mut done = 0;
+        for (index, plane) in planes.iter().enumerate() {
+            let (h, v) = self.frame.mcu_blocks(index);
+            let table = usize::from(self.frame.components[index].quantisation);
+            for y in 0..v {
+                let start = (row * v + y) * 8 * plane.stride() + first * h * 8;
+                let blocks = done..done + count * h;
+                dct::forward(
+                    &plane.samples()[start..],
+                    plane.stride(),
+                    &self.reciprocals[table],
+                    &mut self.blocks[blocks.clone()],
+                    &mut self.masks[blocks],
+                );
+                done += count * h;
+            }
+        }
+    }
+
+    /// Makes tokens of `count` MCUs of transformed blocks, in the order of the scan; says how many.
+    fn tokenise(&mut self, count: usize) -> usize {
+        let mut n = 0;
+        for mcu in 0..count {
+            if self.restart_interval > 0 {
+                if self.until_restart == 0 {
+                    self.batch[n] = RESTART;
+                    n += 1;
+                    self.predictions = [0; 4];
+                    self.until_restart = self.restart_interval;
+                }
+                self.until_restart -= 1;
+            }
+            let mut start = 0;
+            for (index, component) in self.frame.components.iter().enumerate() {
+                let (h, v) = self.frame.mcu_blocks(index);
+                let class = Token::from(component.huffman) * CLASS;
+                for y in 0..v {
+                    for x in 0..h {
+                        let block = start + y * count * h + mcu * h + x;
+                        let Some(room) = self.batch[n..].first_chunk_mut() else { return n };
+                        let prediction = &mut self.predictions[index];
+                        n += token::sequential(
+                            &self.blocks[block],
+                            self.masks[block],
+                            class,
+                            prediction,
+                            room,
+                        );
+                    }
+                }
+                start += count * h * v;
+            }
+        }
+        n
+    }
+
+    /// Ends the scan.
+    pub(super) fn finish(&mut self, out: &mut Vec<u8>) -> Result<(), OutOfMemory> {
+        if !self.settled {
+            let tables = self.histogram.tables(Coverage::Counted);
+            self.settle(&tables, out)?;
+        }
+        self.writer.finish(out)
+    }
+
+    /// Bytes held.
+    pub(super) fn bytes(&self) -> usize {
+        (self.tokens.capacity() + self.batch.capacity()) * size_of::<Token>()
+            + self.blocks.capacity() * size_of::<Block>()
+    }
+}

@@ -1,6 +1,7 @@
 //! `Planes`: a picture as JPEG stores it: luma and, at its own resolution, chroma. 8 bits a sample.
 
 use crate::limits::{OutOfMemory, try_vec};
+use std::ops::Range;
 
 /// Which planes there are, and how much smaller the chroma planes are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -54,6 +55,13 @@ impl Plane {
     /// The memory of a plane is a whole number of squares of this many samples.
     pub const PAD: usize = 16;
 
+    /// A plane of `width` x `height` with undefined samples.
+    pub(super) fn new(width: usize, height: usize) -> Result<Plane, OutOfMemory> {
+        let mut plane = Plane::default();
+        plane.reset(width, height)?;
+        Ok(plane)
+    }
+
     /// Makes this a plane of `width` x `height` with undefined samples, in the memory it has if that is enough.
     fn reset(&mut self, width: usize, height: usize) -> Result<(), OutOfMemory> {
         let stride = width.next_multiple_of(Plane::PAD);
@@ -97,16 +105,20 @@ impl Plane {
         self.samples.chunks_exact(self.stride).take(self.height).map(|row| &row[..self.width])
     }
 
-    /// Repeats the last column and row into the margin, for the rows from `from` on.
-    pub fn extend_edges(&mut self, from: usize) {
+    /// Repeats the last column of `rows` into the margin, and after the last row that one below it.
+    pub fn extend_edges(&mut self, rows: Range<usize>) {
         let (width, height, stride) = (self.width, self.height, self.stride);
-        for row in self.samples_mut().chunks_exact_mut(stride).take(height).skip(from) {
-            let last = row[width - 1];
-            row[width..].fill(last);
+        if width < stride {
+            for row in self.samples[rows.start * stride..rows.end * stride].chunks_exact_mut(stride) {
+                let last = row[width - 1];
+                row[width..].fill(last);
+            }
         }
-        let last = (height - 1) * stride;
-        for row in height..height.next_multiple_of(Plane::PAD) {
-            self.samples.copy_within(last..last + stride, row * stride);
+        if rows.end == height {
+            let last = (height - 1) * stride;
+            for row in height..height.next_multiple_of(Plane::PAD) {
+                self.samples.copy_within(last..last + stride, row * stride);
+            }
         }
     }
 
@@ -219,7 +231,7 @@ mod tests {
         let plane = &mut planes.planes_mut()[0];
         plane.samples_mut()[..3].copy_from_slice(&[1, 2, 3]);
         plane.samples_mut()[16..19].copy_from_slice(&[4, 5, 6]);
-        plane.extend_edges(0);
+        plane.extend_edges(0..2);
         assert_eq!(plane.samples()[..16], [1, 2, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3]);
         assert_eq!(plane.samples()[15 * 16..], [4, 5, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6]);
     }

@@ -21,7 +21,7 @@ pub use coefficients::{BadCoefficient, Coefficients};
 pub use frame::{ColourMark, Component, Frame};
 pub use segments::Segments;
 
-use super::planes::Planes;
+use super::planes::{Planes, Sampling};
 use super::quant::QuantTable;
 use crate::limits::OutOfMemory;
 use crate::spec::{Effort, Quality, Spec};
@@ -215,6 +215,21 @@ impl Encoder {
     }
 }
 
+/// Bytes that encoding a picture may hold at once, the planes and the file included.
+pub fn estimate(width: usize, height: usize, sampling: Sampling, coding: Coding) -> u64 {
+    let frame = Frame::of(width.min(Planes::MAX_SIDE) as u16, height.min(Planes::MAX_SIDE) as u16, sampling);
+    let samples: usize = (0..sampling.planes())
+        .map(|index| sampling.plane_size(index, width, height))
+        .map(|(width, height)| width.next_multiple_of(16) * height.next_multiple_of(16))
+        .sum();
+    let waiting = match coding {
+        Coding::Fixed => 0,
+        Coding::Optimised => sequential::most_waiting(samples),
+        Coding::Progressive => Coefficients::estimate(&frame) + 2 * samples as u64,
+    };
+    2 * samples as u64 + waiting + (1 << 20)
+}
+
 /// Rows of MCUs that [`Encoder::mcu_row`] wants of a picture like `planes`.
 pub fn mcu_rows(planes: &Planes) -> usize {
     planes.height().div_ceil(8 * planes.sampling().factors().1)
@@ -222,7 +237,6 @@ pub fn mcu_rows(planes: &Planes) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::super::planes::Sampling;
     use super::*;
     use zune_core::bytestream::ZCursor;
     use zune_core::colorspace::ColorSpace;
@@ -241,7 +255,7 @@ mod tests {
                 let texture = (((i * 2_654_435_761) >> 7) & 15) as f64;
                 *sample = (120.0 + wave + texture) as u8;
             }
-            plane.extend_edges(0);
+            plane.extend_edges(0..plane.height());
         }
         planes
     }

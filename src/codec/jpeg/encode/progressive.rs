@@ -68,17 +68,6 @@ impl Progressive {
         Ok(())
     }
 
-    /// Bytes that `scan` takes in the file, its tables included, to within stuffing.
-    pub(super) fn cost(&mut self, coefficients: &Coefficients, scan: &Scan) -> Result<usize, OutOfMemory> {
-        let tables = self.tokenise(coefficients, scan, 0)?;
-        self.book.set(&tables);
-        let bits: u64 = self.tokens.iter().map(|&token| u64::from(self.book.bits(token).1)).sum();
-        let mut head = Vec::new();
-        write_tables(&mut head, &coefficients.frame, scan, &tables);
-        segments::write_scan(&mut head, &coefficients.frame, &scan.components, scan.band);
-        Ok(head.len() + bits.div_ceil(8) as usize)
-    }
-
     /// Fills `self.tokens` with those of `scan`; gives the best tables for them.
     fn tokenise(
         &mut self,
@@ -234,19 +223,20 @@ impl AcCoder<'_> {
 
     /// Writes the run of ended blocks and the corrections that belong to it.
     fn flush(&mut self) {
-        if self.blocks_ended > 0 {
-            let size = self.blocks_ended.ilog2();
-            self.tokens.push(self.class + (size << 7) as Token + END_OF_BLOCK);
-            let bits = self.blocks_ended - (1 << size);
-            // Up to 14 bits, of which a raw token takes 11.
-            if size > 11 {
-                self.tokens.push(raw(bits >> 11, size - 11));
-            }
-            if size > 0 {
-                self.tokens.push(raw(bits & 0x7FF, size.min(11)));
-            }
-            self.blocks_ended = 0;
+        if self.blocks_ended == 0 {
+            return;
         }
+        let size = self.blocks_ended.ilog2();
+        self.tokens.push(self.class + (size << 7) as Token + END_OF_BLOCK);
+        let bits = self.blocks_ended - (1 << size);
+        // Up to 14 bits, of which a raw token takes 11.
+        if size > 11 {
+            self.tokens.push(raw(bits >> 11, size - 11));
+        }
+        if size > 0 {
+            self.tokens.push(raw(bits & 0x7FF, size.min(11)));
+        }
+        self.blocks_ended = 0;
         let corrections = std::mem::take(&mut self.corrections);
         self.put_bits(&corrections);
         self.corrections = corrections;

@@ -18,6 +18,11 @@ const MCUS_AT_A_TIME: usize = 8;
 /// statistics of these.
 const MOST_TOKENS: usize = 4 << 20;
 
+/// Bytes of tokens that wait for the end of a picture of so many samples, at most.
+pub(super) fn most_waiting(samples: usize) -> u64 {
+    ((2 * samples).min(2 * MOST_TOKENS) * size_of::<Token>()) as u64
+}
+
 /// Which Huffman tables a sequential file has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Tables {

@@ -1,0 +1,115 @@
+//! The plan of a resize: at which scale each component is decoded, and how its samples become those of the
+//! result.
+
+use crate::codec::geometry::{Geometry, Region, Size};
+use crate::codec::jpeg::decode::Scale;
+use crate::codec::jpeg::header::{Component, FrameHeader};
+use crate::codec::jpeg::planes::Sampling;
+use crate::codec::jpeg::resample::Axis;
+use crate::spec::{Kernel, Speed};
+
+/// The least ratio by which the resampler shrinks what was decoded at a reduced scale. From 1.4 on the result
+/// cannot be told from one of a full decode (52 dB before encoding); at 1.0 it is a little softer.
+fn least_ratio(speed: Speed) -> f64 {
+    match speed {
+        Speed::Normal => 1.4,
+        Speed::Fast => 1.0,
+    }
+}
+
+/// How one component goes from the file to the result.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Route {
+    /// The scale of the decoder.
+    pub(super) scale: Scale,
+    /// From decoded columns to those of the result, before it is turned.
+    pub(super) x: Axis,
+    /// From decoded rows to those of the result, before it is turned.
+    pub(super) y: Axis,
+}
+
+/// One axis of one component at full scale: the part that is used, in its samples, and how many there are.
+#[derive(Debug, Clone, Copy)]
+struct Span {
+    /// Samples of the whole picture, perhaps with a fraction.
+    whole: f64,
+    origin: f64,
+    extent: f64,
+    output: usize,
+}
+
+impl Span {
+    fn at(self, scale: Scale) -> Axis {
+        let factor = scale.k() as f64 / 8.0;
+        Axis {
+            available: (self.whole * factor).ceil().max(1.0) as usize,
+            origin: self.origin * factor,
+            extent: self.extent * factor,
+            output: self.output,
+        }
+    }
+
+    fn ratio(self, scale: Scale) -> f64 {
+        self.at(scale).extent / self.output as f64
+    }
+}
+
+/// The route of component `component` of `frame` to plane `plane` of a result with the given `sampling`.
+///
+/// The result is laid out as the file is: `geometry` still has to turn it.
+pub(super) fn route(
+    frame: &FrameHeader,
+    component: &Component,
+    plane: usize,
+    geometry: &Geometry,
+    sampling: Sampling,
+    kernel: Kernel,
+    speed: Speed,
+) -> Route {
+    let turn = geometry.orientation;
+    let stored = Size { width: frame.width.into(), height: frame.height.into() };
+    let region = turn.stored_region(geometry.region, turn.turned(stored));
+    let Region { x, y, width, height } = widened(region, geometry, plane, sampling);
+    let (h, v) = sampling.plane_size(plane, geometry.width as usize, geometry.height as usize);
+    let (columns, rows) = if turn.transpose { (v, h) } else { (h, v) };
+
+    let span = |pixels: u16, factor: u8, most: u8, start: f64, len: f64, output: usize| {
+        let density = f64::from(factor) / f64::from(most);
+        Span { whole: f64::from(pixels) * density, origin: start * density, extent: len * density, output }
+    };
+    let across = span(frame.width, component.h, frame.h_max(), x, width, columns);
+    let down = span(frame.height, component.v, frame.v_max(), y, height, rows);
+
+    // Whoever asks for the nearest pixel wants a pixel of the source.
+    let reduced = (kernel != Kernel::Nearest)
+        .then(|| {
+            let least = least_ratio(speed) * (1.0 - 1e-9);
+            Scale::ALL.into_iter().find(|&k| across.ratio(k).min(down.ratio(k)) >= least)
+        })
+        .flatten();
+    let scale = reduced.unwrap_or(Scale::FULL);
+    Route { scale, x: across.at(scale), y: down.at(scale) }
+}
+
+/// `region` with what the last chroma column and row stand for beyond it when a side of the result is odd.
+fn widened(region: Region, geometry: &Geometry, plane: usize, sampling: Sampling) -> Region {
+    let turn = geometry.orientation;
+    let (width, height) = (geometry.width as usize, geometry.height as usize);
+    let (columns, rows) = sampling.plane_size(plane, width, height);
+    let (h, v) = if plane == 0 { (1, 1) } else { sampling.factors() };
+    let extra_x = (columns * h) as f64 / width as f64 - 1.0;
+    let extra_y = (rows * v) as f64 / height as f64 - 1.0;
+    // Of the upright result it is the right and bottom edge; a mirror puts that first.
+    let ((extra_x, first_x), (extra_y, first_y)) = if turn.transpose {
+        ((extra_y, turn.mirror_y), (extra_x, turn.mirror_x))
+    } else {
+        ((extra_x, turn.mirror_x), (extra_y, turn.mirror_y))
+    };
+    let (more_x, more_y) = (region.width * extra_x, region.height * extra_y);
+    Region {
+        x: region.x - if first_x { more_x } else { 0.0 },
+        y: region.y - if first_y { more_y } else { 0.0 },
+        width: region.width + more_x,
+        height: region.height + more_y,
+    }
+}

@@ -77,7 +77,7 @@ pub(super) fn decode(
         Format::Jpeg => jpeg::decode(input, probe, tolerance, limits),
         Format::Png => png::decode(input, probe, tolerance, limits, frames),
         Format::WebP => webp::decode(input, probe, limits, frames),
-        Format::Tiff => tiff::decode(input, probe, limits),
+        Format::Tiff => tiff::decode(input, probe, tolerance, limits),
         _ => simple::decode(input, probe, limits),
     }
 }

@@ -38,7 +38,7 @@ fn write<C: ColorType<Inner = u8>>(
         TiffEncoder::new(&mut file)?.with_compression(compression).with_predictor(Predictor::Horizontal);
     let mut image = encoder.new_image::<C>(pixels.width(), pixels.height())?;
     if pixels.channels().has_alpha() {
-        image.extra_samples(&[ExtraSamples::UnassociatedAlpha])?;
+        image.encoder().write_tag(Tag::ExtraSamples, &[ExtraSamples::UnassociatedAlpha.to_u16()][..])?;
     }
     if let Some(icc) = &metadata.icc {
         image.encoder().write_tag(Tag::IccProfile, &icc[..])?;

@@ -1,15 +1,23 @@
 //! Where a picture has the most to look at: edges, strong colours and skin, summed over the window that
 //! `cover` keeps (after smartcrop.js and libvips' attention crop).
 
+use super::geometry::{Region, Size};
 use crate::pixels::{Channels, Pixels};
 
 /// Longest side of the thumbnail that is judged, in pixels.
-pub(super) const THUMBNAIL: u32 = 128;
+const THUMBNAIL: f64 = 128.0;
 
 /// How much each kind of interest counts.
 const EDGES: u32 = 2;
 const SKIN: u32 = 3;
 const SATURATION: u32 = 1;
+
+/// The size of the thumbnail on which `region` is judged.
+pub(super) fn thumbnail(region: Region) -> Size {
+    let factor = (THUMBNAIL / region.width.max(region.height)).min(1.0);
+    let side = |side: f64| (side * factor).round().max(1.0) as u32;
+    Size { width: side(region.width), height: side(region.height) }
+}
 
 /// The middle of the most interesting window of `thumbnail`, as fractions of its sides. The window has the
 /// given fractions of them. Among equals the one nearest to the middle of the picture wins.

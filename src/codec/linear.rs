@@ -37,6 +37,11 @@ fn light(encoded: f64) -> f64 {
     square * root
 }
 
+/// The sRGB sample of a 16-bit linear level.
+pub(super) fn encoded(level: u16) -> u8 {
+    TABLES.encoded[usize::from(level)]
+}
+
 /// Native-endian 16-bit linear samples of 8-bit ones; alpha is only widened.
 pub(super) fn decode(samples: &[u8], channels: Channels, wide: &mut [u8]) {
     let linear = &TABLES.linear;

@@ -12,7 +12,7 @@ use super::outcome::{Encoded, SourceInfo, StageTimes, Warning, Warnings};
 use super::place;
 use super::probe::{Probe, probe};
 use super::rate::{self, Chosen};
-use super::resize::{Light, resize};
+use super::resize::{Light, Premultiplied};
 use super::scratch::Scratch;
 use crate::format::Format;
 use crate::limits::Limits;
@@ -60,8 +60,7 @@ pub fn process(
         decode::decode(input, &probe, tolerance, limits, &mut scratch.frames)?;
     let decoded = Instant::now();
 
-    let geometry = focused(geometry, &pixels, &probe, spec, limits, scratch)?;
-    let pixels = arranged(pixels, &probe, &geometry, spec, scratch)?;
+    let (pixels, geometry) = arranged(pixels, &probe, geometry, spec, limits, scratch)?;
     let pixels = coloured(pixels, &metadata, spec, &mut warnings);
     let pixels = placed(pixels, &geometry, spec)?;
     let pixels =
@@ -156,10 +155,36 @@ fn source_info(probe: &Probe) -> SourceInfo {
     SourceInfo { format: probe.format, width, height }
 }
 
-/// The plan again, with `gravity=smart` settled by what the pixels show.
+/// The stored pixels resampled to the size of the plan, not yet turned; and the plan, in which
+/// `gravity=smart` is settled.
+fn arranged(
+    pixels: Pixels,
+    probe: &Probe,
+    geometry: Geometry,
+    spec: &Spec,
+    limits: &Limits,
+    scratch: &mut Scratch,
+) -> Result<(Pixels, Geometry), CodecError> {
+    if geometry.keeps_all(probe.stored) {
+        return Ok((pixels, geometry));
+    }
+    let source = Premultiplied::new(pixels, if spec.linear { Light::Linear } else { Light::Encoded })?;
+    let geometry = match spec.gravity {
+        Gravity::Smart => focused(geometry, &source, probe, spec, limits, scratch)?,
+        _ => geometry,
+    };
+    let region =
+        geometry.orientation.stored_region(geometry.region, geometry.orientation.turned(probe.stored));
+    let size = geometry.orientation.turned(Size { width: geometry.width, height: geometry.height });
+    let resized = source.resize(region, size, spec.kernel, &mut scratch.resizer)?;
+    scratch.frames.give(source.into_data());
+    Ok((resized, geometry))
+}
+
+/// The plan again, with the window where the pixels show most.
 fn focused(
     geometry: Geometry,
-    pixels: &Pixels,
+    source: &Premultiplied,
     probe: &Probe,
     spec: &Spec,
     limits: &Limits,
@@ -167,39 +192,17 @@ fn focused(
 ) -> Result<Geometry, CodecError> {
     let upright = geometry.orientation.turned(probe.stored);
     let base = Region::of(spec.crop, upright);
-    if spec.gravity != Gravity::Smart || geometry.region == base {
+    if geometry.region == base {
         return Ok(geometry);
     }
-    let factor = (f64::from(attention::THUMBNAIL) / base.width.max(base.height)).min(1.0);
-    let side = |side: f64| (side * factor).round().max(1.0) as u32;
-    let size = geometry.orientation.turned(Size { width: side(base.width), height: side(base.height) });
+    let size = geometry.orientation.turned(attention::thumbnail(base));
     let region = geometry.orientation.stored_region(base, upright);
-    let thumbnail = resize(pixels, region, size, Kernel::Box, Light::Encoded, &mut scratch.resizer)?;
+    let thumbnail = source.resize(region, size, Kernel::Box, &mut scratch.resizer)?;
     let thumbnail = place::turned(thumbnail, geometry.orientation)?;
     let window = (geometry.region.width / base.width, geometry.region.height / base.height);
     let (x, y) = attention::focus(&thumbnail, window);
     let spec = Spec { gravity: Gravity::Focus(x, y), ..spec.clone() };
     Geometry::plan(probe.stored, probe.orientation, &spec, limits)
-}
-
-/// The stored pixels resampled to the size of the plan, not yet turned.
-fn arranged(
-    pixels: Pixels,
-    probe: &Probe,
-    geometry: &Geometry,
-    spec: &Spec,
-    scratch: &mut Scratch,
-) -> Result<Pixels, CodecError> {
-    if geometry.keeps_all(probe.stored) {
-        return Ok(pixels);
-    }
-    let region =
-        geometry.orientation.stored_region(geometry.region, geometry.orientation.turned(probe.stored));
-    let size = geometry.orientation.turned(Size { width: geometry.width, height: geometry.height });
-    let light = if spec.linear { Light::Linear } else { Light::Encoded };
-    let resized = resize(&pixels, region, size, spec.kernel, light, &mut scratch.resizer)?;
-    scratch.frames.give(pixels.into_data());
-    Ok(resized)
 }
 
 /// The pixels in sRGB, if that is asked; after the resize, when there are fewer of them.

@@ -4,11 +4,11 @@
 use super::decode::{self, Tolerance};
 use super::encode;
 use super::error::CodecError;
-use super::geometry::{Region, Size};
+use super::geometry::Size;
 use super::metadata::Metadata;
 use super::metric::Original;
 use super::probe::probe;
-use super::resize::{Light, resize};
+use super::resize::resize;
 use super::scratch::Scratch;
 use crate::format::Format;
 use crate::limits::Limits;
@@ -104,7 +104,7 @@ impl Encoder<'_> {
             // Headers do not shrink with the picture: never less than a twentieth at a time, so that it ends.
             factor *= (max_bytes as f64 / smallest as f64).sqrt().min(0.95);
             outcome = self.fit_quality(
-                &shrunk(pixels, scaled(pixels, factor), self.spec, scratch)?,
+                &resize(pixels.clone(), scaled(pixels, factor), self.spec.kernel, &mut scratch.resizer)?,
                 max_bytes,
                 least,
             )?;
@@ -182,11 +182,6 @@ fn between(too_low: u8, too_high: u8) -> Option<Quality> {
 fn scaled(pixels: &Pixels, factor: f64) -> Size {
     let side = |side: u32| ((f64::from(side) * factor) as u32).max(1);
     Size { width: side(pixels.width()), height: side(pixels.height()) }
-}
-
-fn shrunk(pixels: &Pixels, size: Size, spec: &Spec, scratch: &mut Scratch) -> Result<Pixels, CodecError> {
-    let all = Region { x: 0.0, y: 0.0, width: pixels.width().into(), height: pixels.height().into() };
-    resize(pixels, all, size, spec.kernel, Light::Encoded, &mut scratch.resizer)
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use crate::limits::try_vec;
 use crate::pixels::{Channels, Pixels};
 use crate::spec::Kernel;
 use fast_image_resize::images::{Image, ImageRef};
-use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
+use fast_image_resize::{FilterType, MulDiv, PixelType, ResizeAlg, ResizeOptions, Resizer};
 
 /// The light in which samples are averaged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,55 +19,113 @@ pub(super) enum Light {
     Linear,
 }
 
-/// Resamples `region` of `pixels` to `size`.
+/// A source whose colours have been multiplied by their alpha, in place, so that transparent pixels weigh
+/// nothing when they are averaged.
+pub(super) struct Premultiplied {
+    pixels: Pixels,
+    /// Whether there was anything to multiply.
+    transparent: bool,
+    light: Light,
+}
+
+impl Premultiplied {
+    /// Prepares `pixels` to be resampled in `light`.
+    pub(super) fn new(mut pixels: Pixels, light: Light) -> Result<Premultiplied, CodecError> {
+        let transparent = !is_opaque(&pixels);
+        if transparent && light == Light::Encoded {
+            let (width, height, kind) = (pixels.width(), pixels.height(), kind(pixels.channels()));
+            let mut image = Image::from_slice_u8(width, height, pixels.data_mut(), kind).map_err(defect)?;
+            MulDiv::default().multiply_alpha_inplace(&mut image).map_err(defect)?;
+        }
+        Ok(Premultiplied { pixels, transparent, light })
+    }
+
+    /// Resamples `region` to `size`, with straight alpha again.
+    ///
+    /// # Errors
+    /// [`CodecError::OutOfMemory`] when there is none for the result.
+    pub(super) fn resize(
+        &self,
+        region: Region,
+        size: Size,
+        kernel: Kernel,
+        resizer: &mut Resizer,
+    ) -> Result<Pixels, CodecError> {
+        let (pixels, channels) = (&self.pixels, self.pixels.channels());
+        let region = clamped(region, pixels);
+        let options = ResizeOptions::new()
+            .resize_alg(algorithm(kernel))
+            .crop(region.x, region.y, region.width, region.height)
+            .use_alpha(false);
+        let mut result = Pixels::zeroed(size.width, size.height, channels)?;
+        match self.light {
+            Light::Encoded => {
+                let kind = kind(channels);
+                let source =
+                    ImageRef::new(pixels.width(), pixels.height(), pixels.data(), kind).map_err(defect)?;
+                let mut target =
+                    Image::from_slice_u8(size.width, size.height, result.data_mut(), kind).map_err(defect)?;
+                resizer.resize(&source, &mut target, &options).map_err(defect)?;
+                if self.transparent {
+                    MulDiv::default().divide_alpha_inplace(&mut target).map_err(defect)?;
+                }
+            }
+            Light::Linear => {
+                let kind = wide_kind(channels);
+                let mut wide = try_vec(pixels.data().len() * 2)?;
+                linear::decode(pixels.data(), channels, &mut wide);
+                let mut source =
+                    Image::from_slice_u8(pixels.width(), pixels.height(), &mut wide, kind).map_err(defect)?;
+                let mut target = Image::new(size.width, size.height, kind);
+                if self.transparent {
+                    MulDiv::default().multiply_alpha_inplace(&mut source).map_err(defect)?;
+                }
+                resizer.resize(&source, &mut target, &options).map_err(defect)?;
+                if self.transparent {
+                    MulDiv::default().divide_alpha_inplace(&mut target).map_err(defect)?;
+                }
+                linear::encode(target.buffer(), channels, result.data_mut());
+            }
+        }
+        Ok(result)
+    }
+
+    /// Gives the memory of the source back.
+    pub(super) fn into_data(self) -> Vec<u8> {
+        self.pixels.into_data()
+    }
+}
+
+/// Resamples all of `pixels` to `size`, in the light as encoded.
 ///
 /// # Errors
-/// [`CodecError::OutOfMemory`] when there is none for the result.
+/// As [`Premultiplied::resize`].
 pub(super) fn resize(
-    pixels: &Pixels,
-    region: Region,
+    pixels: Pixels,
     size: Size,
     kernel: Kernel,
-    light: Light,
     resizer: &mut Resizer,
 ) -> Result<Pixels, CodecError> {
-    let region = clamped(region, pixels);
-    let options = ResizeOptions::new()
-        .resize_alg(algorithm(kernel))
-        .crop(region.x, region.y, region.width, region.height)
-        .use_alpha(!is_opaque(pixels));
-    let mut result = Pixels::zeroed(size.width, size.height, pixels.channels())?;
-    match light {
-        Light::Encoded => {
-            let kind = match pixels.channels() {
-                Channels::Gray => PixelType::U8,
-                Channels::GrayAlpha => PixelType::U8x2,
-                Channels::Rgb => PixelType::U8x3,
-                Channels::Rgba => PixelType::U8x4,
-            };
-            let source =
-                ImageRef::new(pixels.width(), pixels.height(), pixels.data(), kind).map_err(defect)?;
-            let mut target =
-                Image::from_slice_u8(size.width, size.height, result.data_mut(), kind).map_err(defect)?;
-            resizer.resize(&source, &mut target, &options).map_err(defect)?;
-        }
-        Light::Linear => {
-            let kind = match pixels.channels() {
-                Channels::Gray => PixelType::U16,
-                Channels::GrayAlpha => PixelType::U16x2,
-                Channels::Rgb => PixelType::U16x3,
-                Channels::Rgba => PixelType::U16x4,
-            };
-            let mut wide = try_vec(pixels.data().len() * 2)?;
-            linear::decode(pixels.data(), pixels.channels(), &mut wide);
-            let source =
-                Image::from_slice_u8(pixels.width(), pixels.height(), &mut wide, kind).map_err(defect)?;
-            let mut target = Image::new(size.width, size.height, kind);
-            resizer.resize(&source, &mut target, &options).map_err(defect)?;
-            linear::encode(target.buffer(), pixels.channels(), result.data_mut());
-        }
+    let all = Region::of(None, Size { width: pixels.width(), height: pixels.height() });
+    Premultiplied::new(pixels, Light::Encoded)?.resize(all, size, kernel, resizer)
+}
+
+fn kind(channels: Channels) -> PixelType {
+    match channels {
+        Channels::Gray => PixelType::U8,
+        Channels::GrayAlpha => PixelType::U8x2,
+        Channels::Rgb => PixelType::U8x3,
+        Channels::Rgba => PixelType::U8x4,
     }
-    Ok(result)
+}
+
+fn wide_kind(channels: Channels) -> PixelType {
+    match channels {
+        Channels::Gray => PixelType::U16,
+        Channels::GrayAlpha => PixelType::U16x2,
+        Channels::Rgb => PixelType::U16x3,
+        Channels::Rgba => PixelType::U16x4,
+    }
 }
 
 fn algorithm(kernel: Kernel) -> ResizeAlg {
@@ -104,8 +162,9 @@ mod tests {
     use super::*;
 
     fn resized(pixels: &Pixels, width: u32, height: u32, kernel: Kernel, light: Light) -> Pixels {
-        let all = Region { x: 0.0, y: 0.0, width: pixels.width().into(), height: pixels.height().into() };
-        resize(pixels, all, Size { width, height }, kernel, light, &mut Resizer::new()).unwrap()
+        let all = Region::of(None, Size { width: pixels.width(), height: pixels.height() });
+        let source = Premultiplied::new(pixels.clone(), light).unwrap();
+        source.resize(all, Size { width, height }, kernel, &mut Resizer::new()).unwrap()
     }
 
     const KERNELS: [Kernel; 6] = [

@@ -32,7 +32,8 @@ fn the_documented_options_are_the_ones_that_the_parser_takes() {
 fn every_picture_of_the_document_is_there() {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
     let document = std::fs::read_to_string(folder.join("options.md")).unwrap();
-    let pictures: Vec<_> = document.split("](images/").skip(1).filter_map(|rest| rest.split(')').next()).collect();
+    let pictures: Vec<_> =
+        document.split("](images/").skip(1).filter_map(|rest| rest.split(')').next()).collect();
     assert!(pictures.len() > 30, "{}", pictures.len());
     for picture in pictures {
         assert!(folder.join("images").join(picture).is_file(), "{picture}");

@@ -60,24 +60,27 @@ impl ProgressiveScan<'_> {
                     continue;
                 }
                 let bytes = self.reader.bytes();
+                // A copy, so that it stays in registers.
+                let mut state = bits;
                 for (lane, prediction) in lanes.iter().zip(&mut predictions) {
                     let Some(store) = stores.get_mut(lane.component) else { continue };
                     for row in 0..lane.v {
                         let start = (mcu_row * lane.v + row) * store.columns + mcu_column * lane.h;
                         for dc in &mut store.dc[start..start + lane.h] {
-                            bits.refill(bytes);
+                            state.refill(bytes);
                             match &lane.table {
                                 Some(table) => {
-                                    let entry = table.entry(bits.buffer, &mut self.flaws.damaged);
-                                    *prediction = prediction.wrapping_add(value(bits.buffer, entry));
-                                    bits.consume(entry);
+                                    let entry = table.entry(state.buffer, &mut self.flaws.damaged);
+                                    *prediction = prediction.wrapping_add(value(state.buffer, entry));
+                                    state.consume(entry);
                                     *dc = (*prediction << self.low) as i16;
                                 }
-                                None => *dc |= (bits.take(1) << self.low) as i16,
+                                None => *dc |= (state.take(1) << self.low) as i16,
                             }
                         }
                     }
                 }
+                bits = state;
             }
         }
         self.finish(bits);
@@ -214,6 +217,9 @@ impl Band<'_> {
         low: u8,
         damaged: &mut bool,
     ) -> usize {
+        // Copies, so that they stay in registers.
+        let state = bits;
+        let mut bits = *state;
         let mut position = self.first;
         let mut found = *mask;
         let mut empty = 0;
@@ -238,6 +244,7 @@ impl Band<'_> {
             }
         }
         *mask = found;
+        *state = bits;
         empty
     }
 
@@ -283,6 +290,9 @@ impl<K: Kernels> Refinement<'_, K> {
     /// the order of the data meet their coefficients.
     #[inline(always)]
     fn decode(&mut self, bits: &mut Bits, settled: usize, damaged: &mut bool) -> usize {
+        // A copy, so that it stays in registers.
+        let state = bits;
+        let mut bits = *state;
         let mut ahead = self.band.set;
         let mut settled = settled;
         while settled == 0 && ahead != 0 {
@@ -304,41 +314,46 @@ impl<K: Kernels> Refinement<'_, K> {
             };
             let spot = self.kernels.deposit(1 << behind, zeros);
             let passed = ahead & *self.mask & !(spot - 1);
-            self.correct(bits, passed);
+            self.correct(&mut bits, passed);
             if sign != 0 {
                 let position = spot.leading_zeros() as usize;
                 self.band.add(position, (sign << self.low) as i16, self.corner, self.mask);
             }
             ahead &= spot - 1;
         }
-        self.correct(bits, ahead & *self.mask);
+        bits.refill(self.bytes);
+        self.correct(&mut bits, ahead & *self.mask);
+        *state = bits;
         settled.saturating_sub(1)
     }
 
-    /// Reads a correction bit for each coefficient of `set`.
+    /// Reads a correction bit for each coefficient of `set`. At least 32 bits must be there.
     #[inline(always)]
     fn correct(&mut self, bits: &mut Bits, set: u64) {
         const HIGH: u64 = !0 << 32;
-        if set != 0 {
-            self.correct_half(bits, set & HIGH);
-            self.correct_half(bits, set & !HIGH);
+        if set == 0 {
+            return;
+        }
+        if set.count_ones() <= 32 {
+            self.correct_some(bits, set);
+        } else {
+            self.correct_some(bits, set & HIGH);
+            bits.refill(self.bytes);
+            self.correct_some(bits, set & !HIGH);
         }
     }
 
+    /// As [`Refinement::correct`], for at most 32 coefficients.
     #[inline(always)]
-    fn correct_half(&mut self, bits: &mut Bits, set: u64) {
-        let count = set.count_ones();
-        if count == 0 {
-            return;
-        }
-        bits.refill(self.bytes);
-        let corrections = u64::from(bits.take(count));
-        let mut grown = self.kernels.deposit(corrections, set) & self.band.corner.mask;
+    fn correct_some(&mut self, bits: &mut Bits, set: u64) {
+        let corrections = u64::from(bits.take(set.count_ones()));
+        let of_corner = &self.band.corner;
+        let mut grown = self.kernels.deposit(corrections, set) & of_corner.mask;
         while grown != 0 {
             let position = grown.leading_zeros() as usize;
             grown &= !bit(position);
-            if let Some(place) = self.corner.get_mut(usize::from(self.band.corner.place[position & 63])) {
-                *place = place.wrapping_add((place.signum()) << self.low);
+            if let Some(place) = self.corner.get_mut(usize::from(of_corner.place[position & 63])) {
+                *place = place.wrapping_add((*place >> 15 | 1) << self.low);
             }
         }
     }

@@ -9,7 +9,7 @@ use super::window::WindowBytes;
 #[derive(Debug, Default)]
 pub struct Scratch {
     pub(super) tables: TableCache,
-    pub(super) window: WindowBytes,
+    pub(super) window: Box<WindowBytes>,
     pub(super) stores: [Store; 4],
 }
 

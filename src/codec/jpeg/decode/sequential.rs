@@ -159,6 +159,9 @@ fn decode_block(
 ) -> Last {
     let (ac, place, limit) = (&*lane.ac, &lane.place, lane.limit);
     let block = &mut block.0;
+    // A copy, so that it stays in registers.
+    let state = bits;
+    let mut bits = *state;
     bits.refill(bytes);
     let entry = lane.dc.entry(bits.buffer, damaged);
     lane.prediction = lane.prediction.wrapping_add(value(bits.buffer, entry));
@@ -169,8 +172,8 @@ fn decode_block(
         // that is not in the table advance far past any limit.
         loop {
             bits.refill(bytes);
-            if take_pair(bits, ac, place, limit, block, &mut k)
-                || take_pair(bits, ac, place, limit, block, &mut k)
+            if take_pair(&mut bits, ac, place, limit, block, &mut k)
+                || take_pair(&mut bits, ac, place, limit, block, &mut k)
             {
                 break;
             }
@@ -185,8 +188,9 @@ fn decode_block(
         bits.consume(entry);
     }
     if k < 63 {
-        k = pass_over(bits, bytes, ac, k, damaged);
+        k = pass_over(&mut bits, bytes, ac, k, damaged);
     }
+    *state = bits;
     *damaged |= (64..EOB).contains(&k);
     Last(k)
 }

@@ -36,8 +36,10 @@ const fn ac_entry(code: u8, symbol: u8) -> u32 {
 pub(super) fn value(buffer: u64, entry: u32) -> i32 {
     let bits = buffer << (entry >> 8 & 63);
     let shift = entry >> 16 & 63;
-    let positive = (bits as i64 >> 63) as u64;
-    ((bits >> 1 >> shift) as i32).wrapping_sub((!positive >> 1 >> shift) as i32)
+    // A value whose highest bit is 0 is negative: the complement of its bits.
+    let negative = !(bits as i64 >> 63) as u64;
+    let magnitude = (bits ^ negative) >> 1 >> shift;
+    (magnitude as i32 ^ negative as i32).wrapping_sub(negative as i32)
 }
 
 /// What a code stands for.

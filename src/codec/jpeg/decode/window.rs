@@ -18,12 +18,11 @@ const _: () = assert!(DATA + SLACK < MASK);
 
 /// The bytes of the window: more than 2^16, so that a position masked to 16 bits is always in range.
 #[derive(Debug, Clone)]
-pub(super) struct WindowBytes(Box<[u8; MASK + 8]>);
+pub(super) struct WindowBytes([u8; MASK + 8]);
 
 impl Default for WindowBytes {
     fn default() -> Self {
-        let zeros = vec![0; MASK + 8].into_boxed_slice();
-        WindowBytes(zeros.try_into().unwrap_or_else(|_| Box::new([0; MASK + 8])))
+        WindowBytes([0; MASK + 8])
     }
 }
 

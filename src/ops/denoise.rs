@@ -9,6 +9,7 @@
 //! 441 offsets in the second-level cache.
 
 use super::border::reflect101;
+use super::vector::{Task, widest};
 use super::{OpError, lab};
 use crate::limits::{Cancel, try_vec};
 use crate::pixels::{Channels, Pixels};
@@ -28,6 +29,9 @@ const SUMS: usize = STRIP + SQUARE - 1;
 
 /// The weight of a pixel for itself: as large as the sums of a window of 255s can be in 32 bits.
 const FULL_WEIGHT: f64 = ((u32::MAX / 2) / (WINDOW * WINDOW * 255) as u32) as f64;
+
+/// Bytes of the tables of weights and cube roots.
+const TABLES: u64 = 1 << 18;
 
 /// Smallest share of [`FULL_WEIGHT`] that counts.
 const LEAST_WEIGHT: f64 = 0.001;
@@ -55,7 +59,7 @@ pub(super) fn denoise(mut pixels: Pixels, h: f32, cancel: &Cancel) -> Result<Pix
 pub(super) fn memory(width: u32, height: u32, channels: Channels) -> u64 {
     let plane = (u64::from(width) + 2 * MARGIN as u64) * (u64::from(height) + 2 * MARGIN as u64);
     let planes = if channels.colours() == 1 { 1 } else { 2 };
-    planes * plane + (size_of::<u32>() * WINDOW * WINDOW * SUMS) as u64 + (1 << 17)
+    planes * plane + (size_of::<u32>() * WINDOW * WINDOW * SUMS) as u64 + TABLES
 }
 
 fn map_colours(pixels: &mut Pixels, map: fn([u8; 3]) -> [u8; 3], cancel: &Cancel) -> Result<(), OpError> {
@@ -92,6 +96,7 @@ impl Plane {
     }
 
     /// `len` samples from (`x`, `y`) on, both counted from the corner of the margin.
+    #[inline(always)]
     fn row(&self, x: usize, y: usize, len: usize) -> &[u8] {
         &self.data[y * (self.width + 2 * MARGIN) + x..][..len]
     }
@@ -105,7 +110,7 @@ fn smooth<const PLANES: usize>(
     mut put: impl FnMut(usize, [u8; PLANES]),
 ) -> Result<(), OpError> {
     let (width, height) = (planes[0].width, planes[0].height);
-    let weights = Weights::new(h, PLANES)?;
+    let weights = Weights::new(h, PLANES);
     let mut columns: Vec<u32> = try_vec(WINDOW * WINDOW * SUMS)?;
     for left in (0..width).step_by(STRIP) {
         let strip = STRIP.min(width - left);
@@ -118,31 +123,67 @@ fn smooth<const PLANES: usize>(
         }
         for y in 0..height {
             cancel.check()?;
-            let mut totals = [0u32; STRIP];
-            let mut sums = [[0u32; STRIP]; PLANES];
-            let mut found = [0u16; STRIP];
-            for (offset, columns) in columns.chunks_exact_mut(SUMS).enumerate() {
-                let (dx, dy) = (offset % WINDOW, offset / WINDOW);
-                let pair = Pair { planes, left, strip, dx, dy };
-                let columns = &mut columns[..strip + SQUARE - 1];
-                pair.advance(y, columns);
-                weights.of_squares(columns, &mut found[..strip]);
-                for (total, &weight) in totals.iter_mut().zip(&found) {
-                    *total += u32::from(weight);
-                }
-                for (sums, plane) in sums.iter_mut().zip(planes) {
-                    // The window starts one row and column inside the margin, and a square's half further.
-                    let (x, y) = (left + dx + TEMPLATE + 1, y + dy + TEMPLATE + 1);
-                    add_weighted(&mut sums[..strip], &found[..strip], plane.row(x, y, strip));
-                }
-            }
-            for (x, &total) in totals[..strip].iter().enumerate() {
-                let mean = sums.map(|sums| ((sums[x] + total / 2) / total) as u8);
+            let mut found = Found { totals: [0; STRIP], sums: [[0; STRIP]; PLANES] };
+            widest(Row {
+                planes,
+                left,
+                strip,
+                y,
+                weights: &weights,
+                columns: &mut columns,
+                found: &mut found,
+            });
+            for (x, &total) in found.totals[..strip].iter().enumerate() {
+                let mean = found.sums.map(|sums| ((sums[x] + total / 2) / total) as u8);
                 put(y * width + left + x, mean);
             }
         }
     }
     Ok(())
+}
+
+/// The work on one row of a strip.
+struct Row<'a, const PLANES: usize> {
+    planes: &'a [Plane; PLANES],
+    left: usize,
+    strip: usize,
+    y: usize,
+    weights: &'a Weights,
+    /// The column sums of each offset, about the row above; moved down to this one.
+    columns: &'a mut [u32],
+    found: &'a mut Found<PLANES>,
+}
+
+/// Sums of weights, and of samples by their weights, over the window of each pixel.
+#[derive(Debug, Clone, PartialEq)]
+struct Found<const PLANES: usize> {
+    totals: [u32; STRIP],
+    sums: [[u32; STRIP]; PLANES],
+}
+
+impl<const PLANES: usize> Task for Row<'_, PLANES> {
+    #[inline(always)]
+    fn run(self) {
+        let Row { planes, left, strip, y, weights, columns, found } = self;
+        let mut of_squares = [0u16; STRIP];
+        let of_squares = &mut of_squares[..strip];
+        for (offset, columns) in columns.chunks_exact_mut(SUMS).enumerate() {
+            let (dx, dy) = (offset % WINDOW, offset / WINDOW);
+            let columns = &mut columns[..strip + SQUARE - 1];
+            Pair { planes, left, strip, dx, dy }.advance(y, columns);
+            weights.of_squares(columns, of_squares);
+            for (total, &weight) in found.totals.iter_mut().zip(&*of_squares) {
+                *total += u32::from(weight);
+            }
+            for (sums, plane) in found.sums.iter_mut().zip(planes) {
+                // The window starts one row and column inside the margin, and a square's half further.
+                let samples = plane.row(left + dx + TEMPLATE + 1, y + dy + TEMPLATE + 1, strip);
+                for ((sum, &weight), &sample) in sums.iter_mut().zip(&*of_squares).zip(samples) {
+                    *sum += u32::from(weight) * u32::from(u16::from(sample));
+                }
+            }
+        }
+    }
 }
 
 /// A strip and the same strip moved by an offset of the window, 0 to 20 each way.
@@ -156,6 +197,7 @@ struct Pair<'a, const PLANES: usize> {
 
 impl<const PLANES: usize> Pair<'_, PLANES> {
     /// Row `y` of both, `y` counted from the topmost row that a square of the first row has just left.
+    #[inline(always)]
     fn rows<'a>(&self, plane: &'a Plane, y: usize) -> (&'a [u8], &'a [u8]) {
         let len = self.strip + SQUARE - 1;
         let fixed = plane.row(self.left + SEARCH + 1, y + SEARCH, len);
@@ -174,6 +216,7 @@ impl<const PLANES: usize> Pair<'_, PLANES> {
     }
 
     /// Moves the sums from the squares about row `y - 1` to those about row `y`.
+    #[inline(always)]
     fn advance(&self, y: usize, columns: &mut [u32]) {
         for plane in self.planes {
             let (old_fixed, old_moved) = self.rows(plane, y);
@@ -187,51 +230,48 @@ impl<const PLANES: usize> Pair<'_, PLANES> {
     }
 }
 
+#[inline(always)]
 fn squared_difference(a: u8, b: u8) -> u32 {
     let difference = u16::from(a.abs_diff(b));
     u32::from(difference * difference)
 }
 
-fn add_weighted(sums: &mut [u32], weights: &[u16], samples: &[u8]) {
-    for ((sum, &weight), &sample) in sums.iter_mut().zip(weights).zip(samples) {
-        *sum += u32::from(weight) * u32::from(u16::from(sample));
-    }
-}
-
 /// The weight of a pixel by the distance of its square, in steps of a power of two.
 struct Weights {
-    table: Vec<u16>,
+    table: Box<[u16; STEPS]>,
+    /// The first step whose weight is zero, as are all beyond.
+    end: u16,
     shift: u32,
 }
 
+/// Steps of distance: 7 * 7 * 255² times the planes, shifted, is less.
+const STEPS: usize = 1 << 16;
+
 impl Weights {
     /// `exp(-d / (h² planes))` with d the mean square difference of two squares.
-    fn new(h: f64, planes: usize) -> Result<Weights, OpError> {
+    fn new(h: f64, planes: usize) -> Weights {
         // Each plane more gives one more bit, so that a step stays the same share of h² and fits 16 bits.
         let shift = 5 + planes as u32;
         let step = f64::from(1u32 << shift) / (SQUARE * SQUARE) as f64 / (h * h * planes as f64);
         let weight = |index: usize| libm::exp(-(index as f64) * step);
-        let len = (0..1 << 16).find(|&index| weight(index) < LEAST_WEIGHT).unwrap_or(1 << 16);
-        // One zero at the end, for all greater distances.
-        let mut table: Vec<u16> = try_vec((len + 1).min(1 << 16))?;
-        for (index, entry) in table[..len].iter_mut().enumerate() {
+        let mut table = Box::new([0; STEPS]);
+        let end = (0..STEPS - 1).find(|&index| weight(index) < LEAST_WEIGHT).unwrap_or(STEPS - 1);
+        for (index, entry) in table[..end].iter_mut().enumerate() {
             *entry = (FULL_WEIGHT * weight(index)).round_ties_even() as u16;
         }
-        Ok(Weights { table, shift })
+        Weights { table, end: end as u16, shift }
     }
 
     /// Sums the columns of each square and looks its weight up.
+    #[inline(always)]
     fn of_squares(&self, columns: &[u32], weights: &mut [u16]) {
-        let len = weights.len();
-        assert!(columns.len() == len + SQUARE - 1 && len <= STRIP);
-        let last = (self.table.len() - 1) as u16;
-        let mut indices = [0u16; STRIP];
-        for (i, index) in indices[..len].iter_mut().enumerate() {
-            let distance: u32 = columns[i..i + SQUARE].iter().sum();
-            *index = ((distance >> self.shift) as u16).min(last);
+        let mut steps = [0u16; STRIP];
+        for (step, columns) in steps.iter_mut().zip(columns.windows(SQUARE)) {
+            // Far squares share one step, so that the part of the table in use stays small.
+            *step = ((columns.iter().sum::<u32>() >> self.shift) as u16).min(self.end);
         }
-        for (weight, &index) in weights.iter_mut().zip(&indices) {
-            *weight = self.table[usize::from(index)];
+        for (weight, &step) in weights.iter_mut().zip(&steps) {
+            *weight = self.table[usize::from(step)];
         }
     }
 }
@@ -244,7 +284,7 @@ mod tests {
         let mut state = 1u32;
         let mut next = || {
             state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            low + (state >> 24) as u8 % (high - low + 1)
+            low + ((state >> 24) % (u32::from(high - low) + 1)) as u8
         };
         (0..len).map(|_| next()).collect()
     }
@@ -283,5 +323,39 @@ mod tests {
     fn a_picture_like_no_other_part_of_itself_stays() {
         let source = Pixels::new(3, 1, Channels::GrayAlpha, vec![0, 1, 128, 2, 255, 3]).unwrap();
         assert_eq!(denoise(source.clone(), 1.0, &Cancel::never()).unwrap(), source);
+    }
+
+    #[test]
+    fn wide_vectors_find_the_same_bits() {
+        for strip in [1, 77, STRIP] {
+            let samples = noise(strip * 3 * 3, 0, 255);
+            let source = Pixels::new(strip as u32, 3, Channels::Rgb, samples).unwrap();
+            let planes = [Plane::new(&source, 1).unwrap(), Plane::new(&source, 2).unwrap()];
+            let weights = Weights::new(60.0, 2);
+            let mut columns = [vec![700_000; WINDOW * WINDOW * SUMS], vec![700_000; WINDOW * WINDOW * SUMS]];
+            let empty = Found { totals: [0; STRIP], sums: [[0; STRIP]; 2] };
+            let mut found = [empty.clone(), empty];
+            let [plain, wide] = columns
+                .each_mut()
+                .into_iter()
+                .zip(&mut found)
+                .map(|(columns, found)| Row {
+                    planes: &planes,
+                    left: 0,
+                    strip,
+                    y: 1,
+                    weights: &weights,
+                    columns,
+                    found,
+                })
+                .collect::<Vec<_>>()
+                .try_into()
+                .ok()
+                .unwrap();
+            Task::run(plain);
+            widest(wide);
+            assert_eq!(columns[0], columns[1]);
+            assert_eq!(found[0], found[1]);
+        }
     }
 }

@@ -7,6 +7,7 @@
 
 use super::OpError;
 use super::border::reflect101;
+use super::vector::{Task, widest};
 use crate::limits::{Cancel, try_vec};
 use crate::pixels::{Channels, Pixels};
 
@@ -16,7 +17,11 @@ const STRIP: usize = 32;
 /// Widest kernel, as taps beside the centre, that is summed tap by tap. Beyond it three boxes are faster.
 const WIDEST_KERNEL: usize = 30;
 
+/// Boxes in a row that stand for a Gaussian.
 const PASSES: usize = 3;
+
+/// Lanes that a box's running sums carry side by side.
+const LANES: usize = 32;
 
 /// Gaussian blur, as wide as OpenCV's for 8-bit pictures: `round(6 sigma + 1)` taps, made odd.
 pub(super) fn blur(pixels: Pixels, sigma: f32, cancel: &Cancel) -> Result<Pixels, OpError> {
@@ -57,14 +62,16 @@ fn smooth(
     for (out, row) in between.chunks_exact_mut(row_len).zip(pixels.rows()) {
         cancel.check()?;
         let line = &mut line[..(width + 2 * reach) * samples];
-        for (x, part) in line.chunks_exact_mut(samples).enumerate() {
-            let source = reflect101(x as isize - reach as isize, width) * samples;
-            part.iter_mut().zip(&row[source..]).for_each(|(part, &sample)| *part = u16::from(sample) << 8);
+        let middle = &mut line[reach * samples..][..row_len];
+        middle.iter_mut().zip(row).for_each(|(place, &sample)| *place = u16::from(sample) << 8);
+        for i in (0..reach).chain(reach + width..2 * reach + width) {
+            let source = reach + reflect101(i as isize - reach as isize, width);
+            line.copy_within(source * samples..(source + 1) * samples, i * samples);
         }
         filter.run(line, samples);
         out.copy_from_slice(&line[..row_len]);
     }
-    let colours = channels.colours();
+    let alpha = samples - channels.colours();
     for left in (0..row_len).step_by(strip) {
         let strip = strip.min(row_len - left);
         let line = &mut line[..(height + 2 * reach) * strip];
@@ -76,9 +83,11 @@ fn smooth(
         filter.run(line, strip);
         cancel.check()?;
         for (row, part) in pixels.data_mut().chunks_exact_mut(row_len).zip(line.chunks_exact(strip)) {
-            let pixels = row[left..][..strip].chunks_exact_mut(samples);
-            for (pixel, blurred) in pixels.zip(part.chunks_exact(samples)) {
-                for (sample, &blurred) in pixel[..colours].iter_mut().zip(blurred) {
+            // Without alpha the whole row goes in one piece.
+            let piece = if channels.has_alpha() { samples } else { strip };
+            let pieces = row[left..][..strip].chunks_exact_mut(piece).zip(part.chunks_exact(piece));
+            for (samples, blurred) in pieces {
+                for (sample, &blurred) in samples[..piece - alpha].iter_mut().zip(blurred) {
                     *sample = combine(*sample, ((u32::from(blurred) + 128) >> 8) as u8);
                 }
             }
@@ -136,7 +145,7 @@ impl LineFilter {
     /// strides fewer at both ends together, at its start.
     fn run(&self, line: &mut [u16], stride: usize) {
         match self {
-            LineFilter::Kernel(weights) => convolve(line, stride, weights),
+            LineFilter::Kernel(weights) => widest(Convolution { line, stride, weights }),
             LineFilter::Boxes(extended) => {
                 let mut len = line.len();
                 for _ in 0..PASSES {
@@ -148,27 +157,39 @@ impl LineFilter {
     }
 }
 
-fn convolve(line: &mut [u16], stride: usize, weights: &[u16]) {
-    const BLOCK: usize = 64;
-    let len = line.len() - (weights.len() - 1) * stride;
-    for start in (0..len).step_by(BLOCK) {
-        let block = BLOCK.min(len - start);
-        // 65280 * 65535 and the rounding stay below 2³².
-        let mut sums = [1 << 15; BLOCK];
-        for (tap, &weight) in weights.iter().enumerate() {
-            let source = &line[start + tap * stride..][..block];
-            match <&[u16; BLOCK]>::try_from(source) {
-                Ok(source) => add_weighted(&mut sums, source, weight),
-                Err(_) => add_weighted(&mut sums, source, weight),
+/// Sums a kernel's taps at each sample of a line, in place.
+struct Convolution<'a> {
+    line: &'a mut [u16],
+    stride: usize,
+    weights: &'a [u16],
+}
+
+impl Task for Convolution<'_> {
+    #[inline(always)]
+    fn run(self) {
+        const BLOCK: usize = 64;
+        let Convolution { line, stride, weights } = self;
+        let len = line.len() - (weights.len() - 1) * stride;
+        for start in (0..len).step_by(BLOCK) {
+            let block = BLOCK.min(len - start);
+            // 65280 * 65535 and the rounding stay below 2³².
+            let mut sums = [1 << 15; BLOCK];
+            for (tap, &weight) in weights.iter().enumerate() {
+                let source = &line[start + tap * stride..][..block];
+                match <&[u16; BLOCK]>::try_from(source) {
+                    Ok(source) => add_weighted(&mut sums, source, weight),
+                    Err(_) => add_weighted(&mut sums, source, weight),
+                }
             }
-        }
-        // No later block reads what this one overwrites.
-        for (out, sum) in line[start..][..block].iter_mut().zip(sums) {
-            *out = (sum >> 16) as u16;
+            // No later block reads what this one overwrites.
+            for (out, sum) in line[start..][..block].iter_mut().zip(sums) {
+                *out = (sum >> 16) as u16;
+            }
         }
     }
 }
 
+#[inline(always)]
 fn add_weighted(sums: &mut [u32], source: &[u16], weight: u16) {
     for (sum, &sample) in sums.iter_mut().zip(source) {
         *sum += u32::from(sample) * u32::from(weight);
@@ -210,9 +231,6 @@ impl ExtendedBox {
         }
     }
 }
-
-/// Lanes that a running sum carries side by side.
-const LANES: usize = 32;
 
 #[cfg(test)]
 mod tests {
@@ -277,5 +295,17 @@ mod tests {
         let source = Pixels::new(6, 1, Channels::Gray, vec![50, 50, 50, 200, 200, 200]).unwrap();
         let result = sharpen(source, 1.0, &Cancel::never()).unwrap();
         assert!(result.data()[2] < 50 && result.data()[3] > 200, "{:?}", result.data());
+    }
+
+    #[test]
+    fn wide_vectors_sum_the_same_bits() {
+        let weights = [3, 700, 9000, 46_129, 9000, 700, 3];
+        for (len, stride) in [(40, 3), (1000, 4), (999, 96)] {
+            let line: Vec<u16> = (0..len).map(|i| (i * i * 7 % 65_281) as u16).collect();
+            let (mut plain, mut wide) = (line.clone(), line);
+            Convolution { line: &mut plain, stride, weights: &weights }.run();
+            widest(Convolution { line: &mut wide, stride, weights: &weights });
+            assert_eq!(plain, wide);
+        }
     }
 }

@@ -17,19 +17,25 @@ pub(super) fn sobel(
     let (width, height) = (gray.width() as usize, gray.height() as usize);
     let row = |y: isize| &gray.data()[border(y, height) * width..][..width];
     let (above, here, below) = (row(y as isize - 1), row(y as isize), row(y as isize + 1));
-    let derivative = |left: usize, centre: usize, right: usize| {
-        let column = |x: usize| i16::from(above[x]) + 2 * i16::from(here[x]) + i16::from(below[x]);
-        let rise = |x: usize| i16::from(below[x]) - i16::from(above[x]);
-        (column(right) - column(left), rise(left) + 2 * rise(centre) + rise(right))
-    };
     assert!(dx.len() == width && dy.len() == width);
-    for x in 1..width.saturating_sub(1) {
-        (dx[x], dy[x]) = derivative(x - 1, x, x + 1);
+    let windows = above.windows(3).zip(here.windows(3)).zip(below.windows(3));
+    let results = dx.iter_mut().zip(dy.iter_mut()).skip(1);
+    for ((dx, dy), ((above, here), below)) in results.zip(windows) {
+        (*dx, *dy) = derivative(above, here, below, [0, 1, 2]);
     }
     for x in [0, width - 1] {
         let beside = |x: isize| border(x, width);
-        (dx[x], dy[x]) = derivative(beside(x as isize - 1), x, beside(x as isize + 1));
+        let columns = [beside(x as isize - 1), x, beside(x as isize + 1)];
+        (dx[x], dy[x]) = derivative(above, here, below, columns);
     }
+}
+
+/// The derivatives about the middle one of three columns.
+#[inline(always)]
+fn derivative(above: &[u8], here: &[u8], below: &[u8], [left, centre, right]: [usize; 3]) -> (i16, i16) {
+    let column = |x: usize| i16::from(above[x]) + 2 * i16::from(here[x]) + i16::from(below[x]);
+    let rise = |x: usize| i16::from(below[x]) - i16::from(above[x]);
+    (column(right) - column(left), rise(left) + 2 * rise(centre) + rise(right))
 }
 
 #[cfg(test)]

@@ -1,12 +1,13 @@
-//! CIE L*a*b* (D65) in eight bits a sample, from sRGB and back: L scaled to 0 to 255, a and b offset by 128, as
-//! `cv2.COLOR_RGB2Lab` scales them. Tables and fixed point throughout.
+//! CIE L*a*b* (D65) in eight bits a sample, from RGB and back: L scaled to 0 to 255, a and b offset by 128. The
+//! samples are taken for light as they are, without a gamma curve, as `cv2.COLOR_LRGB2Lab` does and OpenCV's
+//! denoising builds on. A table and fixed point throughout.
 
 use std::sync::LazyLock;
 
-/// Linear light and the cube roots in 1/2¹⁵.
+/// Light and its cube root in 1/2¹⁵.
 const ONE: i64 = 1 << 15;
 
-/// Rows of the sRGB to XYZ matrix (IEC 61966-2-1), each divided by its component of the white point.
+/// Rows of the RGB to XYZ matrix (IEC 61966-2-1), each divided by its component of the white point.
 const TO_XYZ: [[f64; 3]; 3] = [
     [0.412453 / 0.950456, 0.357580 / 0.950456, 0.180423 / 0.950456],
     [0.212671, 0.715160, 0.072169],
@@ -20,25 +21,11 @@ const FROM_XYZ: [[f64; 3]; 3] = [
     [0.055648 * 0.950456, -0.204043, 1.057311 * 1.088754],
 ];
 
-struct Tables {
-    /// Linear light of each sRGB level.
-    linear: [u16; 256],
-    /// The sRGB level of each linear light.
-    level: Box<[u8]>,
-    /// The f of the CIE: cube root, with a straight start.
-    root: Box<[u16]>,
-}
-
-static TABLES: LazyLock<Tables> = LazyLock::new(|| {
-    let one = ONE as f64;
-    let linear = |v: f64| if v <= 0.04045 { v / 12.92 } else { libm::pow((v + 0.055) / 1.055, 2.4) };
-    let level = |v: f64| if v <= 0.0031308 { 12.92 * v } else { 1.055 * libm::pow(v, 1.0 / 2.4) - 0.055 };
+/// The f of the CIE for light of 0 to [`ONE`]: the cube root, with a straight start.
+static ROOTS: LazyLock<Box<[u16]>> = LazyLock::new(|| {
     let root = |v: f64| if v > 216.0 / 24389.0 { libm::cbrt(v) } else { (24389.0 / 27.0 * v + 16.0) / 116.0 };
-    Tables {
-        linear: std::array::from_fn(|i| (linear(i as f64 / 255.0) * one).round_ties_even() as u16),
-        level: (0..=ONE).map(|i| (level(i as f64 / one) * 255.0).round_ties_even() as u8).collect(),
-        root: (0..=ONE).map(|i| (root(i as f64 / one) * one).round_ties_even() as u16).collect(),
-    }
+    let one = ONE as f64;
+    (0..=ONE).map(|light| (root(light as f64 / one) * one).round_ties_even() as u16).collect()
 });
 
 const fn fixed(matrix: [[f64; 3]; 3]) -> [[i64; 3]; 3] {
@@ -58,19 +45,18 @@ fn multiply(matrix: &[[i64; 3]; 3], vector: [i64; 3]) -> [i64; 3] {
     matrix.map(|[a, b, c]| ((a * x + b * y + c * z + ONE / 2) >> 15).clamp(0, ONE))
 }
 
-/// L, a and b of an sRGB colour.
+/// L, a and b of a colour.
 pub(super) fn from_rgb(rgb: [u8; 3]) -> [u8; 3] {
     const MATRIX: [[i64; 3]; 3] = fixed(TO_XYZ);
-    let tables = &*TABLES;
-    let light = rgb.map(|sample| i64::from(tables.linear[usize::from(sample)]));
-    let [x, y, z] = multiply(&MATRIX, light).map(|light| i64::from(tables.root[light as usize]));
+    let light = rgb.map(|sample| (i64::from(sample) * ONE + 127) / 255);
+    let [x, y, z] = multiply(&MATRIX, light).map(|light| i64::from(ROOTS[light as usize]));
     let lightness = ((116 * y - 16 * ONE) * 255 / 100 + ONE / 2) >> 15;
     let a = (500 * (x - y) + 128 * ONE + ONE / 2) >> 15;
     let b = (200 * (y - z) + 128 * ONE + ONE / 2) >> 15;
     [lightness, a, b].map(|value| value.clamp(0, 255) as u8)
 }
 
-/// The sRGB colour of L, a and b, the nearest one where there is none.
+/// The colour of L, a and b, the nearest one where there is none.
 pub(super) fn to_rgb([lightness, a, b]: [u8; 3]) -> [u8; 3] {
     const MATRIX: [[i64; 3]; 3] = fixed(FROM_XYZ);
     let y = (i64::from(lightness) * 100 * ONE / 255 + 16 * ONE) / 116;
@@ -81,7 +67,7 @@ pub(super) fn to_rgb([lightness, a, b]: [u8; 3]) -> [u8; 3] {
         true => (root * root * root) >> 30,
         false => (116 * root - 16 * ONE) * 27 / 24389,
     };
-    multiply(&MATRIX, [x, y, z].map(cube)).map(|light| TABLES.level[light as usize])
+    multiply(&MATRIX, [x, y, z].map(cube)).map(|light| ((light * 255 + ONE / 2) >> 15) as u8)
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 
 use super::OpError;
 use super::border::replicate;
+use super::vector::{Task, widest};
 use crate::limits::{Cancel, try_vec};
 use crate::pixels::{Channels, Pixels};
 
@@ -83,36 +84,43 @@ fn sorted(source: &Pixels, result: &mut Pixels, radius: usize, cancel: &Cancel) 
             for (lanes, samples) in square.iter_mut().zip(shifts) {
                 lanes[..len].copy_from_slice(&samples[start..][..len]);
             }
-            out.copy_from_slice(&middle(&mut square[..side * side])[..len]);
+            widest(Middle(&mut square[..side * side]));
+            out.copy_from_slice(&square[0][..len]);
         }
     }
     Ok(())
 }
 
-/// The middle of an odd number of values, in each lane for itself, by forgetful selection: of any half of the
-/// values and two more, neither the least nor the greatest can be the median of all.
-fn middle(values: &mut [[u8; LANES]]) -> [u8; LANES] {
-    let end = values.len() / 2 + 2;
-    for (first, next) in (end..=values.len()).enumerate() {
-        for i in first + 1..end {
-            order(values, first, i);
+/// Moves the middle of an odd number of values, in each lane for itself, to the first place, by forgetful
+/// selection: of any half of the values and two more, neither the least nor the greatest can be the median of all.
+struct Middle<'a>(&'a mut [[u8; LANES]]);
+
+impl Task for Middle<'_> {
+    #[inline(always)]
+    fn run(self) {
+        let Middle(values) = self;
+        let end = values.len() / 2 + 2;
+        for (first, next) in (end..=values.len()).enumerate() {
+            for i in first + 1..end {
+                order(values, first, i);
+            }
+            for i in first + 1..end - 1 {
+                order(values, i, end - 1);
+            }
+            if next < values.len() {
+                values[end - 1] = values[next];
+            }
         }
-        for i in first + 1..end - 1 {
-            order(values, i, end - 1);
-        }
-        if next < values.len() {
-            values[end - 1] = values[next];
-        }
+        values[0] = values[end - 2];
     }
-    values[end - 2]
 }
 
-/// Puts the lesser of two values first, in each lane.
+/// Puts the lesser of two values first, in each lane. `first` comes before `second`.
+#[inline(always)]
 fn order(values: &mut [[u8; LANES]], first: usize, second: usize) {
-    let (a, b) = (values[first], values[second]);
-    for lane in 0..LANES {
-        values[first][lane] = a[lane].min(b[lane]);
-        values[second][lane] = a[lane].max(b[lane]);
+    let (head, tail) = values.split_at_mut(second);
+    for (a, b) in head[first].iter_mut().zip(&mut tail[0]) {
+        (*a, *b) = ((*a).min(*b), (*a).max(*b));
     }
 }
 
@@ -254,5 +262,15 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn wide_vectors_find_the_same_middle() {
+        let values: [[u8; LANES]; 25] =
+            std::array::from_fn(|i| std::array::from_fn(|lane| (i * i * 31 + lane * 17 * i) as u8));
+        let (mut plain, mut wide) = (values, values);
+        Middle(&mut plain).run();
+        widest(Middle(&mut wide));
+        assert_eq!(plain, wide);
     }
 }

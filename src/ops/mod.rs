@@ -9,6 +9,8 @@
 //! tables ([`libm`] instead of the platform's functions) and carry SIFT's pyramid, where every step is one of
 //! the operations that IEEE 754 rounds exactly, in a written order. Knows no formats and no sockets.
 
+#[cfg(target_arch = "x86_64")]
+mod avx2;
 mod border;
 mod canny;
 mod denoise;
@@ -24,6 +26,7 @@ mod morphology;
 mod pixelate;
 pub mod sift;
 mod tone;
+mod vector;
 
 use crate::limits::{Limits, OutOfMemory, Stopped};
 use crate::pixels::{Channels, Pixels};
@@ -86,27 +89,29 @@ pub fn channels_after(op: &Op, channels: Channels) -> Channels {
     }
 }
 
-/// The most bytes that [`apply`] needs at once beside the picture that it is given.
+/// The most bytes that [`apply`] needs at once beside the picture that it is given, for admission.
 pub fn memory(op: &Op, width: u32, height: u32, channels: Channels) -> u64 {
+    /// Kernels, lists and the like, which do not grow with the picture.
+    const SMALL: u64 = 4096;
     let area = u64::from(width) * u64::from(height);
-    let converted = match channels_after(op, channels) {
-        after if after == channels => 0,
-        after => area * after.count() as u64,
-    };
-    match *op {
+    let after = channels_after(op, channels);
+    let converted = if after == channels { 0 } else { area * after.count() as u64 };
+    let rejoined = if channels.has_alpha() { 2 * area } else { 0 };
+    let buffers = match *op {
+        Op::Invert | Op::Brightness(_) | Op::Contrast(_) | Op::Gamma(_) => 0,
+        Op::Saturation(_) | Op::Hue(_) | Op::Equalize => 0,
+        Op::Sepia => converted,
+        Op::Grayscale | Op::Threshold(_) => area + rejoined,
         Op::Blur(sigma) | Op::Sharpen(sigma) => gaussian::memory(sigma, width, height, channels),
         Op::Median(radius) => median::memory(radius, width, height, channels),
         Op::Erode(radius) | Op::Dilate(radius) => morphology::memory(radius, width, height, channels),
         Op::Denoise(_) => denoise::memory(width, height, channels),
-        Op::Edges { .. } => converted + canny::memory(width, height),
+        Op::Edges { .. } => canny::memory(width, height) + rejoined,
         Op::Corners => converted + harris::memory(width, height),
         Op::Sift => converted + sift::memory(width, height),
-        Op::Grayscale | Op::Threshold(_) => converted + area,
-        Op::Sepia => converted,
         Op::Pixelate(side) => 8 * channels.count() as u64 * u64::from(width).div_ceil(u64::from(side.max(1))),
-        Op::Invert | Op::Brightness(_) | Op::Contrast(_) | Op::Gamma(_) => 0,
-        Op::Saturation(_) | Op::Hue(_) | Op::Equalize => 0,
-    }
+    };
+    SMALL + buffers
 }
 
 #[cfg(test)]

@@ -13,11 +13,11 @@ pub enum Op {
     Contrast(f32),
     /// Multiplies the distance to the pixel's luma by `1 + n / 100`, n from -100 to 100.
     Saturation(f32),
-    /// Turns the hue by degrees, -360 to 360.
+    /// Turns the hue by degrees, -360 to 360, keeping the luma: the `hue-rotate()` of CSS.
     Hue(f32),
     /// Raises each sample (0 to 1) to the power `1 / n`, n from 0.01 to 10.
     Gamma(f32),
-    /// The brown tone of old prints.
+    /// The brown tone of old prints: the `sepia()` of CSS.
     Sepia,
     /// Luma above `n` becomes white, all else black, n from 0 to 255.
     Threshold(u8),
@@ -27,7 +27,7 @@ pub enum Op {
     Sharpen(f32),
     /// Median of a square of side `2r + 1`, r from 1 to 50.
     Median(u8),
-    /// Non-local means, filter strength `h` from 1 to 100.
+    /// Non-local means, filter strength `h` from 1 to 100 for lightness and colour alike.
     Denoise(f32),
     /// Canny edges with the two hysteresis thresholds, 0 to 1000 each, low not above high.
     Edges {

@@ -190,7 +190,8 @@ impl Parabola {
     fn is_edge(&self) -> bool {
         let trace = self.xx + self.yy;
         let determinant = self.xx * self.yy - self.xy * self.xy;
-        determinant <= 0.0 || trace * trace * EDGE_RATIO >= (EDGE_RATIO + 1.0).powi(2) * determinant
+        determinant <= 0.0
+            || trace * trace * EDGE_RATIO >= (EDGE_RATIO + 1.0) * (EDGE_RATIO + 1.0) * determinant
     }
 }
 

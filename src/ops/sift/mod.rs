@@ -103,8 +103,8 @@ fn octaves(side: usize) -> i32 {
 
 /// The Gaussians of one octave, each blurred from the one before (3).
 fn gaussians(base: Plane, cancel: &Cancel) -> Result<[Plane; GAUSSIANS], OpError> {
-    let sigma = |layer: usize| SIGMA * libm::exp2(layer as f64 / LAYERS as f64);
-    let step = |layer: usize| (sigma(layer).powi(2) - sigma(layer - 1).powi(2)).sqrt();
+    let variance = |layer: usize| SIGMA * SIGMA * libm::exp2(2.0 * layer as f64 / LAYERS as f64);
+    let step = |layer: usize| (variance(layer) - variance(layer - 1)).sqrt();
     let first = base.blurred(step(1), cancel)?;
     let second = first.blurred(step(2), cancel)?;
     let third = second.blurred(step(3), cancel)?;

@@ -2,6 +2,7 @@
 
 use super::super::OpError;
 use super::super::border::{reflect101, replicate};
+use super::super::vector::{Task, widest};
 use crate::limits::{Cancel, OutOfMemory, try_vec};
 use crate::pixels::Pixels;
 
@@ -76,13 +77,18 @@ impl Plane {
             while done < (y + reach + 1).min(self.height) {
                 self.pad(done, reach, &mut padded);
                 let slot = &mut ring[done % slots * self.width..][..self.width];
-                weigh(slot, &kernel, |tap| {
-                    (&padded[reach - tap..][..self.width], &padded[reach + tap..][..self.width])
+                let line = |start: usize| &padded[start..][..self.width];
+                widest(Weigh {
+                    out: slot,
+                    kernel: &kernel,
+                    lines: |tap| (line(reach - tap), line(reach + tap)),
                 });
                 done += 1;
             }
             let slot = |y: isize| &ring[reflect101(y, self.height) % slots * self.width..][..self.width];
-            weigh(out, &kernel, |tap| (slot(y as isize - tap as isize), slot(y as isize + tap as isize)));
+            let y = y as isize;
+            let lines = |tap: usize| (slot(y - tap as isize), slot(y + tap as isize));
+            widest(Weigh { out, kernel: &kernel, lines });
         }
         Ok(result)
     }
@@ -107,13 +113,23 @@ fn half_kernel(sigma: f64) -> Vec<f32> {
 }
 
 /// Sums both lines of each tap by its weight, from the centre outwards. At the centre both are the same.
-fn weigh<'a>(out: &mut [f32], kernel: &[f32], lines: impl Fn(usize) -> (&'a [f32], &'a [f32])) {
-    let (centre, _) = lines(0);
-    out.iter_mut().zip(centre).for_each(|(out, &sample)| *out = kernel[0] * sample);
-    for (tap, &weight) in kernel.iter().enumerate().skip(1) {
-        let (before, after) = lines(tap);
-        for ((out, &before), &after) in out.iter_mut().zip(before).zip(after) {
-            *out += weight * (before + after);
+struct Weigh<'a, F> {
+    out: &'a mut [f32],
+    kernel: &'a [f32],
+    lines: F,
+}
+
+impl<'a, F: Fn(usize) -> (&'a [f32], &'a [f32])> Task for Weigh<'_, F> {
+    #[inline(always)]
+    fn run(self) {
+        let Weigh { out, kernel, lines } = self;
+        let (centre, _) = lines(0);
+        out.iter_mut().zip(centre).for_each(|(out, &sample)| *out = kernel[0] * sample);
+        for (tap, &weight) in kernel.iter().enumerate().skip(1) {
+            let (before, after) = lines(tap);
+            for ((out, &before), &after) in out.iter_mut().zip(before).zip(after) {
+                *out += weight * (before + after);
+            }
         }
     }
 }
@@ -141,5 +157,16 @@ mod tests {
         let variance: f32 =
             blurred.data.iter().zip(0..).map(|(v, i)| v / total * ((i % 41 - 20) as f32).powi(2)).sum();
         assert!((variance.sqrt() - 2.0).abs() < 0.02, "{variance}");
+    }
+
+    #[test]
+    fn wide_vectors_weigh_the_same_bits() {
+        let line: Vec<f32> = (0..200).map(|i| (i * i % 97) as f32 / 3.0).collect();
+        let (mut plain, mut wide) = ([0.0; 77], [0.0; 77]);
+        let kernel = half_kernel(2.3);
+        let lines = |tap: usize| (&line[60 - tap..][..77], &line[60 + tap..][..77]);
+        Weigh { out: &mut plain, kernel: &kernel, lines }.run();
+        widest(Weigh { out: &mut wide, kernel: &kernel, lines });
+        assert_eq!(plain.map(f32::to_bits), wide.map(f32::to_bits));
     }
 }

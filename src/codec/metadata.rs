@@ -19,7 +19,7 @@ pub(super) struct Metadata<'a> {
     pub(super) other: bool,
 }
 
-impl<'a> Metadata<'a> {
+impl Metadata<'_> {
     /// Largest block that is looked at, in bytes.
     pub(super) const MAX_BLOCK: usize = 4 << 20;
 
@@ -39,17 +39,20 @@ impl<'a> Metadata<'a> {
     }
 
     /// What of it goes into the result.
-    pub(super) fn kept(self, spec: &Spec) -> Metadata<'a> {
-        let icc = self.icc.filter(|_| spec.icc == Icc::Keep);
+    pub(super) fn kept(&self, spec: &Spec) -> Metadata<'_> {
+        fn lent<'b>(block: &'b Option<Cow<'_, [u8]>>) -> Option<Cow<'b, [u8]>> {
+            block.as_deref().map(Cow::Borrowed)
+        }
+        let icc = lent(&self.icc).filter(|_| spec.icc == Icc::Keep);
         match spec.metadata {
             spec::Metadata::Strip => Metadata { icc, ..Metadata::default() },
             spec::Metadata::Copyright => {
-                let exif = self.exif.and_then(|block| exif::ownership(&block)).map(Cow::Owned);
+                let exif = self.exif.as_deref().and_then(exif::ownership).map(Cow::Owned);
                 Metadata { exif, icc, ..Metadata::default() }
             }
             spec::Metadata::Keep => {
-                let exif = self.exif.map(|block| Cow::Owned(exif::made_upright(&block)));
-                Metadata { exif, icc, ..self }
+                let exif = self.exif.as_deref().map(|block| Cow::Owned(exif::made_upright(block)));
+                Metadata { exif, xmp: lent(&self.xmp), iptc: lent(&self.iptc), icc, other: self.other }
             }
         }
     }

@@ -18,6 +18,7 @@ mod linear; // sRGB to linear light.
 mod metadata; // what may leave with a picture.
 mod metric; // SSIMULACRA2.
 mod outcome;
+mod planar; // the fast path of JPEG sources.
 mod place; // turns, padding, background.
 mod probe;
 mod process;

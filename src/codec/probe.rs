@@ -25,6 +25,8 @@ pub struct Probe {
     pub animated: bool,
     /// Bytes that decoding needs besides the decoded pixels.
     pub working: u64,
+    /// Whether it is a JPEG of a kind that our own decoder reads.
+    pub planar: bool,
 }
 
 impl Probe {

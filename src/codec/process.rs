@@ -10,6 +10,7 @@ use super::metadata::Metadata;
 use super::metric;
 use super::outcome::{Encoded, SourceInfo, StageTimes, Warning, Warnings};
 use super::place;
+use super::planar::{self, Planar};
 use super::probe::{Probe, probe};
 use super::rate::{self, Chosen};
 use super::resize::{Light, Premultiplied};
@@ -55,22 +56,49 @@ pub fn process(
         return Ok(untouched(input, &probe, started));
     }
 
-    let tolerance = if spec.strict { Tolerance::Strict } else { Tolerance::Lenient };
-    let Decoded { pixels, mut warnings } =
-        decode::decode(input, &probe, tolerance, limits, &mut scratch.frames)?;
-    let decoded = Instant::now();
-
-    let (pixels, geometry) = arranged(pixels, &probe, geometry, spec, limits, scratch)?;
-    let pixels = coloured(pixels, &metadata, spec, &mut warnings);
-    let pixels = placed(pixels, &geometry, spec)?;
-    let pixels =
-        spec.ops.iter().try_fold(pixels, |pixels, op| ops::apply(pixels, op, limits).map_err(stopped))?;
-    let pixels = if format.has_alpha() { pixels } else { place::flattened(pixels, spec.background)? };
-    let resized = Instant::now();
-
-    let Chosen { bytes, size, quality, score, tries } =
-        rate::encode(&pixels, format, spec, &metadata.kept(spec), limits, scratch)?;
-    scratch.frames.give(pixels.into_data());
+    let planar = Planar::open(input, &probe, spec, &metadata, limits)?;
+    let resized = match planar {
+        Some(planar) => {
+            let geometry = focused(geometry, &probe, spec, limits, |region, size| {
+                planar.thumbnail(geometry.orientation, region, size, &mut scratch.planar)
+            })?;
+            if planar.is_direct(format) {
+                let done = planar.transcode(&geometry, &metadata.kept(spec), &mut scratch.planar)?;
+                Resized {
+                    picture: Picture::File(done.value),
+                    geometry,
+                    warnings: done.warnings,
+                    times: done.times,
+                }
+            } else {
+                let done = planar.pixels(&geometry, &mut scratch.planar)?;
+                let pixels = canvassed(done.value, &geometry, spec)?;
+                Resized {
+                    picture: Picture::Pixels(pixels),
+                    geometry,
+                    warnings: done.warnings,
+                    times: done.times,
+                }
+            }
+        }
+        None => resized(input, &probe, geometry, &metadata, spec, limits, scratch)?,
+    };
+    let Resized { picture, geometry, mut warnings, mut times } = resized;
+    let Chosen { bytes, size, quality, score, tries } = match picture {
+        Picture::File(bytes) => {
+            Chosen { bytes, size: geometry.output(), quality: Some(spec.quality), score: None, tries: 1 }
+        }
+        Picture::Pixels(pixels) => {
+            let started = Instant::now();
+            let pixels = operated(pixels, format, spec, limits)?;
+            let operated = Instant::now();
+            let chosen = rate::encode(&pixels, format, spec, &metadata.kept(spec), limits, scratch)?;
+            scratch.frames.give(pixels.into_data());
+            times.resize += operated - started;
+            times.encode += operated.elapsed();
+            chosen
+        }
+    };
     if may_pass && bytes.len() >= input.len() {
         return Ok(untouched(input, &probe, started));
     }
@@ -93,17 +121,66 @@ pub fn process(
         score,
         source: source_info(&probe),
         warnings,
-        times: StageTimes { decode: decoded - started, resize: resized - decoded, encode: resized.elapsed() },
+        times,
     })
+}
+
+/// A picture on its way, after the resize.
+struct Resized {
+    picture: Picture,
+    /// The plan that was followed.
+    geometry: Geometry,
+    warnings: Warnings,
+    times: StageTimes,
+}
+
+enum Picture {
+    /// A finished JPEG file that never was pixels.
+    File(Vec<u8>),
+    /// Upright pixels in sRGB on their canvas.
+    Pixels(Pixels),
+}
+
+/// The way over pixels: decode in full, resize, convert, turn.
+fn resized(
+    input: &[u8],
+    probe: &Probe,
+    geometry: Geometry,
+    metadata: &Metadata<'_>,
+    spec: &Spec,
+    limits: &Limits,
+    scratch: &mut Scratch,
+) -> Result<Resized, CodecError> {
+    let started = Instant::now();
+    let tolerance = if spec.strict { Tolerance::Strict } else { Tolerance::Lenient };
+    let Decoded { pixels, mut warnings } =
+        decode::decode(input, probe, tolerance, limits, &mut scratch.frames)?;
+    let decoded = Instant::now();
+    let (pixels, geometry) = arranged(pixels, probe, geometry, spec, limits, scratch)?;
+    let pixels = coloured(pixels, metadata, spec, &mut warnings);
+    let pixels = place::turned(pixels, geometry.orientation)?;
+    let pixels = canvassed(pixels, &geometry, spec)?;
+    let times = StageTimes { decode: decoded - started, resize: decoded.elapsed(), ..StageTimes::default() };
+    Ok(Resized { picture: Picture::Pixels(pixels), geometry, warnings, times })
+}
+
+/// The operations, and nothing transparent left where the format cannot say so.
+fn operated(pixels: Pixels, format: Format, spec: &Spec, limits: &Limits) -> Result<Pixels, CodecError> {
+    let pixels =
+        spec.ops.iter().try_fold(pixels, |pixels, op| ops::apply(pixels, op, limits).map_err(stopped))?;
+    if format.has_alpha() { Ok(pixels) } else { place::flattened(pixels, spec.background) }
 }
 
 /// Most bytes that [`process`] holds at once besides the input, for a picture of which only the header
 /// is known.
 pub fn estimate(probe: &Probe, spec: &Spec, limits: &Limits) -> u64 {
-    let output = Geometry::plan(probe.stored, probe.orientation, spec, limits)
-        .map_or(0, |plan| plan.output().pixels());
+    let Ok(plan) = Geometry::plan(probe.stored, probe.orientation, spec, limits) else { return 0 };
+    let output = plan.output().pixels();
     let channels = if probe.channels.has_alpha() { 4 } else { 3 };
     let measured = if spec.target.is_some() { output.saturating_mul(metric::BYTES_PER_PIXEL) } else { 0 };
+    if probe.planar && !spec.linear {
+        return planar::estimate(probe, &plan, spec).saturating_add(measured);
+    }
     // While the source is held: what its decoder needs, or its 16-bit twin in linear light and the result.
     let linear = if spec.linear { 2 * probe.decoded_bytes() + output * 2 * channels } else { 0 };
     let decoding = probe.decoded_bytes().saturating_add(probe.working.max(linear + output * channels));
@@ -168,37 +245,33 @@ fn arranged(
     if geometry.keeps_all(probe.stored) {
         return Ok((pixels, geometry));
     }
+    let orientation = geometry.orientation;
+    let stored = |region| orientation.stored_region(region, orientation.turned(probe.stored));
     let source = Premultiplied::new(pixels, if spec.linear { Light::Linear } else { Light::Encoded })?;
-    let geometry = match spec.gravity {
-        Gravity::Smart => focused(geometry, &source, probe, spec, limits, scratch)?,
-        _ => geometry,
-    };
-    let region =
-        geometry.orientation.stored_region(geometry.region, geometry.orientation.turned(probe.stored));
-    let size = geometry.orientation.turned(Size { width: geometry.width, height: geometry.height });
-    let resized = source.resize(region, size, spec.kernel, &mut scratch.resizer)?;
+    let geometry = focused(geometry, probe, spec, limits, |region, size| {
+        let size = orientation.turned(size);
+        let thumbnail = source.resize(stored(region), size, Kernel::Box, &mut scratch.resizer)?;
+        Ok(place::turned(thumbnail, orientation)?)
+    })?;
+    let size = orientation.turned(Size { width: geometry.width, height: geometry.height });
+    let resized = source.resize(stored(geometry.region), size, spec.kernel, &mut scratch.resizer)?;
     scratch.frames.give(source.into_data());
     Ok((resized, geometry))
 }
 
-/// The plan again, with the window where the pixels show most.
+/// The plan again, with `gravity=smart` settled by a thumbnail of an upright region.
 fn focused(
     geometry: Geometry,
-    source: &Premultiplied,
     probe: &Probe,
     spec: &Spec,
     limits: &Limits,
-    scratch: &mut Scratch,
+    thumbnail: impl FnOnce(Region, Size) -> Result<Pixels, CodecError>,
 ) -> Result<Geometry, CodecError> {
-    let upright = geometry.orientation.turned(probe.stored);
-    let base = Region::of(spec.crop, upright);
-    if geometry.region == base {
+    let base = Region::of(spec.crop, geometry.orientation.turned(probe.stored));
+    if spec.gravity != Gravity::Smart || geometry.region == base {
         return Ok(geometry);
     }
-    let size = geometry.orientation.turned(attention::thumbnail(base));
-    let region = geometry.orientation.stored_region(base, upright);
-    let thumbnail = source.resize(region, size, Kernel::Box, &mut scratch.resizer)?;
-    let thumbnail = place::turned(thumbnail, geometry.orientation)?;
+    let thumbnail = thumbnail(base, attention::thumbnail(base))?;
     let window = (geometry.region.width / base.width, geometry.region.height / base.height);
     let (x, y) = attention::focus(&thumbnail, window);
     let spec = Spec { gravity: Gravity::Focus(x, y), ..spec.clone() };
@@ -215,9 +288,8 @@ fn coloured(mut pixels: Pixels, metadata: &Metadata<'_>, spec: &Spec, warnings: 
     pixels
 }
 
-/// The pixels upright and on their canvas.
-fn placed(pixels: Pixels, geometry: &Geometry, spec: &Spec) -> Result<Pixels, CodecError> {
-    let pixels = place::turned(pixels, geometry.orientation)?;
+/// The upright pixels on their canvas.
+fn canvassed(pixels: Pixels, geometry: &Geometry, spec: &Spec) -> Result<Pixels, CodecError> {
     match geometry.canvas {
         Some(canvas) => place::padded(&pixels, canvas, spec.background),
         None => Ok(pixels),

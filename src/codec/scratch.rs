@@ -1,5 +1,6 @@
 //! `Scratch`: the large buffers of one worker, kept from picture to picture so that each is paid for once.
 
+use super::jpeg::pipeline;
 use crate::limits::OutOfMemory;
 use std::fmt;
 
@@ -7,6 +8,7 @@ use std::fmt;
 /// could show, because every buffer is written in full before it is read.
 #[derive(Default)]
 pub struct Scratch {
+    pub(super) planar: pipeline::Scratch,
     pub(super) frames: Frames,
     pub(super) resizer: fast_image_resize::Resizer,
 }
@@ -19,7 +21,7 @@ impl Scratch {
 
     /// Bytes held now.
     pub fn bytes(&self) -> usize {
-        self.frames.spare.capacity() + self.resizer.size_of_internal_buffers()
+        self.planar.bytes() + self.frames.spare.capacity() + self.resizer.size_of_internal_buffers()
     }
 
     /// Lets go of everything if more than `bytes` are held.

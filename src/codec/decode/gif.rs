@@ -27,6 +27,7 @@ pub(super) fn probe(input: &[u8]) -> Result<Probe, CodecError> {
         animated: pictures.next().is_some(),
         // A frame of another size than its screen is decoded whole before it is cut.
         working: if frame == screen { 0 } else { frame.pixels() * 4 },
+        planar: false,
     })
 }
 

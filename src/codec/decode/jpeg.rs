@@ -35,9 +35,10 @@ pub(super) fn probe(input: &[u8]) -> Result<Probe, CodecError> {
     }
     let channels = if frame.components == 1 { Channels::Gray } else { Channels::Rgb };
     let samples = frame.size.pixels() * u64::from(frame.components);
-    // Progressive files keep 16-bit coefficients until the last scan.
+    // Files of several scans keep 16-bit coefficients until the last one.
     let working = match frame.process {
         Process::Progressive => samples * 2,
+        Process::Sequential if frame.planar && structure.scanned < frame.components => samples * 2,
         Process::Sequential | Process::Lossless if frame.components == 4 => samples,
         Process::Sequential | Process::Lossless => 0,
     };
@@ -49,6 +50,7 @@ pub(super) fn probe(input: &[u8]) -> Result<Probe, CodecError> {
         depth: frame.depth,
         animated: false,
         working,
+        planar: frame.planar,
     })
 }
 
@@ -209,6 +211,8 @@ struct Frame {
     depth: u8,
     components: u8,
     process: Process,
+    /// Whether our own decoder reads files of this kind.
+    planar: bool,
 }
 
 /// What decides how the pixels are decoded.
@@ -216,6 +220,8 @@ struct Structure {
     frame: Frame,
     orientation: Orientation,
     inks: Inks,
+    /// Components in the first scan.
+    scanned: u8,
     /// Where the first scan begins.
     scan_at: usize,
 }
@@ -225,6 +231,7 @@ impl Structure {
         let mut frame = None;
         let mut orientation = None;
         let mut inks = Inks::Plain;
+        let mut scanned = 0;
         let mut scan_at = input.len();
         for Segment { marker, body, end, .. } in segments(input) {
             if marker.is_frame() {
@@ -233,10 +240,18 @@ impl Structure {
                 orientation = orientation.or(body.strip_prefix(EXIF).map(exif::orientation));
             } else if marker == Marker::app(14) && body.starts_with(ADOBE) {
                 inks = Inks::Inverted;
+            } else if marker == Marker::SOS {
+                scanned = body.first().copied().unwrap_or_default();
             }
             scan_at = end;
         }
-        Some(Structure { frame: frame?, orientation: orientation.unwrap_or_default(), inks, scan_at })
+        Some(Structure {
+            frame: frame?,
+            orientation: orientation.unwrap_or_default(),
+            inks,
+            scanned,
+            scan_at,
+        })
     }
 
     /// Whether an end-of-image marker follows the first scan.
@@ -256,7 +271,9 @@ fn frame_header(marker: Marker, body: &[u8]) -> Option<Frame> {
         3 => Process::Lossless,
         _ => Process::Sequential,
     };
-    Some(Frame { size: Size { width: width.into(), height: height.into() }, depth, components, process })
+    let planar = matches!(marker.0, 0xC0..=0xC2) && depth == 8 && matches!(components, 1 | 3 | 4);
+    let size = Size { width: width.into(), height: height.into() };
+    Some(Frame { size, depth, components, process, planar })
 }
 
 /// Each whole segment up to the first scan, that scan's header included.

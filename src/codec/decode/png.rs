@@ -52,6 +52,7 @@ pub(super) fn probe(input: &[u8]) -> Result<Probe, CodecError> {
         depth: header.depth,
         animated,
         working,
+        planar: false,
     })
 }
 

@@ -32,6 +32,7 @@ pub(super) fn probe(format: Format, input: &[u8]) -> Result<Probe, CodecError> {
         depth,
         animated: false,
         working,
+        planar: false,
     })
 }
 

@@ -49,7 +49,16 @@ pub(super) fn probe(input: &[u8]) -> Result<Probe, CodecError> {
     let channels = if alpha { Channels::Rgba } else { Channels::Rgb };
     // Planes of a lossy picture (1.5 bytes a pixel), or the four channels in which a lossless one is made.
     let working = stored.pixels() * if animated { 8 } else { 4 };
-    Ok(Probe { format: Format::WebP, stored, orientation, channels, depth: 8, animated, working })
+    Ok(Probe {
+        format: Format::WebP,
+        stored,
+        orientation,
+        channels,
+        depth: 8,
+        animated,
+        working,
+        planar: false,
+    })
 }
 
 /// EXIF, XMP and profile.

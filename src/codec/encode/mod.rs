@@ -11,6 +11,8 @@ mod webp;
 #[cfg(feature = "webp")]
 mod webp_lossy;
 
+pub(super) use jpeg::{JpegExtras, sampling};
+
 use super::error::CodecError;
 use super::metadata::Metadata;
 use crate::format::Format;

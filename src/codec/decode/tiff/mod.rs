@@ -42,6 +42,7 @@ pub(super) fn probe(input: &[u8]) -> Result<Probe, CodecError> {
         depth: layout.depth.min(255) as u8,
         animated: directory.has_next(),
         working: samples.saturating_add(layout.chunk_len() as u64),
+        planar: false,
     })
 }
 

@@ -206,7 +206,8 @@ mod tests {
     #[test]
     fn the_next_quality_up_would_not_fit() {
         let pixels = noise(64);
-        for max_bytes in [1500, 2500, 4000] {
+        let asked = run(&pixels, &Spec::default()).unwrap().bytes.len() as u64;
+        for max_bytes in [asked * 6 / 10, asked * 3 / 4, asked - 1] {
             let chosen = run(&pixels, &Spec { max_bytes: Some(max_bytes), ..Spec::default() }).unwrap();
             assert!(chosen.bytes.len() as u64 <= max_bytes && chosen.tries <= 8);
             let next = Quality::new(chosen.quality.unwrap().get() + 1).unwrap();
@@ -218,10 +219,12 @@ mod tests {
     #[test]
     fn what_cannot_fit_is_an_error_or_a_smaller_picture() {
         let pixels = noise(256);
-        let spec = Spec { max_bytes: Some(3000), ..Spec::default() };
-        assert!(matches!(run(&pixels, &spec), Err(CodecError::TooLarge { max: 3000, .. })));
+        let worst = Spec { quality: Quality::new(1).unwrap(), ..Spec::default() };
+        let max = run(&pixels, &worst).unwrap().bytes.len() as u64 - 1;
+        let spec = Spec { max_bytes: Some(max), ..Spec::default() };
+        assert!(matches!(run(&pixels, &spec), Err(CodecError::TooLarge { .. })));
         let chosen = run(&pixels, &Spec { allow_smaller: true, ..spec.clone() }).unwrap();
-        assert!(chosen.bytes.len() <= 3000 && chosen.size.width < 256 && chosen.size.width > 32);
+        assert!(chosen.bytes.len() as u64 <= max && chosen.size.width < 256 && chosen.size.width > 32);
         let hopeless = Spec { max_bytes: Some(10), allow_smaller: true, ..spec };
         assert!(matches!(run(&pixels, &hopeless), Err(CodecError::TooLarge { .. })));
     }

@@ -2,6 +2,9 @@
 
 use super::dct::{self, Block, Reciprocals, SCAN, nonzero};
 use super::frame::Frame;
+use super::huffman::{Coverage, Histogram};
+use super::token::{self, CLASS, PER_BLOCK, Token};
+use super::trellis::{self, Rates, Steps};
 use crate::codec::jpeg::planes::Plane;
 use crate::codec::jpeg::quant::QuantTable;
 use crate::codec::jpeg::zigzag::NATURAL;
@@ -95,6 +98,32 @@ impl Coefficients {
                     &mut blocks.blocks[range.clone()],
                     &mut blocks.masks[range],
                 );
+            }
+        }
+    }
+
+    /// Quantises coefficients that are in sixteenths to the steps of the tables, at the least cost in bits
+    /// and error. Bits are counted as the best sequential tables for plain rounding have them.
+    pub(super) fn optimise(&mut self) {
+        let steps: Vec<Steps> = self.tables.iter().map(Steps::new).collect();
+        let of = |frame: &Frame, index: usize| usize::from(frame.components[index].quantisation);
+        let mut histogram = Histogram::default();
+        let mut tokens = [0; PER_BLOCK];
+        for (index, plane) in self.planes.iter().enumerate() {
+            let class = Token::from(self.frame.components[index].huffman) * CLASS;
+            let mut prediction = 0;
+            for block in &plane.blocks {
+                let block = steps[of(&self.frame, index)].nearest(block);
+                let n = token::sequential(&block, nonzero(&block), class, &mut prediction, &mut tokens);
+                histogram.count(&tokens[..n]);
+            }
+        }
+        let rates = histogram.tables(Coverage::All).map(|pair| Rates::new(&pair));
+        for (index, plane) in self.planes.iter_mut().enumerate() {
+            let rates = &rates[usize::from(self.frame.components[index].huffman)];
+            for (block, mask) in plane.blocks.iter_mut().zip(&mut plane.masks) {
+                *block = trellis::quantise(block, &steps[of(&self.frame, index)], rates);
+                *mask = nonzero(block);
             }
         }
     }

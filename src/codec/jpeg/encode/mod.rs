@@ -12,21 +12,23 @@ mod dct;
 mod frame;
 mod huffman;
 mod progressive;
+mod script;
 mod segments;
 mod sequential;
 mod tables;
 mod token;
+mod trellis;
 
 pub use coefficients::{BadCoefficient, Coefficients};
 pub use frame::{ColourMark, Component, Frame};
 pub use segments::Segments;
 
 use super::planes::{Planes, Sampling};
-use super::quant::QuantTable;
 use crate::limits::OutOfMemory;
 use crate::spec::{Effort, Quality, Spec};
 use dct::Reciprocals;
 use progressive::Progressive;
+use script::Scan;
 use segments::Process;
 use sequential::{Sequential, Tables};
 
@@ -37,15 +39,18 @@ pub enum Coding {
     Fixed,
     /// One scan, Huffman tables made for the picture: 1 to 20 % smaller.
     Optimised,
-    /// Several scans that show a coarse picture early, each with its own tables.
+    /// Several scans that show a coarse picture early, each with its own tables: a few per cent smaller still.
     Progressive,
+    /// Coefficients chosen by what they cost, and then the smallest of many scripts of scans or of one scan.
+    Smallest,
 }
 
 impl Coding {
     /// What `spec` asks for.
     pub fn of(spec: &Spec) -> Coding {
         match (spec.effort, spec.progressive) {
-            (Effort::Smallest, _) | (_, true) => Coding::Progressive,
+            (Effort::Smallest, _) => Coding::Smallest,
+            (Effort::Balanced | Effort::Fast, true) => Coding::Progressive,
             (Effort::Balanced, false) => Coding::Optimised,
             (Effort::Fast, false) => Coding::Fixed,
         }
@@ -76,6 +81,14 @@ impl Default for Options<'_> {
     }
 }
 
+/// A picture whose coefficients are kept until all are there.
+#[derive(Debug)]
+struct Whole {
+    coefficients: Coefficients,
+    reciprocals: [Reciprocals; 2],
+    coding: Coding,
+}
+
 /// Encodes pictures; its buffers stay for the next one.
 #[derive(Debug, Default)]
 pub struct Encoder {
@@ -83,8 +96,8 @@ pub struct Encoder {
     sequential: Sequential,
     /// Only files of several scans need it.
     progressive: Option<Box<Progressive>>,
-    /// The picture so far, and the reciprocals of its tables, when it becomes a file of several scans.
-    coefficients: Option<(Coefficients, [Reciprocals; 2])>,
+    /// The picture so far, when it is to be coded as a whole.
+    whole: Option<Whole>,
     restart_interval: u16,
 }
 
@@ -107,19 +120,26 @@ impl Encoder {
     /// [`OutOfMemory`] when there is no room for what waits, or for the file.
     pub fn start(&mut self, planes: &Planes, options: &Options<'_>) -> Result<(), OutOfMemory> {
         let frame = Frame::of(planes.width() as u16, planes.height() as u16, planes.sampling());
-        let tables = tables::quantisation(options.quality);
-        self.open(&frame, &tables, options)?;
-        let reciprocals = [0, 1].map(|i| Reciprocals::new(&tables[i]));
-        self.coefficients = None;
+        let steps = tables::quantisation(options.quality);
+        self.open(&frame, options)?;
+        self.whole = None;
+        let reciprocals = match options.coding {
+            Coding::Smallest => [Reciprocals::sixteenths(), Reciprocals::sixteenths()],
+            Coding::Fixed | Coding::Optimised | Coding::Progressive => {
+                [0, 1].map(|i| Reciprocals::new(&steps[i]))
+            }
+        };
         let tables = match options.coding {
             Coding::Fixed => Tables::Standard,
             Coding::Optimised => Tables::Optimised,
-            Coding::Progressive => {
-                self.coefficients = Some((Coefficients::new(frame, tables.to_vec())?, reciprocals));
+            Coding::Progressive | Coding::Smallest => {
+                let coefficients = Coefficients::new(frame, steps.to_vec())?;
+                self.whole = Some(Whole { coefficients, reciprocals, coding: options.coding });
                 return Ok(());
             }
         };
-        self.sequential.start(frame, reciprocals, tables, options.restart_interval, &mut self.out)
+        segments::write_frame(&mut self.out, &frame, &steps, Process::Sequential);
+        self.sequential.start(frame, reciprocals, tables, self.restart_interval, &mut self.out)
     }
 
     /// Encodes row `row` of the MCUs. Rows come in order, and their samples, margin included, are final.
@@ -127,9 +147,9 @@ impl Encoder {
     /// # Errors
     /// [`OutOfMemory`] when there is no room for what waits, or for the file.
     pub fn mcu_row(&mut self, planes: &Planes, row: usize) -> Result<(), OutOfMemory> {
-        match &mut self.coefficients {
-            Some((coefficients, reciprocals)) => {
-                coefficients.transform_row(planes.planes(), row, reciprocals);
+        match &mut self.whole {
+            Some(whole) => {
+                whole.coefficients.transform_row(planes.planes(), row, &whole.reciprocals);
                 Ok(())
             }
             None => self.sequential.mcu_row(planes.planes(), row, &mut self.out),
@@ -141,12 +161,18 @@ impl Encoder {
     /// # Errors
     /// [`OutOfMemory`] when there is no room for what waits, or for the file.
     pub fn finish(&mut self) -> Result<Vec<u8>, OutOfMemory> {
-        match self.coefficients.take() {
-            Some((coefficients, _)) => self.progressive(&coefficients)?,
-            None => self.sequential.finish(&mut self.out)?,
+        match self.whole.take() {
+            Some(Whole { mut coefficients, coding, .. }) => {
+                if coding == Coding::Smallest {
+                    coefficients.optimise();
+                }
+                self.code_whole(&coefficients, coding)
+            }
+            None => {
+                self.sequential.finish(&mut self.out)?;
+                Ok(self.close())
+            }
         }
-        segments::write_end(&mut self.out);
-        Ok(std::mem::take(&mut self.out))
     }
 
     /// Encodes `coefficients` as they are: nothing is lost. Of `options` the quality does not count.
@@ -158,55 +184,72 @@ impl Encoder {
         coefficients: &Coefficients,
         options: &Options<'_>,
     ) -> Result<Vec<u8>, OutOfMemory> {
-        let frame = &coefficients.frame;
-        self.open(frame, &coefficients.tables, options)?;
-        let tables = match options.coding {
-            Coding::Fixed => Tables::Standard,
-            Coding::Optimised => Tables::Optimised,
+        self.open(&coefficients.frame, options)?;
+        self.code_whole(coefficients, options.coding)
+    }
+
+    /// Codes a picture that is there as a whole, after what is in the file already.
+    fn code_whole(&mut self, coefficients: &Coefficients, coding: Coding) -> Result<Vec<u8>, OutOfMemory> {
+        let coder = self.progressive.get_or_insert_default();
+        match coding {
+            Coding::Fixed => self.one_scan(coefficients, Tables::Standard)?,
+            Coding::Optimised => self.one_scan(coefficients, Tables::Optimised)?,
             Coding::Progressive => {
-                self.progressive(coefficients)?;
-                segments::write_end(&mut self.out);
-                return Ok(std::mem::take(&mut self.out));
+                let script = script::fixed(coefficients.frame.components.len());
+                self.scans(coefficients, &script)?;
             }
-        };
+            Coding::Smallest => {
+                let script = script::smallest(coefficients, coder)?;
+                let head = self.out.clone();
+                self.scans(coefficients, &script)?;
+                let several = std::mem::replace(&mut self.out, head);
+                self.one_scan(coefficients, Tables::Optimised)?;
+                if several.len() < self.out.len() {
+                    self.out = several;
+                }
+            }
+        }
+        Ok(self.close())
+    }
+
+    /// The frame of several scans and the scans.
+    fn scans(&mut self, coefficients: &Coefficients, script: &[Scan]) -> Result<(), OutOfMemory> {
+        let (frame, tables) = (&coefficients.frame, &coefficients.tables);
+        segments::write_frame(&mut self.out, frame, tables, Process::Progressive);
+        let coder = self.progressive.get_or_insert_default();
+        coder.write(coefficients, script, self.restart_interval, &mut self.out)
+    }
+
+    /// The frame of one scan and the scan.
+    fn one_scan(&mut self, coefficients: &Coefficients, tables: Tables) -> Result<(), OutOfMemory> {
+        let frame = &coefficients.frame;
+        segments::write_frame(&mut self.out, frame, &coefficients.tables, Process::Sequential);
         let unused = [Reciprocals::sixteenths(), Reciprocals::sixteenths()];
-        self.coefficients = None;
-        self.sequential.start(frame.clone(), unused, tables, options.restart_interval, &mut self.out)?;
+        self.sequential.start(frame.clone(), unused, tables, self.restart_interval, &mut self.out)?;
         for row in 0..frame.mcus().1 {
             self.sequential.coefficient_row(coefficients, row, &mut self.out)?;
         }
-        self.finish()
+        self.sequential.finish(&mut self.out)
     }
 
-    /// Everything up to the first scan.
-    fn open(
-        &mut self,
-        frame: &Frame,
-        tables: &[QuantTable],
-        options: &Options<'_>,
-    ) -> Result<(), OutOfMemory> {
+    fn close(&mut self) -> Vec<u8> {
+        segments::write_end(&mut self.out);
+        std::mem::take(&mut self.out)
+    }
+
+    /// What comes before the frame header.
+    fn open(&mut self, frame: &Frame, options: &Options<'_>) -> Result<(), OutOfMemory> {
         // A fifth of a byte per pixel is what a file of the default quality takes.
         let (width, height) = frame.size();
         let likely = usize::from(width) * usize::from(height) / 5 + 4096;
         self.out = Vec::new();
         self.out.try_reserve(likely).map_err(|_| OutOfMemory { bytes: likely as u64 })?;
         segments::write_start(&mut self.out, frame, &options.segments);
-        let process = match options.coding {
-            Coding::Progressive => Process::Progressive,
-            Coding::Fixed | Coding::Optimised => Process::Sequential,
-        };
-        segments::write_frame(&mut self.out, frame, tables, process);
         self.restart_interval = options.restart_interval;
         if options.restart_interval > 0 {
             segments::write_restart_interval(&mut self.out, options.restart_interval);
         }
         Ok(())
-    }
-
-    fn progressive(&mut self, coefficients: &Coefficients) -> Result<(), OutOfMemory> {
-        let script = progressive::default_script(coefficients.frame.components.len());
-        let coder = self.progressive.get_or_insert_default();
-        coder.write(coefficients, &script, self.restart_interval, &mut self.out)
     }
 
     /// Bytes held between pictures.
@@ -225,7 +268,7 @@ pub fn estimate(width: usize, height: usize, sampling: Sampling, coding: Coding)
     let waiting = match coding {
         Coding::Fixed => 0,
         Coding::Optimised => sequential::most_waiting(samples),
-        Coding::Progressive => Coefficients::estimate(&frame) + 2 * samples as u64,
+        Coding::Progressive | Coding::Smallest => Coefficients::estimate(&frame) + 2 * samples as u64,
     };
     2 * samples as u64 + waiting + (1 << 20)
 }
@@ -332,7 +375,7 @@ mod tests {
             state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
             *sample = if state >> 31 == 0 { 0 } else { 255 };
         }
-        for coding in [Coding::Fixed, Coding::Optimised, Coding::Progressive] {
+        for coding in [Coding::Fixed, Coding::Optimised, Coding::Progressive, Coding::Smallest] {
             let file = Encoder::default().encode(&planes, &options(100, coding)).unwrap();
             let samples = decode(&file, ColorSpace::Luma);
             assert!(samples.iter().zip(planes.planes()[0].samples()).all(|(a, b)| a.abs_diff(*b) <= 3));
@@ -345,7 +388,7 @@ mod tests {
         let planes = picture(90, 50, Sampling::S420);
         used.encode(&picture(33, 70, Sampling::S444), &options(95, Coding::Fixed)).unwrap();
         used.encode(&picture(40, 40, Sampling::Gray), &options(30, Coding::Optimised)).unwrap();
-        for coding in [Coding::Fixed, Coding::Optimised, Coding::Progressive] {
+        for coding in [Coding::Fixed, Coding::Optimised, Coding::Progressive, Coding::Smallest] {
             let fresh = Encoder::default().encode(&planes, &options(85, coding)).unwrap();
             assert_eq!(used.encode(&planes, &options(85, coding)).unwrap(), fresh);
         }

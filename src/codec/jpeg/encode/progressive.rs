@@ -1,41 +1,15 @@
-//! Progressive coding (T.81 Annex G): the tokens of each kind of scan, and which scans a file has.
+//! Progressive coding (T.81 Annex G): the tokens of each kind of scan.
 
 use super::bits::BitWriter;
 use super::coefficients::{BlockPlane, Coefficients};
 use super::dct::{Block, SCAN};
 use super::frame::Frame;
 use super::huffman::{CodeBook, Coverage, Histogram};
+use super::script::Scan;
 use super::segments::{self, Band, TableKind};
 use super::tables::TablePair;
 use super::token::{self, AC_SPAN, AC_SYMBOL, CLASS, END_OF_BLOCK, RESTART, Token, ZERO_RUN, raw};
 use crate::limits::OutOfMemory;
-
-/// One scan of a file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Scan {
-    /// Components, all of them for DC coefficients, one for AC coefficients.
-    pub(super) components: Vec<usize>,
-    pub(super) band: Band,
-}
-
-impl Scan {
-    fn new(components: impl IntoIterator<Item = usize>, first: u8, last: u8, high: u8, low: u8) -> Scan {
-        Scan { components: components.into_iter().collect(), band: Band { first, last, high, low } }
-    }
-}
-
-/// Scans that show a coarse picture early: the script of the Independent JPEG Group's `jpegtran`, for any
-/// number of components.
-pub(super) fn default_script(components: usize) -> Vec<Scan> {
-    let all = 0..components;
-    let chroma = 1..components;
-    let mut script = vec![Scan::new(all.clone(), 0, 0, 0, 1), Scan::new([0], 1, 5, 0, 2)];
-    script.extend(chroma.clone().rev().map(|c| Scan::new([c], 1, 63, 0, 1)));
-    script.extend([Scan::new([0], 6, 63, 0, 2), Scan::new([0], 1, 63, 2, 1), Scan::new(all, 0, 0, 1, 0)]);
-    script.extend(chroma.rev().map(|c| Scan::new([c], 1, 63, 1, 0)));
-    script.push(Scan::new([0], 1, 63, 1, 0));
-    script
-}
 
 /// Turns scans into tokens and tokens into the file.
 #[derive(Debug, Default)]
@@ -66,6 +40,17 @@ impl Progressive {
             self.writer.finish(out)?;
         }
         Ok(())
+    }
+
+    /// Bytes that `scan` takes in the file, its tables included, to within stuffing.
+    pub(super) fn cost(&mut self, coefficients: &Coefficients, scan: &Scan) -> Result<usize, OutOfMemory> {
+        let tables = self.tokenise(coefficients, scan, 0)?;
+        self.book.set(&tables);
+        let bits: u64 = self.tokens.iter().map(|&token| u64::from(self.book.bits(token).1)).sum();
+        let mut head = Vec::new();
+        write_tables(&mut head, &coefficients.frame, scan, &tables);
+        segments::write_scan(&mut head, &coefficients.frame, &scan.components, scan.band);
+        Ok(head.len() + bits.div_ceil(8) as usize)
     }
 
     /// Fills `self.tokens` with those of `scan`; gives the best tables for them.

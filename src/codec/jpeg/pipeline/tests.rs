@@ -64,7 +64,7 @@ fn the_streamed_file_is_that_of_the_planes() {
     for sampling in [Sampling::Gray, Sampling::S444, Sampling::S422, Sampling::S420] {
         for (width, height) in [(61, 47), (200, 3), (16, 16)] {
             let input = file(240, 180, Sampling::S420);
-            for coding in [Coding::Fixed, Coding::Optimised, Coding::Progressive] {
+            for coding in [Coding::Fixed, Coding::Optimised, Coding::Progressive, Coding::Smallest] {
                 let options = Options { coding, ..Options::default() };
                 with(&input, 1, &Spec::plain(width, height), |resize, scratch| {
                     let streamed = resize.transcode(sampling, &options, None, scratch).unwrap();

@@ -4,12 +4,14 @@
 //! form are made. Knows no sockets, no pixels and no command line.
 
 mod keys;
+mod offer;
 mod op;
 mod op_text;
 mod parse;
 mod value;
 
 pub use keys::{KEYS, Key};
+pub use offer::Offer;
 pub use op::Op;
 pub use parse::{Call, Options, SpecError, decode_pairs, encode_pairs};
 pub use value::parse_size;

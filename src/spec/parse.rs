@@ -69,9 +69,21 @@ pub enum SpecError {
     /// Two options that cannot both hold.
     #[error("{0}")]
     Contradiction(String),
+    /// No such preset.
+    #[error("unknown preset '{0}'")]
+    UnknownPreset(String),
+    /// The operator offers presets and nothing else.
+    #[error("this server takes presets only: give 'preset' and no other option of the picture")]
+    PresetsOnly,
     /// Not form-encoded UTF-8.
     #[error("the options are not form-encoded UTF-8")]
     BadEncoding,
+}
+
+impl SpecError {
+    pub(super) fn unknown_preset(name: &str) -> SpecError {
+        SpecError::UnknownPreset(clip(name))
+    }
 }
 
 impl Options {
@@ -243,7 +255,7 @@ fn escape(text: &str, out: &mut String) {
 }
 
 fn unknown(name: &str) -> SpecError {
-    let calls = ["token", "id", "deadline_ms", "op"];
+    let calls = ["token", "id", "deadline_ms", "op", "preset"];
     let names = KEYS.iter().map(|key| key.name).chain(calls);
     let near = names.map(|known| (strsim::damerau_levenshtein(known, &clip(name)), known)).min();
     SpecError::UnknownKey {

@@ -11,6 +11,9 @@ pub mod auth; // Token, Tokens: who may ask.
 pub mod format; // Format: the formats by name.
 pub mod limits; // Limits, Cancel: what one request may cost.
 pub mod pixels; // Pixels: a picture in memory.
+pub mod metrics; // Metrics: what is counted, and its text for Prometheus.
+pub mod rate; // RateLimits: how much one caller may ask for.
+pub mod reason; // Reason: why somebody was refused, in one word.
 pub mod report; // Report: what a reply tells about its request.
 pub mod spec; // Spec: what can be asked for, its parser and canonical form.
 pub mod status; // Status: the nine outcomes and what they are called at each door.
@@ -20,9 +23,9 @@ pub mod codec; // probe and process: bytes -> bytes.
 pub mod ops; // apply: picture operations, pixels -> pixels.
 pub mod wire; // bytes of the TCP protocol <-> headers, options, replies.
 pub mod engine; // admission, one queue, a pool of workers.
-pub mod access_log; // the one line logged for each request.
+pub mod access_log; // a request's end: counted, and logged in one line.
 pub mod server; // the blocking TCP door.
-pub mod config; // the server's settings, from flags and environment.
+pub mod config; // the server's settings, from flags, environment and file.
 pub mod client; // the blocking client.
 
 /// README's code compiles.

@@ -2,27 +2,33 @@
 
 mod server {
     pub(crate) mod arguments;
+    pub(crate) mod health;
     pub(crate) mod logging;
+    pub(crate) mod process;
+    pub(crate) mod secrets;
 }
 
-use anyhow::Context;
+use anyhow::{Context, bail};
+use imgsrv::config::Effective;
 use imgsrv::engine::Engine;
-use imgsrv::server::{Stop, listen, serve};
-use server::{arguments, logging};
+use imgsrv::server::{Stop, listen, serve, serve_metrics};
+use server::arguments::{self, Action};
+use server::secrets::{self, Reload};
+use server::{health, logging, process};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
+use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-/// Not everything in flight could be finished within the drain time.
-const EXIT_CUT_SHORT: u8 = 1;
+/// Not everything in flight could be finished within the drain time, or `health` found no server.
+const EXIT_UNWELL: u8 = 1;
 /// The server could not start.
 const EXIT_CANNOT_START: u8 = 2;
 
 fn main() -> ExitCode {
     match run() {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::from(EXIT_CUT_SHORT),
+        Ok(code) => code,
         Err(error) => {
             eprintln!("imgsrv: {error:#}");
             ExitCode::from(EXIT_CANNOT_START)
@@ -30,35 +36,92 @@ fn main() -> ExitCode {
     }
 }
 
-fn run() -> anyhow::Result<bool> {
-    let (config, verbosity) = arguments::parse()?;
-    logging::start(verbosity, config.log_format);
+fn run() -> anyhow::Result<ExitCode> {
+    let (effective, action) = arguments::parse()?;
+    match action {
+        Action::PrintConfig => print!("{effective}"),
+        Action::PrintExample => print!("{}", imgsrv::config::example()),
+        Action::Health(address) => {
+            if let Err(error) = health::check(address.as_deref(), &effective.config) {
+                eprintln!("imgsrv: not well: {error:#}");
+                return Ok(ExitCode::from(EXIT_UNWELL));
+            }
+        }
+        Action::Serve(verbosity) => {
+            logging::start(verbosity, effective.config.log_format);
+            if !start(effective)? {
+                return Ok(ExitCode::from(EXIT_UNWELL));
+            }
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Serves until a signal says stop. Whether everything in flight was finished.
+fn start(effective: Effective) -> anyhow::Result<bool> {
+    let Effective { config, offer, .. } = effective;
+    process::log_panics();
+    process::forbid_core_dumps();
+    let mut settings = config.server();
+    settings.offer = offer;
+    settings.max_connections = process::connections(config.max_connections);
+    let reloads = secrets::read(&config, &mut settings)?;
+
     let engine = Arc::new(Engine::new(config.engine()).context("cannot start the workers")?);
     let listener = listen(&config.bind).with_context(|| format!("cannot listen on {}", config.bind))?;
     let address = listener.local_addr()?;
-    if !address.ip().is_loopback() && !config.insecure {
-        log::warn!(
-            "{address} can be reached from other machines and asks nobody for a token; say --insecure if that is meant"
-        );
-    }
+    check_exposure(address, &config, &settings)?;
     let stop = Stop::new(&listener)?;
-    stop_on_signals(stop.clone())?;
+    if let Some(bind) = &config.metrics {
+        let listener = listen(bind).with_context(|| format!("cannot listen on {bind}"))?;
+        println!("imgsrv metrics on {}", listener.local_addr()?);
+        serve_metrics(listener, engine.clone(), stop.clone()).context("cannot start the metrics")?;
+    }
+    act_on_signals(stop.clone(), reloads)?;
     log::info!(workers = config.workers; "listening on {address}");
     println!("imgsrv listening on {address}");
-    let clean = serve(listener, engine, config.server(), stop);
+    let clean = serve(listener, engine, settings, stop);
     log::info!("{}", if clean { "stopped" } else { "stopped with requests unfinished" });
     Ok(clean)
 }
 
-/// The first signal drains, a second one exits now.
-fn stop_on_signals(stop: Stop) -> anyhow::Result<()> {
-    let mut signals = Signals::new([SIGINT, SIGTERM]).context("cannot listen for signals")?;
+/// Warns of what can be reached from other machines without protection, or refuses to start.
+fn check_exposure(
+    address: SocketAddr,
+    config: &imgsrv::config::Config,
+    settings: &imgsrv::server::Settings,
+) -> anyhow::Result<()> {
+    if address.ip().is_loopback() || config.insecure {
+        return Ok(());
+    }
+    if settings.tokens.is_none() {
+        if config.require_token {
+            bail!("{address} can be reached from other machines and no --token-file is given");
+        }
+        log::warn!(
+            "{address} can be reached from other machines and asks nobody for a token: give --token-file, or say --insecure if that is meant"
+        );
+    } else if config.tls_cert.is_none() {
+        log::warn!(
+            "{address} has no TLS: tokens from other machines will be refused; give --tls-cert and --tls-key, or say --insecure where the network is trusted"
+        );
+    }
+    Ok(())
+}
+
+/// The first SIGTERM or SIGINT drains, a second one exits now; SIGHUP reads certificates and tokens again.
+fn act_on_signals(stop: Stop, reloads: Vec<Reload>) -> anyhow::Result<()> {
+    let mut wanted = vec![SIGINT, SIGTERM];
+    #[cfg(unix)]
+    wanted.push(signal_hook::consts::SIGHUP);
+    let mut signals = Signals::new(wanted).context("cannot listen for signals")?;
     std::thread::Builder::new().name("signals".into()).spawn(move || {
         for signal in signals.forever() {
-            if stop.is_asked() {
-                std::process::exit(128 + signal);
+            match signal {
+                SIGINT | SIGTERM if stop.is_asked() => std::process::exit(128 + signal),
+                SIGINT | SIGTERM => stop.trigger(),
+                _ => reloads.iter().for_each(Reload::run),
             }
-            stop.trigger();
         }
     })?;
     Ok(())

@@ -2,12 +2,19 @@
 //!
 //! A flag `--max-pixels`, a variable `IMGSRV_MAX_PIXELS` and a file key `max_pixels` are one setting.
 
+mod effective;
+mod file;
+mod show;
 mod value;
+
+pub use effective::{ConfigError, Effective, Origin};
+pub use show::example;
 
 use crate::engine;
 use crate::limits::{Limits, MIB};
 use crate::server;
-use crate::spec::{Quality, Spec};
+use crate::spec::{Offer, Quality, Spec};
+use std::path::PathBuf;
 use std::time::Duration;
 use value::Value;
 
@@ -58,10 +65,27 @@ pub struct Config {
     pub per_ip: usize,
     /// For requests in flight after a stop. Default: 20 s.
     pub drain: Duration,
-    /// Whether a bind to a public address is meant, so that nobody needs to be warned. Default: false.
+    /// Whether the network is trusted: nobody is warned of a public address without tokens, and tokens are
+    /// taken without TLS. Default: false.
     pub insecure: bool,
     /// Form of the log. Default: text on a terminal, json otherwise.
     pub log_format: LogFormat,
+    /// Address of the metrics, `/health` and `/ready`. Default: none.
+    pub metrics: Option<String>,
+    /// File of the tokens that are taken. Default: none, everybody may ask.
+    pub token_file: Option<PathBuf>,
+    /// Whether a public address without tokens stops the start. Default: false.
+    pub require_token: bool,
+    /// Certificate chain, PEM. Default: none, everything is in the clear.
+    pub tls_cert: Option<PathBuf>,
+    /// Private key of the certificate, PEM.
+    pub tls_key: Option<PathBuf>,
+    /// Requests a second of one caller. Default: no limit.
+    pub rate_requests: Option<u32>,
+    /// Source megapixels a minute of one caller. Default: no limit.
+    pub rate_megapixels: Option<u32>,
+    /// Whether requests must name a preset and may say no more. Default: false.
+    pub only_presets: bool,
 }
 
 /// Form of the log.
@@ -172,7 +196,19 @@ pub const SETTINGS: &[Setting] = &[
     setting!(max_connections, "a number of connections", "most open connections"),
     setting!(per_ip, "a number of connections", "most open connections of one address"),
     setting!(drain, "a time", "for requests in flight after a stop"),
-    setting!(insecure, "true or false", "a public address is meant to be open to everybody"),
+    setting!(
+        insecure,
+        "true or false",
+        "the network is trusted: open to everybody, and tokens may come without TLS"
+    ),
+    setting!(metrics, "host:port, or nothing", "address of /metrics, /health and /ready over HTTP"),
+    setting!(token_file, "a file of name:token lines that others cannot read", "whose requests are taken"),
+    setting!(require_token, "true or false", "refuse to start on a public address without tokens"),
+    setting!(tls_cert, "a PEM file", "certificate chain for TLS; read again on SIGHUP"),
+    setting!(tls_key, "a PEM file", "private key of the certificate; read again on SIGHUP"),
+    setting!(rate_requests, "a number, or nothing", "requests a second of one token or address"),
+    setting!(rate_megapixels, "a number, or nothing", "source megapixels a minute of one token or address"),
+    setting!(only_presets, "true or false", "take requests that name a preset and say no more"),
     setting!(log_format, "auto, text or json", "form of the log; auto is text on a terminal, json otherwise"),
 ];
 
@@ -192,7 +228,7 @@ impl Config {
             max_out_pixels: limits.max_out_pixels,
             max_out_side: limits.max_out_side,
             request_memory: limits.request_memory,
-            total_memory: engine.total_memory.min(machine.memory / 2).max(16 * MIB),
+            total_memory: Config::shared_memory(machine.cores, machine),
             max_scans: limits.max_scans,
             header_timeout: server.header_timeout,
             body_timeout: server.body_timeout,
@@ -207,7 +243,27 @@ impl Config {
             drain: server.drain,
             insecure: false,
             log_format: LogFormat::Auto,
+            metrics: None,
+            token_file: None,
+            require_token: false,
+            tls_cert: None,
+            tls_key: None,
+            rate_requests: None,
+            rate_megapixels: None,
+            only_presets: false,
         }
+    }
+
+    /// The memory for all requests that goes with a number of workers on a machine.
+    fn shared_memory(workers: usize, machine: Machine) -> u64 {
+        let wanted = engine::Settings::for_workers(workers).total_memory;
+        wanted.min(machine.memory / 2).max(16 * MIB)
+    }
+
+    /// What can be asked for, as yet without presets.
+    fn offer(&self) -> Offer {
+        let base = Spec { quality: self.quality, ..Spec::default() };
+        Offer { base, only_presets: self.only_presets, ..Offer::default() }
     }
 
     /// The part that the engine needs.
@@ -230,7 +286,7 @@ impl Config {
         }
     }
 
-    /// The part that the TCP door needs.
+    /// The part that the TCP door needs, but for what has to be read from files.
     pub fn server(&self) -> server::Settings {
         server::Settings {
             max_body: u32::try_from(self.max_body).unwrap_or(u32::MAX).min(crate::wire::MAX_BODY_LEN),
@@ -242,7 +298,11 @@ impl Config {
             max_connections: self.max_connections,
             per_ip: self.per_ip,
             drain: self.drain,
-            base: Spec { quality: self.quality, ..Spec::default() },
+            offer: self.offer(),
+            tokens_in_clear: self.insecure,
+            rate_requests: self.rate_requests,
+            rate_megapixels: self.rate_megapixels,
+            ..server::Settings::default()
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::LogFormat;
 use crate::spec::Quality;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// A value of a setting. `show` writes what `read` takes.
@@ -89,6 +90,27 @@ impl Value for String {
 
     fn show(&self) -> String {
         self.clone()
+    }
+}
+
+/// Empty text for none.
+impl<T: Value> Value for Option<T> {
+    fn read(text: &str) -> Option<Self> {
+        if text.is_empty() { Some(None) } else { T::read(text).map(Some) }
+    }
+
+    fn show(&self) -> String {
+        self.as_ref().map(Value::show).unwrap_or_default()
+    }
+}
+
+impl Value for PathBuf {
+    fn read(text: &str) -> Option<Self> {
+        (!text.is_empty()).then(|| text.into())
+    }
+
+    fn show(&self) -> String {
+        self.display().to_string()
     }
 }
 

@@ -2,6 +2,8 @@
 
 use super::budget::Reservation;
 use crate::codec::{CodecError, Encoded};
+use crate::limits::Stopped;
+use crate::reason::Reason;
 use crate::report::Report;
 use crate::spec::Spec;
 use crate::status::Status;
@@ -33,12 +35,25 @@ pub struct Done {
     pub memory: Reservation,
 }
 
+/// What there is not enough of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scarce {
+    /// Places in the queue, or time to wait in it.
+    Places,
+    /// Workers: none was free in time.
+    Workers,
+    /// Memory that all requests share.
+    Memory,
+}
+
 /// Why a job has no result.
 #[derive(Debug, thiserror::Error)]
 pub enum JobError {
     /// Queue or memory budget are full.
     #[error("the server is busy, try again in {} ms", retry_after.as_millis())]
     Busy {
+        /// What ran out.
+        scarce: Scarce,
         /// When trying again may help.
         retry_after: Duration,
     },
@@ -64,10 +79,32 @@ impl JobError {
         }
     }
 
+    /// The word for metrics and log.
+    pub fn reason(&self) -> Reason {
+        match self {
+            JobError::Busy { scarce: Scarce::Places, .. } => Reason::QueueFull,
+            JobError::Busy { scarce: Scarce::Workers, .. } => Reason::QueueTimeout,
+            JobError::Busy { scarce: Scarce::Memory, .. } => Reason::Memory,
+            JobError::Abandoned => Reason::Abandoned,
+            JobError::Panicked => Reason::Internal,
+            JobError::Codec(error) => match error {
+                CodecError::Unsupported(_) => Reason::Unsupported,
+                CodecError::Damaged { .. } => Reason::Corrupt,
+                CodecError::TooLarge { what, .. } if what.contains("scans") => Reason::TooManyScans,
+                CodecError::TooLarge { .. } => Reason::Bomb,
+                CodecError::BadRequest(_) => Reason::BadRequest,
+                CodecError::Stopped(Stopped::Cancelled) => Reason::Abandoned,
+                CodecError::Stopped(Stopped::DeadlinePassed) => Reason::Deadline,
+                CodecError::OutOfMemory(_) => Reason::Memory,
+                CodecError::Internal(_) => Reason::Internal,
+            },
+        }
+    }
+
     /// What a peer is told beside the message.
     pub fn report(&self) -> Report {
         let mut report = Report::new(self.status());
-        if let JobError::Busy { retry_after } = self {
+        if let JobError::Busy { retry_after, .. } = self {
             report.retry_after_ms = Some(retry_after.as_millis() as u64);
         }
         report

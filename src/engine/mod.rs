@@ -11,12 +11,15 @@ mod ticket;
 mod worker;
 
 pub use budget::{Budget, BudgetSpent, Reservation};
-pub use job::{Done, Job, JobError};
+pub use job::{Done, Job, JobError, Scarce};
 pub use ticket::Ticket;
 
 use crate::codec;
-use crate::limits::{Cancel, Limits, MIB};
+use crate::codec::Probe;
+use crate::limits::{Limits, MIB};
+use crate::metrics::{Metrics, Moment};
 use queue::{Lane, Lanes};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use ticket::Slot;
@@ -65,6 +68,7 @@ struct Shared {
     settings: Settings,
     workers: Workers,
     budget: Arc<Budget>,
+    metrics: Arc<Metrics>,
     state: Mutex<State>,
 }
 
@@ -76,15 +80,20 @@ struct State {
     mean_time: Duration,
 }
 
-/// How full the engine is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Load {
-    /// Jobs on a worker.
-    pub running: usize,
-    /// Jobs that wait.
-    pub queued: usize,
-    /// Bytes reserved from the memory budget.
-    pub memory: u64,
+/// A job whose header has been read: it is not too large, and its size is known.
+#[derive(Debug)]
+pub struct Examined {
+    job: Job,
+    probe: Probe,
+    /// Bytes that the job needs in all while it runs.
+    needs: u64,
+}
+
+impl Examined {
+    /// Pixels of the source picture.
+    pub fn pixels(&self) -> u64 {
+        self.probe.upright().pixels()
+    }
 }
 
 impl Engine {
@@ -96,7 +105,8 @@ impl Engine {
         let workers = Workers::start(settings.workers)?;
         let budget = Budget::new(settings.total_memory);
         let state = State { waiting: Lanes::new(), running: 0, mean_time: Duration::ZERO };
-        Ok(Engine { shared: Arc::new(Shared { settings, workers, budget, state: Mutex::new(state) }) })
+        let (metrics, state) = (Arc::default(), Mutex::new(state));
+        Ok(Engine { shared: Arc::new(Shared { settings, workers, budget, metrics, state }) })
     }
 
     /// The settings it runs with.
@@ -104,10 +114,25 @@ impl Engine {
         &self.shared.settings
     }
 
+    /// What every door counts in.
+    pub fn metrics(&self) -> &Arc<Metrics> {
+        &self.shared.metrics
+    }
+
     /// How full it is.
-    pub fn load(&self) -> Load {
+    pub fn load(&self) -> Moment {
         let state = self.shared.lock();
-        Load { running: state.running, queued: state.waiting.len(), memory: self.shared.budget.used() }
+        Moment {
+            queue_depth: state.waiting.len(),
+            workers_busy: state.running,
+            memory_reserved: self.shared.budget.used(),
+        }
+    }
+
+    /// Whether another job would be queued.
+    pub fn has_room(&self) -> bool {
+        let state = self.shared.lock();
+        state.waiting.len() < self.shared.settings.queue
     }
 
     /// A reservation for a body, to be grown as its bytes arrive.
@@ -117,33 +142,46 @@ impl Engine {
 
     /// What to answer when a body does not fit the memory budget.
     pub fn busy(&self) -> JobError {
-        let state = self.shared.lock();
-        self.shared.busy(&state)
+        self.shared.busy(&self.shared.lock(), Scarce::Memory)
     }
 
-    /// Queues a job, unless it can be refused at once: by its header, or because the queue is full.
+    /// Reads the header of a job's picture on the caller's thread.
     ///
     /// # Errors
-    /// [`JobError::Codec`] from the probe, [`JobError::Busy`].
-    pub fn submit(&self, job: Job) -> Result<Ticket, JobError> {
-        let shared = &self.shared;
-        let Settings { request_timeout, queue_timeout, ref limits, .. } = shared.settings;
-        let probe = codec::probe(&job.body, limits)?;
-        let memory = job.body.len() as u64 + codec::estimate(&probe, &job.spec, limits);
-        if memory > limits.request_memory.max(job.body.len() as u64) {
+    /// [`JobError::Codec`] when the header shows that the picture is refused.
+    pub fn examine(&self, job: Job) -> Result<Examined, JobError> {
+        let limits = &self.shared.settings.limits;
+        let looked = catch_unwind(AssertUnwindSafe(|| {
+            let probe = codec::probe(&job.body, limits)?;
+            let needs = (job.body.len() as u64).saturating_add(codec::estimate(&probe, &job.spec, limits));
+            Ok::<_, codec::CodecError>((probe, needs))
+        }));
+        let (probe, needs) = looked.map_err(|_| {
+            self.shared.metrics.panics.increment();
+            JobError::Panicked
+        })??;
+        if needs > limits.request_memory.max(job.body.len() as u64) {
             let what = "the memory that this request needs, in bytes,";
-            return Err(
-                codec::CodecError::TooLarge { what, value: memory, max: limits.request_memory }.into()
-            );
+            let error = codec::CodecError::TooLarge { what, value: needs, max: limits.request_memory };
+            return Err(error.into());
         }
+        Ok(Examined { job, probe, needs })
+    }
+
+    /// Queues a job, unless the queue is full.
+    ///
+    /// # Errors
+    /// [`JobError::Busy`].
+    pub fn submit(&self, examined: Examined) -> Result<Ticket, JobError> {
+        let shared = &self.shared;
+        let queue_timeout = shared.settings.queue_timeout;
+        let lane = Lane::of(examined.pixels());
         let now = Instant::now();
-        let cancel = Cancel::at(now + job.deadline.unwrap_or(request_timeout).min(request_timeout));
-        let lane = Lane::of(probe.upright().pixels());
-        let (slot, ticket) = Slot::new(job, memory, cancel, now, queue_timeout, shared);
         let mut state = shared.lock();
         if state.waiting.len() >= shared.settings.queue || shared.wait_ahead(&state) > queue_timeout {
-            return Err(shared.busy(&state));
+            return Err(shared.busy(&state, Scarce::Places));
         }
+        let (slot, ticket) = Slot::new(examined, now, shared);
         state.waiting.push(lane, slot, now);
         shared.start_waiting(state);
         Ok(ticket)
@@ -155,7 +193,7 @@ impl Engine {
     /// # Errors
     /// [`JobError`].
     pub fn run(&self, job: Job, still_wanted: impl FnMut() -> bool) -> Result<Done, JobError> {
-        self.submit(job)?.wait(still_wanted)
+        self.submit(self.examine(job)?)?.wait(still_wanted)
     }
 }
 
@@ -170,9 +208,9 @@ impl Shared {
         state.mean_time.mul_f64(ahead as f64 / self.settings.workers as f64)
     }
 
-    fn busy(&self, state: &State) -> JobError {
+    fn busy(&self, state: &State, scarce: Scarce) -> JobError {
         let hint = self.wait_ahead(state);
-        JobError::Busy { retry_after: hint.clamp(Duration::from_millis(50), Duration::from_secs(30)) }
+        JobError::Busy { scarce, retry_after: hint.clamp(Duration::from_millis(50), Duration::from_secs(30)) }
     }
 
     /// Gives waiting jobs to idle workers, as far as memory allows.
@@ -195,7 +233,7 @@ impl Shared {
             let shared = self.clone();
             self.workers.spawn(move |scratch| {
                 let started = Instant::now();
-                worker::process(pending, spare, &shared.settings.limits, scratch);
+                worker::process(pending, spare, &shared.settings.limits, &shared.metrics, scratch);
                 shared.ended(lane, started.elapsed());
             });
         }

@@ -60,6 +60,12 @@ impl<T> Lanes<T> {
         }
     }
 
+    /// Takes out the jobs that `is_dead`, so that they hold no place in the queue.
+    pub(super) fn remove(&mut self, is_dead: impl Fn(&T) -> bool) {
+        self.small.retain(|job| !is_dead(job));
+        self.giant.retain(|job| !is_dead(job));
+    }
+
     /// The lane whose turn it is, if it has a job that may start on one of `workers`.
     pub(super) fn next_lane(&self, workers: usize, now: Instant) -> Option<Lane> {
         let small_traffic = self.last_small.is_some_and(|at| now.duration_since(at) < KEEP_CLEAR);

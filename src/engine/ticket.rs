@@ -1,9 +1,10 @@
 //! `Ticket`: the caller's end of a queued job, and `Slot`, the queue's end.
 
-use super::Shared;
 use super::budget::Reservation;
-use super::job::{Done, Job, JobError};
-use crate::limits::Cancel;
+use super::job::{Done, Job, JobError, Scarce};
+use super::{Examined, Shared};
+use crate::codec::CodecError;
+use crate::limits::{Cancel, Stopped};
 use crate::spec::Spec;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,6 +13,9 @@ use std::time::{Duration, Instant};
 /// How often a waiting caller looks whether its result is still wanted.
 const GLANCE: Duration = Duration::from_millis(25);
 
+/// How long after its deadline a job may take to notice it, before its caller is answered without it.
+const GRACE: Duration = Duration::from_millis(500);
+
 /// A job in the queue or on a worker. Dropping the ticket gives the job up.
 #[derive(Debug)]
 pub struct Ticket {
@@ -19,6 +23,7 @@ pub struct Ticket {
     result: Receiver<Result<Done, JobError>>,
     cancel: Cancel,
     queue_deadline: Instant,
+    deadline: Instant,
     engine: Arc<Shared>,
 }
 
@@ -37,18 +42,32 @@ impl Ticket {
             if !still_wanted() {
                 return Err(JobError::Abandoned);
             }
-            if Instant::now() >= self.queue_deadline && self.slot.take().is_some() {
-                let state = self.engine.lock();
-                return Err(self.engine.busy(&state));
+            let now = Instant::now();
+            if now >= self.queue_deadline && self.left_queue() {
+                return Err(self.engine.busy(&self.engine.lock(), Scarce::Workers));
+            }
+            if now >= self.deadline + GRACE {
+                return Err(CodecError::Stopped(Stopped::DeadlinePassed).into());
             }
         }
+    }
+}
+
+impl Ticket {
+    /// Gives up the place in the queue. Whether there still was one, before a worker took it.
+    fn left_queue(&self) -> bool {
+        let waited = self.slot.take().is_some();
+        if waited {
+            self.engine.lock().waiting.remove(|slot| Arc::ptr_eq(slot, &self.slot));
+        }
+        waited
     }
 }
 
 impl Drop for Ticket {
     fn drop(&mut self) {
         self.cancel.cancel();
-        drop(self.slot.take());
+        self.left_queue();
     }
 }
 
@@ -70,20 +89,22 @@ pub(super) struct Pending {
 }
 
 impl Slot {
-    pub(super) fn new(
-        job: Job,
-        needs: u64,
-        cancel: Cancel,
-        now: Instant,
-        queue_timeout: Duration,
-        engine: &Arc<Shared>,
-    ) -> (Arc<Slot>, Ticket) {
+    pub(super) fn new(examined: Examined, now: Instant, engine: &Arc<Shared>) -> (Arc<Slot>, Ticket) {
         let (reply, result) = mpsc::sync_channel(1);
-        let Job { body, memory, spec, deadline: _ } = job;
+        let Examined { job: Job { body, memory, spec, deadline }, probe: _, needs } = examined;
+        let super::Settings { request_timeout, queue_timeout, .. } = engine.settings;
+        let deadline = now + deadline.unwrap_or(request_timeout).min(request_timeout);
+        let cancel = Cancel::at(deadline);
         let pending = Pending { body, spec, memory, cancel: cancel.clone(), queued_at: now, reply, needs };
         let slot = Arc::new(Slot(Mutex::new(Some(pending))));
-        let queue_deadline = now + queue_timeout;
-        let ticket = Ticket { slot: slot.clone(), result, cancel, queue_deadline, engine: engine.clone() };
+        let ticket = Ticket {
+            slot: slot.clone(),
+            result,
+            cancel,
+            queue_deadline: now + queue_timeout,
+            deadline,
+            engine: engine.clone(),
+        };
         (slot, ticket)
     }
 

@@ -4,6 +4,7 @@ use super::job::{Done, JobError};
 use super::ticket::Pending;
 use crate::codec::{self, Scratch};
 use crate::limits::Limits;
+use crate::metrics::{Metrics, Stage};
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, TryLockError};
@@ -56,14 +57,22 @@ impl Workers {
 }
 
 /// Processes one job and sends the outcome to its ticket. A panic ends the job and nothing else.
-pub(super) fn process(pending: Pending, spare: usize, limits: &Limits, scratch: &mut Scratch) {
+pub(super) fn process(
+    pending: Pending,
+    spare: usize,
+    limits: &Limits,
+    metrics: &Metrics,
+    scratch: &mut Scratch,
+) {
     let Pending { body, spec, mut memory, cancel, queued_at, reply, .. } = pending;
     let queued = queued_at.elapsed();
+    metrics.staged(Stage::Queue, queued);
     let limits = Limits { spare_workers: spare, cancel: cancel.clone(), ..limits.clone() };
     let outcome = cancel.check().map_err(|stopped| JobError::Codec(stopped.into())).and_then(|()| {
         match catch_unwind(AssertUnwindSafe(|| codec::process(&body, &spec, &limits, scratch))) {
             Ok(outcome) => outcome.map_err(JobError::Codec),
             Err(_) => {
+                metrics.panics.increment();
                 *scratch = Scratch::default(); // who knows what state it was left in
                 Err(JobError::Panicked)
             }
@@ -72,6 +81,10 @@ pub(super) fn process(pending: Pending, spare: usize, limits: &Limits, scratch: 
     let source_bytes = body.len() as u64;
     drop(body);
     let outcome = outcome.map(|encoded| {
+        metrics.staged(Stage::Decode, encoded.times.decode);
+        metrics.staged(Stage::Resize, encoded.times.resize);
+        metrics.staged(Stage::Encode, encoded.times.encode);
+        metrics.pixels.add(u64::from(encoded.source.width) * u64::from(encoded.source.height));
         let _ = memory.resize(encoded.bytes.len() as u64); // never more than was reserved
         Done { encoded, source_bytes, queued, memory }
     });

@@ -1,29 +1,38 @@
 //! One connection: requests read, run and answered, one after another.
 
+use super::Door;
+use super::channel::Channel;
+use super::failure::{Failure, reason};
 use super::registry::Seat;
 use super::timed::{Stage, Timed};
-use super::{Door, Settings};
-use crate::access_log;
-use crate::engine::{BudgetSpent, Done, Job, JobError};
+use crate::access_log::{self, Line};
+use crate::engine::{BudgetSpent, Done, Job, JobError, Reservation};
+use crate::metrics::Via;
+use crate::rate::Caller;
+use crate::reason::Reason;
 use crate::report::Report;
-use crate::spec::{Call, Options, Spec, SpecError};
+use crate::spec::Options;
 use crate::status::Status;
-use crate::wire::{self, Form, Header, Incoming, WireError};
+use crate::wire::{self, Form, HEADER_LEN, Header, Incoming, WireError};
 use std::io::{self, Read};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Slowest body that is still in time, beside the fixed allowance, in bytes per second.
 const BODY_RATE: f64 = 256.0 * 1024.0;
 
 /// How long a peer that was refused may go on sending before the connection is cut.
-const LINGER: Duration = Duration::from_secs(2);
+const LINGER: Duration = Duration::from_secs(1);
+
+/// What is read of a peer that was refused before anything is known of it, in bytes.
+const LINGER_BYTES: u64 = 8 << 10;
 
 pub(super) struct Connection<'a> {
     peer: SocketAddr,
     number: u64,
     requests: u64,
-    socket: Timed,
+    channel: Channel,
     seat: Seat,
     door: &'a Door,
 }
@@ -34,165 +43,215 @@ enum Next {
     Close,
 }
 
-/// A request that got no further than its header or options.
+/// A request as far as it has been understood.
 struct Request {
     header: Header,
     options: Options,
     id: String,
-}
-
-/// Why a request has no result.
-#[derive(Debug, thiserror::Error)]
-enum Failure {
-    #[error("{0}")]
-    BadRequest(String),
-    #[error(transparent)]
-    Options(#[from] SpecError),
-    #[error("the image is {len} bytes long, the limit is {max}")]
-    BodyTooLarge { len: u32, max: u32 },
-    #[error(transparent)]
-    Wire(#[from] WireError),
-    #[error(transparent)]
-    Budget(#[from] BudgetSpent),
-    #[error(transparent)]
-    Job(#[from] JobError),
+    /// Name of the token that it came with.
+    token: Option<Arc<str>>,
+    /// When its last byte had arrived.
+    arrived: Instant,
 }
 
 impl<'a> Connection<'a> {
-    pub(super) fn new(socket: TcpStream, peer: SocketAddr, number: u64, seat: Seat, door: &'a Door) -> Self {
-        let socket = Timed::new(socket, door.settings.header_timeout);
-        Connection { peer, number, requests: 0, socket, seat, door }
+    pub(super) fn new(
+        socket: Arc<TcpStream>,
+        peer: SocketAddr,
+        number: u64,
+        seat: Seat,
+        door: &'a Door,
+    ) -> io::Result<Self> {
+        let channel = door.channel(Timed::new(socket, door.settings.header_timeout))?;
+        Ok(Connection { peer, number, requests: 0, channel, seat, door })
     }
 
     /// Serves requests until the peer leaves, misbehaves, or the server stops.
     pub(super) fn serve(mut self) {
+        let _open = self.door.engine.metrics().connections.hold();
+        self.seat.idle();
+        if let Err(error) = self.channel.handshake() {
+            let timed_out = error.kind() == io::ErrorKind::TimedOut;
+            self.refused(if timed_out { Reason::HeaderTimeout } else { Reason::Tls }, &error.to_string());
+            return;
+        }
         loop {
             self.seat.idle();
             if self.door.stop.is_asked() {
                 return;
             }
             match self.request() {
-                Ok(Next::Request) => self.socket.await_request(self.door.settings.idle_timeout),
+                Ok(Next::Request) => {
+                    let idle = self.door.settings.idle_timeout;
+                    self.channel.timed().await_request(idle);
+                }
                 Ok(Next::Close) => return,
                 Err(error) => {
-                    let reason = reason(&error, self.socket.stage());
-                    log::warn!(peer:% = self.peer, connection = self.number, reason = reason; "connection closed: {error}");
+                    match reason(&error, self.channel.timed().stage()) {
+                        Some(reason) => self.refused(reason, &error.to_string()),
+                        None => log::debug!(peer:% = self.peer; "connection closed after idling"),
+                    }
                     return;
                 }
             }
         }
     }
 
+    fn refused(&self, reason: Reason, message: &str) {
+        access_log::refused(self.door.engine.metrics(), self.peer, reason, message);
+    }
+
     /// Reads, runs and answers one request. An error means that the peer can no longer be answered.
     fn request(&mut self) -> Result<Next, WireError> {
-        let (header, raw) = match wire::read_header(&mut self.socket)? {
+        let (header, raw) = match wire::read_header(&mut self.channel)? {
             Incoming::Closed => return Ok(Next::Close),
             Incoming::Request(header, raw) => (header, raw),
         };
         self.seat.busy();
+        let _in_hand = self.door.engine.metrics().in_progress.hold();
         self.requests += 1;
         let mut request = Request {
             header,
-            options: Options { spec: self.door.settings.base.clone(), call: Call::default() },
+            options: Options::default(),
             id: format!("{}-{}", self.number, self.requests),
+            token: None,
+            arrived: Instant::now(),
         };
-        let read = self.read_rest_of_head(&mut request);
-        if let Some(id) = &request.options.call.id {
-            request.id.clone_from(id);
-        }
-        if let Err(failure) = read {
-            if let Some(protocol) = Header::foreign_protocol(&raw) {
-                log::warn!(peer:% = self.peer; "{protocol} on the binary port: is the client set to the right address?");
-            }
-            return self.refuse(&request, failure);
+        if let Err(failure) = self.read_rest_of_head(&mut request, &raw) {
+            return self.refuse(&request, &failure);
         }
         if request.options.call.ping && header.body_len == 0 {
             return self.answer_ping(&request);
         }
-        let body_read = self.read_body(&header);
-        let arrived = Instant::now();
-        let outcome = match body_read {
-            Ok((body, memory)) => {
-                let Options { spec, call } = request.options.clone();
-                let socket = self.socket.socket();
-                let still_there = || matches!(socket.take_error(), Ok(None));
-                let job = Job { body, memory, spec, deadline: call.deadline };
-                self.door.engine.run(job, still_there).map_err(Failure::Job)
-            }
-            Err(Failure::Wire(error)) => {
-                // The peer went silent or left: say why, if it still listens, and go.
-                self.refuse(&request, Failure::Wire(error))?;
-                return Ok(Next::Close);
-            }
-            Err(failure) => return self.refuse(&request, failure),
-        };
-        match outcome {
-            Ok(done) => self.answer(&request, &done, arrived.elapsed()),
-            Err(failure) => self.answer_failure(&request, &failure, arrived.elapsed()),
+        let body = self.read_body(&header);
+        request.arrived = Instant::now();
+        match body.map(|(body, memory)| self.run(&request, body, memory)) {
+            Ok(Ok(done)) => self.answer(&request, &done),
+            Ok(Err(failure)) => self.answer_failure(&request, &failure),
+            // The body is not read, or not to its end.
+            Err(failure) => self.refuse(&request, &failure),
         }
     }
 
     /// Reads the options, and refuses what can be refused before the body.
-    fn read_rest_of_head(&mut self, request: &mut Request) -> Result<(), Failure> {
-        let Request { header, options, .. } = request;
-        let base = match header.form {
-            Form::Plain => Spec { passthrough: false, ..self.door.settings.base.clone() },
-            Form::Extended => self.door.settings.base.clone(),
-        };
-        if header.form == Form::Extended {
-            let encoded = wire::read_options(&mut self.socket)?;
-            *options = Options::parse(&encoded, &base)?;
-        } else {
-            options.spec = base;
+    fn read_rest_of_head(&mut self, request: &mut Request, raw: &[u8; HEADER_LEN]) -> Result<(), Failure> {
+        let settings = &self.door.settings;
+        let Header { form, body_len, width, height } = request.header;
+        if body_len > settings.max_body {
+            let too_large = Failure::BodyTooLarge { len: body_len, max: settings.max_body };
+            return Err(Header::foreign_protocol(raw).map_or(too_large, Failure::ForeignProtocol));
         }
-        if options.call.ping {
+        if form == Form::Extended {
+            let encoded = wire::read_options(&mut self.channel).map_err(|error| self.wire(error))?;
+            request.options = settings.offer.parse(&encoded)?;
+        }
+        if let Some(id) = &request.options.call.id {
+            request.id.clone_from(id);
+        }
+        request.token = self.authenticate(request)?;
+        self.door.rates.request(&self.caller(request))?;
+        if request.options.call.ping {
             return Ok(());
         }
-        options.spec = std::mem::take(&mut options.spec).sized(header.width, header.height)?;
-        let max = self.door.settings.max_body;
-        match header.body_len {
-            0 => Err(Failure::BadRequest("the image is empty".into())),
-            len if len > max => Err(Failure::BodyTooLarge { len, max }),
-            _ => Ok(()),
+        request.options.spec = match form {
+            Form::Plain => settings.offer.plain(width, height)?,
+            Form::Extended => {
+                settings.offer.sized(std::mem::take(&mut request.options.spec), width, height)?
+            }
+        };
+        if body_len == 0 { Err(Failure::Empty) } else { Ok(()) }
+    }
+
+    /// The name of the token that the request shows, where one is needed.
+    fn authenticate(&self, request: &Request) -> Result<Option<Arc<str>>, Failure> {
+        let Some(tokens) = &self.door.settings.tokens else { return Ok(None) };
+        let offered = request.options.call.token.as_deref().ok_or(Failure::Unauthorized)?;
+        let in_clear = !self.channel.is_encrypted() && !self.peer.ip().to_canonical().is_loopback();
+        if in_clear && !self.door.settings.tokens_in_clear {
+            return Err(Failure::TokenInClear);
+        }
+        let (ip, now) = (self.peer.ip(), Instant::now());
+        self.door.guesses.may_try(ip, now)?;
+        match tokens.current().name_of(offered) {
+            Some(name) => Ok(Some(name.into())),
+            None => {
+                self.door.guesses.note_wrong(ip, now);
+                Err(Failure::Unauthorized)
+            }
+        }
+    }
+
+    fn caller(&self, request: &Request) -> Caller {
+        match &request.token {
+            Some(name) => Caller::Token(name.clone()),
+            None => Caller::at(self.peer.ip()),
         }
     }
 
     /// Reads the image into memory that is reserved as it arrives.
-    fn read_body(&mut self, header: &Header) -> Result<(Vec<u8>, crate::engine::Reservation), Failure> {
+    fn read_body(&mut self, header: &Header) -> Result<(Vec<u8>, Reservation), Failure> {
+        enum Stopped {
+            Wire(WireError),
+            Budget,
+        }
+        impl From<WireError> for Stopped {
+            fn from(error: WireError) -> Self {
+                Stopped::Wire(error)
+            }
+        }
         self.enter_body(header.body_len);
         let mut memory = self.door.engine.open();
-        let body = wire::read_body(&mut self.socket, header.body_len, |room| {
-            memory.resize(room as u64).map_err(Failure::Budget)
-        })?;
-        Ok((body, memory))
+        let grow = |room| memory.resize(room as u64).map_err(|BudgetSpent| Stopped::Budget);
+        match wire::read_body(&mut self.channel, header.body_len, grow) {
+            Ok(body) => {
+                self.door.engine.metrics().bytes_in.add(body.len() as u64);
+                Ok((body, memory))
+            }
+            Err(Stopped::Budget) => Err(self.door.engine.busy().into()),
+            Err(Stopped::Wire(error)) => Err(self.wire(error)),
+        }
+    }
+
+    fn run(&self, request: &Request, body: Vec<u8>, memory: Reservation) -> Result<Done, Failure> {
+        let Options { spec, call } = request.options.clone();
+        let engine = &self.door.engine;
+        let examined = engine.examine(Job { body, memory, spec, deadline: call.deadline })?;
+        self.door.rates.pixels(&self.caller(request), examined.pixels())?;
+        let socket = self.channel.socket();
+        let still_there = || matches!(socket.take_error(), Ok(None));
+        Ok(engine.submit(examined)?.wait(still_there)?)
+    }
+
+    fn wire(&mut self, error: WireError) -> Failure {
+        Failure::Wire { error, stage: self.channel.timed().stage() }
     }
 
     fn enter_body(&mut self, len: u32) {
-        let Settings { body_timeout, stall_timeout, .. } = self.door.settings;
+        let super::Settings { body_timeout, stall_timeout, .. } = self.door.settings;
         let total = body_timeout + Duration::from_secs_f64(f64::from(len) / BODY_RATE);
-        self.socket.enter(Stage::Body, total, stall_timeout);
+        self.channel.timed().enter(Stage::Body, total, stall_timeout);
     }
 
     fn enter_write(&mut self, len: usize) {
         let stall = self.door.settings.write_timeout;
-        self.socket.enter(Stage::Write, stall + Duration::from_secs_f64(len as f64 / BODY_RATE), stall);
+        let total = stall + Duration::from_secs_f64(len as f64 / BODY_RATE);
+        self.channel.timed().enter(Stage::Write, total, stall);
     }
 
-    /// Refuses a request whose body has not been read: answers at once, then skips the body so that the
-    /// connection stays usable, or closes when the body is too long or the form is plain.
-    fn refuse(&mut self, request: &Request, failure: Failure) -> Result<Next, WireError> {
-        let next = self.answer_failure(request, &failure, Duration::ZERO)?;
-        let skippable = matches!(failure, Failure::Options(_) | Failure::BadRequest(_) | Failure::Budget(_));
+    /// Refuses a request whose body has not been read: answers at once, then reads past the body so that
+    /// the connection stays usable, or closes.
+    fn refuse(&mut self, request: &Request, failure: &Failure) -> Result<Next, WireError> {
+        let body_len = request.header.body_len;
+        let next = self.tell(request, failure)?;
         match next {
-            Next::Request if skippable && request.header.body_len <= self.door.settings.max_body => {
-                self.enter_body(request.header.body_len);
-                wire::skip_body(&mut self.socket, request.header.body_len)?;
+            Next::Request if failure.is_forgivable() && body_len <= self.door.settings.max_body => {
+                self.enter_body(body_len);
+                wire::skip_body(&mut self.channel, body_len)?;
                 Ok(Next::Request)
             }
             _ => {
-                if !matches!(failure, Failure::Wire(_)) {
-                    self.linger();
-                }
+                let polite = !matches!(failure.status(), Status::Unauthorized);
+                self.linger(if polite { LINGER_BYTES + u64::from(body_len) } else { LINGER_BYTES });
                 Ok(Next::Close)
             }
         }
@@ -200,83 +259,74 @@ impl<'a> Connection<'a> {
 
     /// Reads what the peer still sends, for a short while, so that closing does not reset the connection
     /// before the peer has read the answer.
-    fn linger(&mut self) {
-        let _ = self.socket.socket().shutdown(Shutdown::Write); // it may be gone already
-        self.socket.enter(Stage::Body, LINGER, LINGER);
-        let _ =
-            io::copy(&mut (&mut self.socket).take(u64::from(self.door.settings.max_body)), &mut io::sink());
+    fn linger(&mut self, bytes: u64) {
+        self.channel.finish_writing();
+        self.channel.timed().enter(Stage::Body, LINGER, LINGER);
+        let most = bytes.min(self.door.settings.max_body.into());
+        let _ = io::copy(&mut (&mut self.channel).take(most), &mut io::sink());
     }
 
-    fn answer(&mut self, request: &Request, done: &Done, total: Duration) -> Result<Next, WireError> {
+    fn answer(&mut self, request: &Request, done: &Done) -> Result<Next, WireError> {
         let report = Report { id: request.options.call.id.clone(), ..done.report() };
         let image = &done.encoded.bytes;
-        access_log::record("tcp", self.peer, &request.id, &report, image.len(), total, "");
+        self.record(request, &report, image.len(), None);
         self.enter_write(image.len());
         match request.header.form {
-            Form::Plain => wire::write_plain(&mut self.socket, image)?,
-            Form::Extended => wire::write_extended(&mut self.socket, &report, image)?,
+            Form::Plain => wire::write_plain(&mut self.channel, image)?,
+            Form::Extended => wire::write_extended(&mut self.channel, &report, image)?,
         }
         Ok(Next::Request)
     }
 
-    fn answer_failure(
-        &mut self,
-        request: &Request,
-        failure: &Failure,
-        total: Duration,
-    ) -> Result<Next, WireError> {
-        let mut report = failure.report(self.socket.stage());
-        report.id.clone_from(&request.options.call.id);
-        report.source_bytes = Some(request.header.body_len.into());
+    /// Answers a request whose body was read.
+    fn answer_failure(&mut self, request: &Request, failure: &Failure) -> Result<Next, WireError> {
+        if matches!(failure, Failure::Job(JobError::Abandoned)) {
+            self.refused(Reason::Abandoned, &failure.to_string());
+            return Ok(Next::Close);
+        }
+        let next = self.tell(request, failure)?;
+        if matches!(next, Next::Close) {
+            self.linger(LINGER_BYTES);
+        }
+        Ok(next)
+    }
+
+    /// Tells the peer, the metrics and the log that a request failed.
+    fn tell(&mut self, request: &Request, failure: &Failure) -> Result<Next, WireError> {
         let message = failure.to_string();
-        access_log::record("tcp", self.peer, &request.id, &report, 0, total, &message);
+        let report = Report {
+            id: request.options.call.id.clone(),
+            source_bytes: Some(request.header.body_len.into()),
+            ..failure.report()
+        };
+        self.record(request, &report, 0, Some((failure.reason(), &message)));
         self.enter_write(message.len());
         match request.header.form {
-            Form::Plain => {
-                wire::write_plain_failure(&mut self.socket)?;
-                Ok(Next::Close)
-            }
+            Form::Plain => wire::write_plain_failure(&mut self.channel).map(|()| Next::Close),
             Form::Extended => {
-                wire::write_failure(&mut self.socket, &report, &message)?;
-                Ok(Next::Request)
+                wire::write_failure(&mut self.channel, &report, &message).map(|()| Next::Request)
             }
         }
+    }
+
+    fn record(&self, request: &Request, report: &Report, bytes_out: usize, failure: Option<(Reason, &str)>) {
+        let line = Line {
+            via: Via::Tcp,
+            peer: self.peer,
+            id: &request.id,
+            token: request.token.as_deref(),
+            report,
+            bytes_out,
+            total: request.arrived.elapsed(),
+            failure,
+        };
+        access_log::record(self.door.engine.metrics(), &line);
     }
 
     fn answer_ping(&mut self, request: &Request) -> Result<Next, WireError> {
         let report = Report { id: request.options.call.id.clone(), ..Report::new(Status::Ok) };
         self.enter_write(0);
-        wire::write_extended(&mut self.socket, &report, &[])?;
+        wire::write_extended(&mut self.channel, &report, &[])?;
         Ok(Next::Request)
-    }
-}
-
-impl Failure {
-    fn status(&self, stage: Stage) -> Status {
-        match self {
-            Failure::BadRequest(_) | Failure::Options(_) => Status::BadRequest,
-            Failure::BodyTooLarge { .. } => Status::TooLarge,
-            Failure::Wire(error) if reason(error, stage) == stage.word() => Status::Timeout,
-            Failure::Wire(_) => Status::BadRequest,
-            Failure::Budget(_) => Status::Busy,
-            Failure::Job(error) => error.status(),
-        }
-    }
-
-    fn report(&self, stage: Stage) -> Report {
-        match self {
-            Failure::Job(error) => error.report(),
-            _ => Report::new(self.status(stage)),
-        }
-    }
-}
-
-/// One word for why a connection ended.
-fn reason(error: &WireError, stage: Stage) -> &'static str {
-    match error {
-        WireError::Io(error) if error.kind() == io::ErrorKind::TimedOut => stage.word(),
-        WireError::Io(_) => "aborted",
-        WireError::Truncated { .. } => "truncated",
-        WireError::TooLong { .. } | WireError::Report(_) => "bad_request",
     }
 }

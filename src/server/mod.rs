@@ -2,22 +2,34 @@
 //!
 //! Knows the wire and the engine, nothing of codecs. The listener and the stop signal are given to it.
 
+mod accept;
+mod channel;
 mod connection;
+mod failure;
+mod metrics_door;
 mod registry;
+mod reload;
 mod timed;
+#[cfg(feature = "tls")]
+mod tls;
 
+pub use accept::serve;
+pub use metrics_door::serve_metrics;
+pub use reload::Reloadable;
+#[cfg(feature = "tls")]
+pub use tls::{Tls, TlsError, tls};
+
+use crate::auth::{Guesses, TokenFileError, Tokens};
 use crate::engine::Engine;
-use crate::spec::Spec;
-use registry::{Full, Registry};
-use std::io::{self, Read, Write};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
+use crate::rate::RateLimits;
+use crate::spec::Offer;
+use channel::Channel;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
 use std::time::Duration;
-
-/// Stack of a connection's thread: it reads, probes and writes, and never decodes.
-const STACK_BYTES: usize = 512 << 10;
+use timed::Timed;
 
 /// Connections that the kernel may hold before they are accepted.
 const BACKLOG: i32 = 1024;
@@ -43,8 +55,20 @@ pub struct Settings {
     pub per_ip: usize,
     /// How long requests in flight may take after a stop. Default: 20 s.
     pub drain: Duration,
-    /// What a request asks for where it says nothing.
-    pub base: Spec,
+    /// What can be asked for, and what holds where a request says nothing.
+    pub offer: Offer,
+    /// Whose requests are taken. Default: everybody's.
+    pub tokens: Option<Arc<Reloadable<Tokens, TokenFileError>>>,
+    /// Whether tokens are taken from other machines without TLS: only where the network in between is
+    /// trusted. Default: false.
+    pub tokens_in_clear: bool,
+    /// Requests a second of one caller. Default: no limit.
+    pub rate_requests: Option<u32>,
+    /// Source megapixels a minute of one caller. Default: no limit.
+    pub rate_megapixels: Option<u32>,
+    /// Certificate and key. Default: none, everything is in the clear.
+    #[cfg(feature = "tls")]
+    pub tls: Option<Arc<Tls>>,
 }
 
 impl Default for Settings {
@@ -59,7 +83,13 @@ impl Default for Settings {
             max_connections: 2048,
             per_ip: 256,
             drain: Duration::from_secs(20),
-            base: Spec::default(),
+            offer: Offer::default(),
+            tokens: None,
+            tokens_in_clear: false,
+            rate_requests: None,
+            rate_megapixels: None,
+            #[cfg(feature = "tls")]
+            tls: None,
         }
     }
 }
@@ -70,6 +100,22 @@ struct Door {
     engine: Arc<Engine>,
     settings: Settings,
     stop: Stop,
+    guesses: Guesses,
+    rates: RateLimits,
+}
+
+impl Door {
+    /// The way in for a new connection: under TLS where there is a certificate.
+    #[cfg_attr(not(feature = "tls"), expect(clippy::unnecessary_wraps, reason = "TLS can fail"))]
+    fn channel(&self, timed: Timed) -> io::Result<Channel> {
+        #[cfg(feature = "tls")]
+        if let Some(tls) = &self.settings.tls {
+            let config = Arc::clone(&*tls.current());
+            let connection = rustls::ServerConnection::new(config).map_err(io::Error::other)?;
+            return Ok(Channel::Tls(Box::new(rustls::StreamOwned::new(connection, timed))));
+        }
+        Ok(Channel::Plain(timed))
+    }
 }
 
 /// Asks a running server to finish. Clones ask the same one.
@@ -85,25 +131,19 @@ impl Stop {
     /// # Errors
     /// When the listener has no local address.
     pub fn new(listener: &TcpListener) -> io::Result<Stop> {
-        let mut wake = listener.local_addr()?;
-        match wake.ip() {
-            IpAddr::V4(ip) if ip.is_unspecified() => wake.set_ip(Ipv4Addr::LOCALHOST.into()),
-            IpAddr::V6(ip) if ip.is_unspecified() => wake.set_ip(Ipv6Addr::LOCALHOST.into()),
-            _ => {}
-        }
-        Ok(Stop { asked: Arc::default(), wake })
+        Ok(Stop { asked: Arc::default(), wake: reachable(listener.local_addr()?) })
     }
 
     /// Stops accepting; requests in flight are finished.
     pub fn trigger(&self) {
-        self.asked.store(true, Ordering::Release);
+        self.asked.store(true, Ordering::SeqCst);
         // The accept call sleeps until somebody comes.
         drop(TcpStream::connect_timeout(&self.wake, Duration::from_secs(1)));
     }
 
     /// Whether the server was asked to stop.
     pub fn is_asked(&self) -> bool {
-        self.asked.load(Ordering::Acquire)
+        self.asked.load(Ordering::SeqCst)
     }
 }
 
@@ -133,84 +173,12 @@ fn listen_on(address: SocketAddr) -> io::Result<TcpListener> {
     Ok(socket.into())
 }
 
-/// Serves until `stop` is triggered, then finishes what is in flight for at most `settings.drain`.
-/// Whether everything could be finished.
-pub fn serve(listener: TcpListener, engine: Arc<Engine>, settings: Settings, stop: Stop) -> bool {
-    let registry = Registry::new(settings.max_connections, settings.per_ip);
-    let drain = settings.drain;
-    let door = Arc::new(Door { engine, settings, stop });
-    let mut pause = Pause::default();
-    let mut accepted = 0_u64;
-    while !door.stop.is_asked() {
-        match listener.accept() {
-            Ok(_) if door.stop.is_asked() => break,
-            Ok((socket, peer)) => {
-                pause = Pause::default();
-                accepted += 1;
-                if let Err(reason) = admit(socket, peer, accepted, &registry, &door) {
-                    log::warn!(peer:% = peer; "connection refused: {reason}");
-                }
-            }
-            Err(error) => {
-                log::warn!("cannot accept a connection: {error}");
-                pause.sleep(); // out of descriptors, most likely: spinning would not find any
-            }
-        }
-    }
-    drop(listener);
-    log::info!(connections = registry.len(); "stopping: finishing the requests in flight");
-    registry.close_idle();
-    registry.wait_until_empty(drain)
-}
-
-/// Why a connection gets no thread.
-#[derive(Debug, thiserror::Error)]
-enum Refused {
-    #[error(transparent)]
-    Full(#[from] Full),
-    #[error(transparent)]
-    Io(#[from] io::Error),
-}
-
-fn admit(
-    socket: TcpStream,
-    peer: SocketAddr,
-    number: u64,
-    registry: &Arc<Registry>,
-    door: &Arc<Door>,
-) -> Result<(), Refused> {
-    socket.set_nodelay(true)?;
-    let seat = match registry.enter(peer.ip(), socket.try_clone()?) {
-        Ok(seat) => seat,
-        Err(full) => {
-            turn_away(&socket);
-            return Err(full.into());
-        }
+/// The address to connect to for a listener on `address` of this machine.
+pub fn reachable(address: SocketAddr) -> SocketAddr {
+    let ip = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
     };
-    let door = door.clone();
-    let work = move || connection::Connection::new(socket, peer, number, seat, &door).serve();
-    thread::Builder::new().name(format!("conn-{number}")).stack_size(STACK_BYTES).spawn(work)?;
-    Ok(())
-}
-
-/// Says `size = 0`, which both request forms understand as a refusal, without waiting for anything.
-fn turn_away(mut socket: &TcpStream) {
-    let mut farewell = || {
-        socket.set_nonblocking(true)?;
-        socket.write_all(&[0; 4])?;
-        socket.shutdown(Shutdown::Write)?;
-        socket.read(&mut [0; 4096]) // unread bytes would turn the close into a reset that overtakes the reply
-    };
-    let _: io::Result<usize> = farewell(); // a peer that is gone needs no farewell
-}
-
-/// A pause that doubles from 5 ms to a second.
-#[derive(Debug, Default)]
-struct Pause(u32);
-
-impl Pause {
-    fn sleep(&mut self) {
-        thread::sleep(Duration::from_millis(5 << self.0).min(Duration::from_secs(1)));
-        self.0 = (self.0 + 1).min(8);
-    }
+    SocketAddr::new(ip, address.port())
 }

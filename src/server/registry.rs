@@ -26,7 +26,7 @@ struct Open {
 #[derive(Debug)]
 struct Guest {
     ip: IpAddr,
-    socket: TcpStream,
+    socket: Arc<TcpStream>,
     idle: Arc<Idle>,
 }
 
@@ -52,7 +52,7 @@ impl Registry {
     }
 
     /// Lets a connection in; when the house is full the guest that has been idle for longest has to go.
-    pub(super) fn enter(self: &Arc<Self>, ip: IpAddr, socket: TcpStream) -> Result<Seat, Full> {
+    pub(super) fn enter(self: &Arc<Self>, ip: IpAddr, socket: Arc<TcpStream>) -> Result<Seat, Full> {
         let mut open = self.lock();
         if open.by_ip.get(&ip).is_some_and(|n| *n >= self.per_ip) {
             return Err(Full::Address);
@@ -82,7 +82,7 @@ impl Registry {
     /// Closes the connections that wait for a request; the others finish theirs.
     pub(super) fn close_idle(&self) {
         for guest in self.lock().guests.values() {
-            if guest.idle.0.load(Ordering::Relaxed) != BUSY {
+            if guest.idle.0.load(Ordering::SeqCst) != BUSY {
                 let _ = guest.socket.shutdown(Shutdown::Read); // it may be gone already
             }
         }
@@ -125,7 +125,7 @@ impl Seat {
     /// The connection waits for a request: it may be put out.
     pub(super) fn idle(&self) {
         let now = self.registry.born.elapsed().as_millis() as u64;
-        self.idle.0.store(now, Ordering::Relaxed);
+        self.idle.0.store(now, Ordering::SeqCst); // before the connection looks whether to stop
     }
 
     /// The connection has a request in hand.
@@ -153,10 +153,10 @@ mod tests {
     const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
     const THERE: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1));
 
-    fn socket() -> (TcpStream, TcpStream) {
+    fn socket() -> (Arc<TcpStream>, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-        (listener.accept().unwrap().0, peer)
+        (Arc::new(listener.accept().unwrap().0), peer)
     }
 
     #[test]

@@ -1,13 +1,15 @@
 //! `Timed`: a socket under the deadline of the stage that the connection is in.
 
+use crate::reason::Reason;
 use std::io::{self, IoSlice, Read, Write};
 use std::net::TcpStream;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Socket timeouts are set in steps of this, so that a stage needs few system calls.
 const STEP: Duration = Duration::from_millis(100);
 
-/// What a connection is waiting for; named in the log when its time is up.
+/// What a connection is waiting for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stage {
     /// The next request on an open connection.
@@ -21,13 +23,13 @@ pub(super) enum Stage {
 }
 
 impl Stage {
-    /// The word for logs and metrics.
-    pub(super) fn word(self) -> &'static str {
+    /// What it is called when its time is up. Idling too long is nobody's fault.
+    pub(super) fn overrun(self) -> Option<Reason> {
         match self {
-            Stage::Idle => "idle_timeout",
-            Stage::Header => "header_timeout",
-            Stage::Body => "body_timeout",
-            Stage::Write => "write_timeout",
+            Stage::Idle => None,
+            Stage::Header => Some(Reason::HeaderTimeout),
+            Stage::Body => Some(Reason::SlowClient),
+            Stage::Write => Some(Reason::WriteTimeout),
         }
     }
 }
@@ -36,7 +38,7 @@ impl Stage {
 /// peer makes no progress for the stage's stall time.
 #[derive(Debug)]
 pub(super) struct Timed {
-    socket: TcpStream,
+    socket: Arc<TcpStream>,
     stage: Stage,
     deadline: Instant,
     stall: Duration,
@@ -48,7 +50,7 @@ pub(super) struct Timed {
 
 impl Timed {
     /// Wraps a blocking socket; the first header is due within `header`.
-    pub(super) fn new(socket: TcpStream, header: Duration) -> Timed {
+    pub(super) fn new(socket: Arc<TcpStream>, header: Duration) -> Timed {
         let deadline = Instant::now() + header;
         let (read_timeout, write_timeout) = (None, None);
         Timed { socket, stage: Stage::Header, deadline, stall: header, header, read_timeout, write_timeout }
@@ -116,7 +118,7 @@ fn named(error: io::Error) -> io::Error {
 impl Read for Timed {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.before_read()?;
-        let got = self.socket.read(buffer).map_err(named)?;
+        let got = (&*self.socket).read(buffer).map_err(named)?;
         if self.stage == Stage::Idle && got > 0 {
             self.enter(Stage::Header, self.header, self.header);
         }
@@ -127,16 +129,16 @@ impl Read for Timed {
 impl Write for Timed {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.before_write()?;
-        self.socket.write(bytes).map_err(named)
+        (&*self.socket).write(bytes).map_err(named)
     }
 
     fn write_vectored(&mut self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
         self.before_write()?;
-        self.socket.write_vectored(parts).map_err(named)
+        (&*self.socket).write_vectored(parts).map_err(named)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.socket.flush()
+        (&*self.socket).flush()
     }
 }
 
@@ -148,7 +150,7 @@ mod tests {
     fn pair() -> (Timed, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-        (Timed::new(listener.accept().unwrap().0, Duration::from_millis(200)), peer)
+        (Timed::new(Arc::new(listener.accept().unwrap().0), Duration::from_millis(200)), peer)
     }
 
     #[test]

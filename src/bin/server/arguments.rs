@@ -1,50 +1,84 @@
-//! The command line of `imgsrv`: every setting as a flag and as an environment variable.
+//! The command line of `imgsrv`: every setting as a flag and as an environment variable, and what to do.
 
 use anyhow::Context;
-use clap::{Arg, ArgAction, Command};
-use imgsrv::config::{Config, Machine, SETTINGS};
+use clap::parser::ValueSource;
+use clap::{Arg, ArgAction, ArgMatches, Command};
+use imgsrv::config::{Config, Effective, Machine, Origin, SETTINGS, Setting};
 
-/// What was typed, as a configuration and a level of talkativeness (0 is normal, below is quiet).
-pub(crate) fn parse() -> anyhow::Result<(Config, i8)> {
-    let defaults = Config::defaults(Machine::detect());
-    let matches = command(&defaults).get_matches();
-    let mut config = defaults;
-    for setting in SETTINGS {
-        if let Some(value) = matches.get_one::<String>(setting.name) {
-            let source = matches.value_source(setting.name);
-            let from = match source {
-                Some(clap::parser::ValueSource::EnvVariable) => setting.variable(),
-                _ => format!("--{}", setting.flag()),
-            };
-            setting.set(&mut config, value).with_context(|| format!("wrong value for {from}"))?;
-        }
-    }
-    let verbosity = matches.get_count("verbose") as i8 - matches.get_count("quiet") as i8;
-    Ok((config, verbosity))
+/// What is to be done.
+pub(crate) enum Action {
+    /// Serve; the number is a level of talkativeness (0 is normal, below is quiet).
+    Serve(i8),
+    /// Show the settings and where they came from.
+    PrintConfig,
+    /// Show the example file.
+    PrintExample,
+    /// Ask a running server how it is, at this metrics address or where the settings say.
+    Health(Option<String>),
+}
+
+/// What was typed.
+pub(crate) fn parse() -> anyhow::Result<(Effective, Action)> {
+    let machine = Machine::detect();
+    let matches = command(&Config::defaults(machine)).get_matches();
+    let path = matches.get_one::<String>("config");
+    let text = path.map(|path| std::fs::read_to_string(path).with_context(|| path.clone())).transpose()?;
+    let file = path.map(String::as_str).zip(text.as_deref());
+    let effective = Effective::resolve(machine, file, |setting| said(&matches, setting))?;
+    let action = if let Some(health) = matches.subcommand_matches("health") {
+        Action::Health(health.get_one::<String>("address").cloned())
+    } else if matches.get_flag("print-config") {
+        Action::PrintConfig
+    } else if matches.get_flag("print-example") {
+        Action::PrintExample
+    } else {
+        Action::Serve(matches.get_count("verbose") as i8 - matches.get_count("quiet") as i8)
+    };
+    Ok((effective, action))
+}
+
+/// What flag or variable say about a setting.
+fn said(matches: &ArgMatches, setting: &Setting) -> Option<(String, Origin)> {
+    let value = matches.get_one::<String>(setting.name)?;
+    let origin = match matches.value_source(setting.name) {
+        Some(ValueSource::EnvVariable) => Origin::Variable(setting.variable()),
+        _ => Origin::Flag(setting.flag()),
+    };
+    Some((value.clone(), origin))
 }
 
 fn command(defaults: &Config) -> Command {
     let settings = SETTINGS.iter().map(|setting| {
         let default = setting.show(defaults);
         let flag = Arg::new(setting.name).long(setting.flag()).env(setting.variable()).value_name("VALUE");
+        let default = if default.is_empty() { "none" } else { &default };
+        // `--insecure` alone says yes.
+        let flag = if default == "false" { flag.num_args(0..=1).default_missing_value("true") } else { flag };
         flag.help(format!("{}: {} [default: {default}]", setting.meaning, setting.accepts))
     });
+    let switch = |name: &'static str, help: &'static str| {
+        Arg::new(name).long(name).action(ArgAction::SetTrue).help(help)
+    };
+    let count = |name: &'static str, short, help: &'static str| {
+        Arg::new(name).short(short).long(name).action(ArgAction::Count).help(help)
+    };
+    let health = Command::new("health")
+        .about("Ask a running server how it is; exit code 0 if it is well, 1 if not")
+        .arg(Arg::new("address").value_name("ADDR").help("Its metrics address, host:port"));
     Command::new("imgsrv")
         .version(env!("CARGO_PKG_VERSION"))
         .about("Image bytes in over TCP, a resized and compressed image back.")
+        .arg(
+            Arg::new("config")
+                .long("config")
+                .env("IMGSRV_CONFIG")
+                .value_name("FILE")
+                .help("Settings as TOML; flags and variables go before it"),
+        )
         .args(settings)
-        .arg(
-            Arg::new("verbose")
-                .short('v')
-                .long("verbose")
-                .action(ArgAction::Count)
-                .help("Say more; twice says most"),
-        )
-        .arg(
-            Arg::new("quiet")
-                .short('q')
-                .long("quiet")
-                .action(ArgAction::Count)
-                .help("Say less; twice says nothing"),
-        )
+        .arg(switch("print-config", "Show the settings and where each came from, and exit"))
+        .arg(switch("print-example", "Show a commented file of the defaults, and exit"))
+        .arg(count("verbose", 'v', "Say more; twice says most"))
+        .arg(count("quiet", 'q', "Say less; twice says nothing"))
+        .subcommand(health)
 }

@@ -38,8 +38,12 @@ fn write_text(out: &mut Formatter, record: &Record) -> io::Result<()> {
     let mut pairs = Pairs::default();
     visit(record, &mut pairs)?;
     for (key, value) in pairs.0 {
-        let quote = if value.contains([' ', '"', '=']) { "\"" } else { "" };
-        write!(out, " {key}={quote}{}{quote}", escaped(&value))?;
+        let value = escaped(&value);
+        if value.is_empty() || value.contains([' ', '"', '=']) {
+            write!(out, " {key}=\"{}\"", value.replace('"', "\\\""))?;
+        } else {
+            write!(out, " {key}={value}")?;
+        }
     }
     writeln!(out)
 }
@@ -73,9 +77,10 @@ fn visit(record: &Record, pairs: &mut Pairs) -> io::Result<()> {
     record.key_values().visit(pairs).map_err(io::Error::other)
 }
 
-/// A stranger's text must not forge lines or move the cursor.
+/// A stranger's text must not forge lines, move the cursor, or turn the reading direction around.
 fn escaped(text: &str) -> String {
-    text.chars()
-        .map(|c| if c.is_control() { c.escape_default().to_string() } else { c.to_string() })
-        .collect()
+    let is_bidi =
+        |c| matches!(c, '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}');
+    let escape = |c: char| c.is_control() || is_bidi(c) || c == '\u{FEFF}';
+    text.chars().map(|c| if escape(c) { c.escape_default().to_string() } else { c.to_string() }).collect()
 }

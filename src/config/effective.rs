@@ -1,0 +1,225 @@
+//! `Effective`: the configuration as its sources make it, and where each value came from.
+//! A flag goes before a variable, a variable before the file, the file before the default.
+
+use super::file::{self, Contents};
+use super::{BadSetting, Config, Machine, SETTINGS, Setting};
+use crate::engine;
+use crate::spec::{Offer, SpecError};
+use std::fmt;
+
+/// Where a value came from, in order of precedence.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Origin {
+    /// Nobody said anything.
+    Default,
+    /// A line of the file.
+    File(String, usize),
+    /// An environment variable.
+    Variable(String),
+    /// A flag.
+    Flag(String),
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Origin::Default => f.write_str("default"),
+            Origin::File(name, line) => write!(f, "{name}:{line}"),
+            Origin::Variable(name) => f.write_str(name),
+            Origin::Flag(name) => write!(f, "--{name}"),
+        }
+    }
+}
+
+/// What keeps a server from starting: each message names the place and the name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ConfigError {
+    /// The file is not TOML, or not of the expected shape.
+    #[error("{at}: {message}")]
+    Syntax {
+        /// File and line.
+        at: Origin,
+        /// What is wrong.
+        message: String,
+    },
+    /// No such setting.
+    #[error("{at}: unknown setting '{key}'{}", nearest.map(|near| format!(", did you mean '{near}'?")).unwrap_or_default())]
+    UnknownSetting {
+        /// File and line.
+        at: Origin,
+        /// As it stands there.
+        key: String,
+        /// A setting that is spelled nearly so.
+        nearest: Option<&'static str>,
+    },
+    /// A value that the setting does not take.
+    #[error("{at}: {source}")]
+    BadSetting {
+        /// Where it was said.
+        at: Origin,
+        /// Which setting, and what it takes.
+        source: BadSetting,
+    },
+    /// A preset that no request could ask for.
+    #[error("{at}: preset '{preset}': {source}")]
+    BadPreset {
+        /// File and line.
+        at: Origin,
+        /// Its name.
+        preset: String,
+        /// What is wrong with it.
+        source: SpecError,
+    },
+}
+
+/// A configuration and its origins.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Effective {
+    /// The settings.
+    pub config: Config,
+    /// What can be asked for, presets included.
+    pub offer: Offer,
+    /// One for each of [`SETTINGS`].
+    pub(super) origins: Vec<Origin>,
+    /// Of each preset.
+    pub(super) preset_origins: Vec<(String, Origin)>,
+}
+
+impl Effective {
+    /// Weighs the sources: `file` is a name for messages and a text; `said` is what flag or variable say
+    /// about a setting.
+    ///
+    /// # Errors
+    /// [`ConfigError`] for the first thing that is not understood.
+    pub fn resolve(
+        machine: Machine,
+        file: Option<(&str, &str)>,
+        said: impl Fn(&Setting) -> Option<(String, Origin)>,
+    ) -> Result<Effective, ConfigError> {
+        let (name, text) = file.unwrap_or_default();
+        let at = |line| Origin::File(name.to_owned(), line);
+        let Contents { settings, presets } = file::read(text)
+            .map_err(|fault| ConfigError::Syntax { at: at(fault.line), message: fault.message })?;
+
+        let mut config = Config::defaults(machine);
+        let mut origins = vec![Origin::Default; SETTINGS.len()];
+        for entry in &settings {
+            let found = SETTINGS.iter().position(|setting| setting.name == entry.key);
+            let index = found.ok_or_else(|| unknown(&entry.key, at(entry.line)))?;
+            put(&mut config, index, &entry.value, at(entry.line), &mut origins)?;
+        }
+        for (index, setting) in SETTINGS.iter().enumerate() {
+            if let Some((value, origin)) = said(setting) {
+                put(&mut config, index, &value, origin, &mut origins)?;
+            }
+        }
+        let is_default = |name| {
+            SETTINGS.iter().zip(&origins).any(|(one, from)| one.name == name && *from == Origin::Default)
+        };
+        if is_default("queue") {
+            config.queue = engine::Settings::for_workers(config.workers).queue;
+        }
+        if is_default("total_memory") {
+            config.total_memory = Config::shared_memory(config.workers, machine);
+        }
+
+        let mut offer = config.offer();
+        let mut preset_origins = Vec::new();
+        for preset in presets {
+            let pairs: Vec<_> =
+                preset.options.iter().map(|entry| (entry.key.as_str(), entry.value.as_str())).collect();
+            offer.add_preset(&preset.name, &pairs).map_err(|source| ConfigError::BadPreset {
+                at: at(preset.line),
+                preset: preset.name.clone(),
+                source,
+            })?;
+            preset_origins.push((preset.name, at(preset.line)));
+        }
+        Ok(Effective { config, offer, origins, preset_origins })
+    }
+
+    /// Where a setting's value came from.
+    pub fn origin(&self, name: &str) -> Option<&Origin> {
+        SETTINGS.iter().position(|setting| setting.name == name).map(|index| &self.origins[index])
+    }
+}
+
+fn put(
+    config: &mut Config,
+    index: usize,
+    value: &str,
+    at: Origin,
+    origins: &mut [Origin],
+) -> Result<(), ConfigError> {
+    SETTINGS[index]
+        .set(config, value)
+        .map_err(|source| ConfigError::BadSetting { at: at.clone(), source })?;
+    origins[index] = at;
+    Ok(())
+}
+
+fn unknown(key: &str, at: Origin) -> ConfigError {
+    let near = SETTINGS.iter().map(|one| (strsim::damerau_levenshtein(one.name, key), one.name)).min();
+    let nearest = near.filter(|(far, _)| *far <= 3).map(|(_, name)| name);
+    ConfigError::UnknownSetting { at, key: key.escape_debug().to_string(), nearest }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limits::MIB;
+    use std::collections::HashMap;
+
+    const MACHINE: Machine = Machine { cores: 4, memory: 64 << 30 };
+
+    fn resolve(text: &str, said: &[(&str, &str, Origin)]) -> Result<Effective, ConfigError> {
+        let said: HashMap<_, _> = said.iter().map(|(name, value, from)| (*name, (*value, from))).collect();
+        Effective::resolve(MACHINE, Some(("a.toml", text)), |setting| {
+            said.get(setting.name).map(|(value, from)| ((*value).to_owned(), (*from).clone()))
+        })
+    }
+
+    fn flag(name: &str) -> Origin {
+        Origin::Flag(name.into())
+    }
+
+    #[test]
+    fn flag_goes_before_variable_before_file_before_default() {
+        let made = resolve("quality = 1\nworkers = 2\n", &[("workers", "3", flag("workers"))]).unwrap();
+        assert_eq!((made.config.quality.get(), made.config.workers), (1, 3));
+        assert_eq!(made.origin("quality"), Some(&Origin::File("a.toml".into(), 1)));
+        assert_eq!(made.origin("workers"), Some(&flag("workers")));
+        assert_eq!(made.origin("bind"), Some(&Origin::Default));
+    }
+
+    #[test]
+    fn defaults_that_hang_on_the_workers_follow_them() {
+        let made = resolve("workers = 8", &[]).unwrap().config;
+        assert_eq!((made.queue, made.total_memory), (128, 8 * 256 * MIB));
+        let made = resolve("workers = 8\nqueue = 5\ntotal_memory = \"100MiB\"", &[]).unwrap().config;
+        assert_eq!((made.queue, made.total_memory), (5, 100 * MIB));
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_with_its_place() {
+        for (text, message) in [
+            ("\nqualty = 5", "a.toml:2: unknown setting 'qualty', did you mean 'quality'?"),
+            ("quality = 101", "a.toml:1: 'quality' is '101', it accepts 1 to 100"),
+            (
+                "[preset.thumb]\nqualty = 1",
+                "a.toml:1: preset 'thumb': unknown option 'qualty', did you mean 'quality'?",
+            ),
+        ] {
+            assert_eq!(resolve(text, &[]).unwrap_err().to_string(), message);
+        }
+        let error = resolve("", &[("queue", "many", Origin::Variable("IMGSRV_QUEUE".into()))]).unwrap_err();
+        assert_eq!(error.to_string(), "IMGSRV_QUEUE: 'queue' is 'many', it accepts a number of jobs");
+    }
+
+    #[test]
+    fn presets_start_from_the_configured_quality() {
+        let made = resolve("quality = 40\n[preset.a]\nwidth = 9", &[]).unwrap();
+        assert_eq!(made.offer.presets["a"].quality.get(), 40);
+        assert_eq!(made.offer.presets["a"].width, 9);
+    }
+}

@@ -1,0 +1,107 @@
+//! `Failure`: why a request has no result, and what the peer, the metrics and the log are told.
+
+use super::timed::Stage;
+use crate::auth::TooManyGuesses;
+use crate::engine::JobError;
+use crate::rate::OverRate;
+use crate::reason::Reason;
+use crate::report::Report;
+use crate::spec::SpecError;
+use crate::status::Status;
+use crate::wire::WireError;
+use std::io;
+use std::time::Duration;
+
+/// Why a request has no result.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Failure {
+    #[error("the image is empty")]
+    Empty,
+    #[error(transparent)]
+    Options(#[from] SpecError),
+    #[error("{0} on the binary port: is the client set to the right address?")]
+    ForeignProtocol(&'static str),
+    #[error("the image is {len} bytes long, the limit is {max}")]
+    BodyTooLarge { len: u32, max: u32 },
+    /// One message for a missing and a wrong token, so that neither tells more than the other.
+    #[error("a valid token is needed")]
+    Unauthorized,
+    #[error("a token came over an open line and is not taken: use TLS, and a new token")]
+    TokenInClear,
+    #[error(transparent)]
+    Guessing(#[from] TooManyGuesses),
+    #[error(transparent)]
+    OverRate(#[from] OverRate),
+    #[error("{error}")]
+    Wire { error: WireError, stage: Stage },
+    #[error(transparent)]
+    Job(#[from] JobError),
+}
+
+impl Failure {
+    pub(super) fn status(&self) -> Status {
+        match self {
+            Failure::Empty | Failure::Options(_) | Failure::ForeignProtocol(_) => Status::BadRequest,
+            Failure::BodyTooLarge { .. } => Status::TooLarge,
+            Failure::Unauthorized | Failure::TokenInClear => Status::Unauthorized,
+            Failure::Guessing(_) | Failure::OverRate(_) => Status::Busy,
+            Failure::Wire { error, .. } if is_overrun(error) => Status::Timeout,
+            Failure::Wire { .. } => Status::BadRequest,
+            Failure::Job(error) => error.status(),
+        }
+    }
+
+    pub(super) fn reason(&self) -> Reason {
+        match self {
+            Failure::Empty | Failure::Options(_) => Reason::BadRequest,
+            Failure::ForeignProtocol(_) => Reason::ForeignProtocol,
+            Failure::BodyTooLarge { .. } => Reason::BodyTooLarge,
+            Failure::Unauthorized | Failure::TokenInClear => Reason::Unauthorized,
+            Failure::Guessing(_) => Reason::Guessing,
+            Failure::OverRate(_) => Reason::RateLimit,
+            Failure::Wire { error, stage } => reason(error, *stage).unwrap_or(Reason::HeaderTimeout),
+            Failure::Job(error) => error.reason(),
+        }
+    }
+
+    pub(super) fn report(&self) -> Report {
+        let retry_after_ms = |time: Duration| Some(time.as_millis() as u64);
+        match self {
+            Failure::Job(error) => error.report(),
+            Failure::Guessing(TooManyGuesses { retry_after })
+            | Failure::OverRate(OverRate { retry_after, .. }) => {
+                Report { retry_after_ms: retry_after_ms(*retry_after), ..Report::new(self.status()) }
+            }
+            _ => Report::new(self.status()),
+        }
+    }
+
+    /// Whether the connection may go on once the body is read past: the peer is known, sends what it
+    /// announced, and only asked for the wrong thing or at the wrong time.
+    pub(super) fn is_forgivable(&self) -> bool {
+        match self {
+            Failure::Empty | Failure::Options(_) | Failure::OverRate(_) | Failure::Job(_) => true,
+            Failure::ForeignProtocol(_)
+            | Failure::BodyTooLarge { .. }
+            | Failure::Unauthorized
+            | Failure::TokenInClear
+            | Failure::Guessing(_)
+            | Failure::Wire { .. } => false,
+        }
+    }
+}
+
+fn is_overrun(error: &WireError) -> bool {
+    matches!(error, WireError::Io(error) if error.kind() == io::ErrorKind::TimedOut)
+}
+
+/// Why a connection broke in this stage; nothing when it was merely idle for too long.
+pub(super) fn reason(error: &WireError, stage: Stage) -> Option<Reason> {
+    match error {
+        error if is_overrun(error) => stage.overrun(),
+        WireError::Io(_) => Some(Reason::Aborted),
+        WireError::Truncated { part: "header", .. } => Some(Reason::ShortHeader),
+        WireError::Truncated { .. } => Some(Reason::Truncated),
+        WireError::TooLong { .. } | WireError::Report(_) => Some(Reason::BadRequest),
+    }
+}

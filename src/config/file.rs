@@ -47,7 +47,7 @@ pub(super) fn read(text: &str) -> Result<Contents, Fault> {
             ("preset", DeValue::Table(presets)) => {
                 for (name, options) in presets {
                     let line = line_of(name.span());
-                    contents.presets.push(preset(name.get_ref(), options.get_ref(), line, &line_of)?);
+                    contents.presets.push(preset(name.get_ref(), options.get_ref(), line, line_of)?);
                 }
             }
             (key, value) => contents.settings.push(entry(key, value, line)?),

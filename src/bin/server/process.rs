@@ -50,7 +50,10 @@ pub(crate) fn connections(wanted: usize) -> usize {
 pub(crate) fn log_panics() {
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
-        let message = panic.payload_as_str().unwrap_or("panic");
+        let payload = panic.payload();
+        let text = payload.downcast_ref::<&str>().copied();
+        let message =
+            text.or_else(|| payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("panic");
         log::error!(place = place.as_str(); "defect: {message}");
     }));
 }

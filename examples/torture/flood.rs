@@ -1,0 +1,413 @@
+//! Many at once, and nonsense: floods, resets, pipelines, lies, strangers' protocols, wrong tokens.
+
+use crate::harness::{
+    Probe, Server, ask, extended, header, jpeg, log_size, mib, percentile, plain, read_extended, read_to_end,
+    reset_on_close, shared,
+};
+use crate::table::{Row, Scale};
+use std::collections::VecDeque;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// A small generator of pseudo-random numbers (xorshift64), so that a run can be repeated.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, n: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 % n.max(1) as u64) as usize
+    }
+}
+
+/// P2: sizes that are no size.
+pub(crate) fn lies(program: &Path, scale: Scale) -> Row {
+    let mut server = Server::start(program, &[]);
+    let (before, watch) = (server.held(), server.watch_memory());
+    let size = scale.of(1000, 50);
+    let promising: Vec<_> = (0..size)
+        .filter_map(|i| {
+            let mut socket = server.connect_from((i % 200) as u8 + 2).ok()?;
+            socket.write_all(&[header(32 << 20, 9, 9), vec![0xFF]].concat()).ok()?;
+            Some(socket)
+        })
+        .collect();
+    thread::sleep(Duration::from_secs(1));
+    let rise = watch.rise();
+    drop(promising);
+    let mut times = Vec::new();
+    let mut extra = 0;
+    for size in [u32::MAX, u32::MAX >> 1, (32 << 20) + 1, 0] {
+        for _ in 0..scale.of(100, 5) {
+            let mut socket = server.connect();
+            let began = Instant::now();
+            let _ = socket.write_all(&header(size, 9, 9));
+            let mut first = [0];
+            let _ = socket.read_exact(&mut first);
+            times.push(began.elapsed());
+            let _ = socket.write_all(&header(size, 9, 9).repeat(9));
+            let _ = socket.shutdown(std::net::Shutdown::Write);
+            let rest = read_to_end(&mut socket).0.len();
+            extra += usize::from(size >> 31 == 0 && rest != 3);
+        }
+    }
+    let (worst, clean) = (percentile(&times, 1.0), server.comes_clean(before));
+    Row {
+        id: "P2",
+        what: format!("{size} promise 32 MiB and send a byte; sizes of 0, max + 1, 2^31 - 1, 2^32 - 1"),
+        figure: format!(
+            "memory +{rise:.0} MiB; answered in {} ms, {extra} further replies, clean {clean}",
+            worst.as_millis()
+        ),
+        bar: "< 32 MB; <= 10 ms; 0 further replies",
+        pass: clean
+            && rise < 32.0
+            && extra == 0
+            && worst <= scale.of(Duration::from_millis(10), Duration::from_millis(500)),
+    }
+}
+
+/// P3: sides that cannot be.
+pub(crate) fn impossible_sides(program: &Path, scale: Scale) -> Row {
+    let server = Server::start(program, &[]);
+    let small = jpeg(64, 64);
+    let each = scale.of(100, 3);
+    let mut times = Vec::new();
+    let mut refused = 0;
+    let sides =
+        [(u32::MAX, 1), (1, u32::MAX), (u32::MAX, u32::MAX), (65_536, 65_536), (1, 65_535), (16_385, 16)];
+    for (width, height) in sides {
+        for form in [0, 1 << 31] {
+            for _ in 0..each {
+                let mut socket = server.connect();
+                let began = Instant::now();
+                let mut head = header(small.len() as u32 | form, width, height);
+                head.extend(vec![0; if form == 0 { 0 } else { 4 }]);
+                let _ = socket.write_all(&head);
+                let mut first = [0; 4];
+                let answered = socket.read_exact(&mut first).is_ok();
+                times.push(began.elapsed());
+                refused += usize::from(answered && (first == [0; 4] || first[0] & 0x80 != 0));
+            }
+        }
+    }
+    let (cpu, watch) = (server.cpu(), server.watch_memory());
+    let grown = ask(&mut server.connect(), &extended(&jpeg(1, 1), "width=5000&height=5000"));
+    let (cost, rise) = ((server.cpu() - cpu).as_secs_f64(), watch.rise());
+    let worst = percentile(&times, 0.99);
+    let grown = grown.is_ok_and(|(report, _)| report.starts_with("status=ok"));
+    Row {
+        id: "P3",
+        what: format!("{} headers with impossible sides; 1x1 to 25 megapixels", times.len()),
+        figure: format!(
+            "{refused} refused, p99 {:.1} ms; enlarged {grown} in {cost:.2} s CPU, memory +{rise:.0} MiB",
+            worst.as_secs_f64() * 1e3
+        ),
+        bar: "all refused <= 10 ms; <= 2 s CPU, <= 256 MiB",
+        pass: refused == times.len()
+            && grown
+            && cost <= scale.of(2.0, 20.0)
+            && rise <= 256.0
+            && worst <= scale.of(Duration::from_millis(10), Duration::from_secs(1)),
+    }
+}
+
+/// P6: resets anywhere, and jobs whose peer has gone.
+pub(crate) fn resets(program: &Path, scale: Scale) -> Row {
+    let mut server = Server::start(
+        program,
+        &["--workers=1", "--queue=500", "--queue-timeout=20s", "--request-timeout=30s"],
+    );
+    let before = server.held();
+    let small = extended(&jpeg(320, 200), "width=64");
+    let mut dice = Dice(0x9E37_79B9_7F4A_7C15);
+    let count = scale.of(10_000, 300);
+    for n in 0..count {
+        let Ok(mut socket) = server.connect_from((n % 200) as u8 + 2) else { continue };
+        let at = dice.below(small.len() + 2000);
+        let _ = socket.write_all(&small[..at.min(small.len())]);
+        if at > small.len() {
+            let _ = socket.read(&mut vec![0; at - small.len()]);
+        }
+        reset_on_close(&socket);
+    }
+    let clean = server.comes_clean(before);
+    // One worker is held by a giant while peers come, queue and reset.
+    let giant = extended(&jpeg(6000, 4000), "width=2000&height=2000&ops=median:3");
+    let mut holder = server.connect();
+    let _ = holder.write_all(&giant);
+    thread::sleep(Duration::from_millis(300));
+    let queued = scale.of(200, 40);
+    let mut waiting: Vec<_> = (0..queued).filter_map(|n| server.connect_from(n as u8 + 2).ok()).collect();
+    waiting.iter_mut().for_each(|socket| drop(socket.write_all(&small)));
+    let asked = Instant::now();
+    while server.metric("imgsrv_queue_depth") < queued as f64 && asked.elapsed() < Duration::from_secs(2) {
+        thread::sleep(Duration::from_millis(10));
+    }
+    let (depth, decoded) = (
+        server.metric("imgsrv_queue_depth"),
+        server.metric("imgsrv_stage_duration_seconds_count{stage=\"decode\"}"),
+    );
+    waiting.iter().for_each(reset_on_close);
+    drop(waiting);
+    let _ = read_extended(&mut holder);
+    let clean = clean && server.comes_clean(before);
+    let worked = server.metric("imgsrv_stage_duration_seconds_count{stage=\"decode\"}") - decoded - 1.0;
+    let skipped = 100.0 * (1.0 - worked.max(0.0) / depth.max(1.0));
+    Row {
+        id: "P6",
+        what: format!("{count} resets at random offsets; {depth} while queued"),
+        figure: format!("clean {clean}; {skipped:.0} % of the queued never decoded"),
+        bar: "clean; >= 95 %",
+        pass: clean && depth > 0.0 && skipped >= 95.0,
+    }
+}
+
+/// P8: a hundred requests in one write, and headers of zeros.
+pub(crate) fn pipelines(program: &Path, scale: Scale) -> Row {
+    let server = Server::start(program, &[]);
+    let pictures: Vec<_> = (0..100).map(|n| jpeg(40 + n, 30)).collect();
+    let alone: Vec<_> =
+        pictures.iter().map(|picture| reply(&mut server.connect(), &plain(picture, 20, 20))).collect();
+    let mut socket = server.connect();
+    let mut writer = socket.try_clone().expect("a second handle");
+    let all: Vec<u8> = pictures.iter().flat_map(|picture| plain(picture, 20, 20)).collect();
+    let sender = thread::spawn(move || writer.write_all(&all));
+    let equal = alone.iter().filter(|alone| reply(&mut socket, &[]) == **alone).count();
+    let _ = sender.join();
+    let mut socket = server.connect();
+    let mut writer = socket.try_clone().expect("a second handle");
+    let headers = scale.of(1_000_000, 10_000);
+    let sender = thread::spawn(move || drop(writer.write_all(&vec![0; 12 * headers])));
+    let answers = read_to_end(&mut socket).0.len() / 4;
+    let _ = sender.join();
+    Row {
+        id: "P8",
+        what: format!("100 requests in one write; {headers} headers of zeros"),
+        figure: format!("{equal} replies as if alone; {answers} refusal, then the end"),
+        bar: "100 equal; 1 refusal",
+        pass: equal == 100 && answers == 1,
+    }
+}
+
+fn reply(socket: &mut TcpStream, request: &[u8]) -> Option<Vec<u8>> {
+    socket.write_all(request).ok()?;
+    let mut len = [0; 4];
+    socket.read_exact(&mut len).ok()?;
+    let mut bytes = vec![0; u32::from_be_bytes(len) as usize];
+    socket.read_exact(&mut bytes).ok()?;
+    Some(bytes)
+}
+
+/// P9: two thousand connections a second from one address, and somebody else.
+pub(crate) fn flood(program: &Path, scale: Scale) -> Row {
+    let mut server = Server::start(program, &["--per-ip=256"]);
+    let before = server.held();
+    let picture = Arc::new(jpeg(640, 480));
+    let _ = Probe::alone(&server, &picture, Duration::from_secs(1));
+    let probe = Probe::start(&server, picture);
+    let (count, rate) = (scale.of(20_000, 1000), 2000.0);
+    let (began, cpu) = (Instant::now(), server.cpu());
+    let mut held = VecDeque::new();
+    let mut made = 0;
+    for n in 0..count {
+        if let Ok(socket) = server.connect_from(9) {
+            made += 1;
+            held.push_back(socket);
+        }
+        if held.len() > 700 {
+            held.pop_front();
+        }
+        let due = Duration::from_secs_f64(f64::from(n) / rate);
+        thread::sleep(due.saturating_sub(began.elapsed()));
+    }
+    let took = began.elapsed();
+    let cpu = (server.cpu() - cpu).as_secs_f64() / took.as_secs_f64();
+    let seen = probe.finish();
+    drop(held);
+    let clean = server.comes_clean(before);
+    Row {
+        id: "P9",
+        what: format!("{made} connections in {:.0} s from one address", took.as_secs_f64()),
+        figure: format!(
+            "other address {:.1} % ok, server {:.0} % of a core, {} turned away, clean {clean}",
+            100.0 * seen.share_ok(),
+            100.0 * cpu,
+            server.rejected("per_address")
+        ),
+        bar: "other address >= 99 % ok; <= 20 % of a core; clean",
+        pass: clean && seen.share_ok() >= 0.99 && cpu <= scale.of(0.20, 2.0),
+    }
+}
+
+/// P11: header in twelve segments, image in segments of a byte.
+pub(crate) fn one_byte_segments(program: &Path, scale: Scale) -> Row {
+    let server = Server::start(program, &[]);
+    let picture = jpeg(160, 120);
+    let request = plain(&picture, 80, 60);
+    let whole = reply(&mut server.connect(), &request);
+    let count = scale.of(100, 3);
+    let equal = (0..count).filter(|_| {
+        let mut socket = server.connect();
+        request.iter().all(|byte| socket.write_all(&[*byte]).is_ok()) && reply(&mut socket, &[]) == whole
+    });
+    let equal = equal.count();
+    Row {
+        id: "P11",
+        what: format!("{count} requests of {} bytes, a segment a byte", request.len()),
+        figure: format!("{equal} replies byte-identical"),
+        bar: "all",
+        pass: equal == count && whole.is_some(),
+    }
+}
+
+/// P12: what was never meant for this port.
+pub(crate) fn strangers(program: &Path, scale: Scale) -> Row {
+    let mut server = Server::start(program, &["--header-timeout=300ms", "--stall-timeout=300ms"]);
+    let before = server.held();
+    let mut noise: Vec<Vec<u8>> = [
+        &b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"[..],
+        b"POST /upload HTTP/1.1\r\nContent-Length: 5\r\n\r\nhello",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+        b"SSH-2.0-OpenSSH_9.9\r\n",
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        b"\x00\x00\x00\x2f\xff\x53\x4d\x42",
+    ]
+    .map(<[u8]>::to_vec)
+    .to_vec();
+    let mut dice = Dice(42);
+    for _ in 0..scale.of(2000, 100) {
+        let len = dice.below(300);
+        noise.push((0..len).map(|_| dice.below(256) as u8).collect());
+    }
+    let files = shared("corpus/bad").map(|folder| files(&folder)).unwrap_or_default();
+    noise.extend(files.iter().step_by(scale.of(1, 40)).filter_map(|file| std::fs::read(file).ok()));
+    for bytes in &noise {
+        let mut socket = server.connect();
+        let _ = socket.write_all(bytes);
+        let _ = socket.shutdown(std::net::Shutdown::Write);
+        let _ = read_to_end(&mut socket);
+    }
+    let (clean, hinted) = (server.comes_clean(before), server.rejected("foreign_protocol"));
+    Row {
+        id: "P12",
+        what: format!(
+            "{} raw streams: HTTP, TLS, SSH, HTTP/2, SMB, noise, image files without a header",
+            noise.len()
+        ),
+        figure: format!("clean {clean}, {hinted} recognised as another protocol"),
+        bar: "clean, 0 panics",
+        pass: clean && hinted >= 5.0,
+    }
+}
+
+/// All files below a folder.
+pub(crate) fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut folders = vec![folder.to_owned()];
+    let mut found = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+            let path = entry.path();
+            if path.is_dir() { folders.push(path) } else { found.push(path) }
+        }
+    }
+    found.sort();
+    found
+}
+
+/// O12: a flood of refusals in the log, with text that wants to be more than text.
+pub(crate) fn log_flood(program: &Path, scale: Scale) -> Row {
+    let server = Server::start(program, &[]);
+    let count = scale.of(100_000, 2000);
+    let request = extended(&[1], "id=%1b%5b2Jx&quality=%0aINJECTED");
+    let mut sent = 0;
+    let mut socket = server.connect();
+    for _ in 0..count {
+        if ask(&mut socket, &request).is_ok() {
+            sent += 1;
+        }
+    }
+    let (counted, size) = (server.rejected("bad_request"), mib(log_size(&server)));
+    let log = std::fs::read_to_string(&server.log).unwrap_or_default();
+    let forged = log.lines().any(|line| line.starts_with("INJECTED")) || log.contains('\u{1b}');
+    Row {
+        id: "O12",
+        what: format!("{sent} bad requests with line ends and escapes in their options"),
+        figure: format!("counted {counted}, log {size:.2} MiB, forged lines {forged}"),
+        bar: "counter exact; log <= 1 MB; none forged",
+        pass: counted == f64::from(sent) && sent == count && size <= 1.0 && !forged,
+    }
+}
+
+/// A2, A3: no token, and ten thousand wrong ones.
+pub(crate) fn guesses(program: &Path, scale: Scale) -> Vec<Row> {
+    let tokens = tempfile::NamedTempFile::new().expect("a temporary file");
+    std::fs::write(tokens.path(), "main:right-token-0123456789\n").expect("writable");
+    let file = format!("--token-file={}", tokens.path().display());
+    let mut server = Server::start(program, &[&file]);
+    let small = jpeg(64, 64);
+    let before = server.held();
+    let (count, mut busy, mut unauthorized) = (scale.of(10_000, 200), 0, 0);
+    for n in 0..count {
+        let request = extended(&[], &format!("op=ping&token=wrong-{n}"));
+        let Ok((report, _)) = server.connect_from(7).and_then(|mut socket| ask(&mut socket, &request)) else {
+            continue;
+        };
+        busy += usize::from(report.contains("status=busy"));
+        unauthorized += usize::from(report.contains("status=unauthorized"));
+    }
+    let good = extended(&small, "width=32&token=right-token-0123456789");
+    let other = server
+        .connect_from(8)
+        .and_then(|mut socket| ask(&mut socket, &good))
+        .is_ok_and(|(report, _)| report.starts_with("status=ok"));
+    let a3 = Row {
+        id: "A3",
+        what: format!("{count} wrong tokens from one address"),
+        figure: format!("{unauthorized} compared, {busy} busy, another address served {other}"),
+        bar: "<= 20 compared; others unaffected",
+        pass: unauthorized <= 20 && unauthorized + busy == count && other,
+    };
+    let size = scale.of(1000, 40);
+    let watch = server.watch_memory();
+    let opened = Instant::now();
+    let mut silent: Vec<_> = (0..size)
+        .filter_map(|n| {
+            let mut socket = server.connect_from((n % 200) as u8 + 10).ok()?;
+            let mut head = header(1 << 31 | 20_000_000, 9, 9);
+            head.extend(8000_u32.to_be_bytes());
+            head.extend(b"token=");
+            socket.write_all(&head).ok()?;
+            Some(socket)
+        })
+        .collect();
+    silent.iter_mut().for_each(|socket| drop(read_to_end(socket)));
+    let (cut, rise) = (opened.elapsed().as_secs_f64(), watch.rise());
+    drop(silent);
+    let clean = server.comes_clean(before);
+    let a2 = Row {
+        id: "A2",
+        what: format!("{size} connections that never finish their token"),
+        figure: format!(
+            "memory +{rise:.0} MiB, the last cut at {cut:.1} s, {} bytes of images read, clean {clean}",
+            server.metric("imgsrv_bytes_in_total") - small.len() as f64
+        ),
+        bar: "< 32 MB; cut at 5 ± 1 s; no body read",
+        pass: clean && rise < 32.0 && cut <= 7.5,
+    };
+    let log = std::fs::read_to_string(&server.log).unwrap_or_default();
+    let leaked = log.contains("right-token") || log.contains("wrong-1");
+    let a5 = Row {
+        id: "A5",
+        what: "tokens, right and wrong, in the log of the two rows above".into(),
+        figure: format!("found {leaked}"),
+        bar: "none",
+        pass: !leaked,
+    };
+    vec![a2, a3, a5]
+}

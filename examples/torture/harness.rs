@@ -1,0 +1,336 @@
+//! The server under test, in a process of its own; what the kernel and its metrics say about it; raw frames.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Cursor, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+/// A running `imgsrv`, killed on drop.
+pub(crate) struct Server {
+    child: Child,
+    pub(crate) address: SocketAddr,
+    metrics: SocketAddr,
+    pub(crate) log: tempfile::TempPath,
+}
+
+impl Server {
+    /// Starts `program` on free ports of loopback, its log in a file.
+    pub(crate) fn start(program: &Path, arguments: &[&str]) -> Server {
+        let (file, log) = tempfile::NamedTempFile::new().expect("a temporary file").into_parts();
+        let mut child = Command::new(program)
+            .args(["--bind=127.0.0.1:0", "--metrics=127.0.0.1:0", "--log-format=json", "--per-ip=4096"])
+            .args(arguments)
+            .stdout(Stdio::piped())
+            .stderr(file)
+            .spawn()
+            .expect("the server starts");
+        let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
+        let mut address = || {
+            let line = lines.next().and_then(Result::ok).unwrap_or_default();
+            line.rsplit(' ').next().and_then(|word| word.parse().ok()).expect("the server says its address")
+        };
+        let (metrics, address) = (address(), address());
+        Server { child, address, metrics, log }
+    }
+
+    /// A connection from loopback's `n`th address, so that a crowd does not look like one peer.
+    pub(crate) fn connect_from(&self, n: u8) -> io::Result<TcpStream> {
+        let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None)?;
+        socket.bind(&SocketAddr::from((Ipv4Addr::new(127, 0, 1, n), 0)).into())?;
+        socket.connect_timeout(&self.address.into(), Duration::from_secs(5))?;
+        let socket = TcpStream::from(socket);
+        socket.set_nodelay(true)?;
+        socket.set_read_timeout(Some(Duration::from_secs(60)))?;
+        Ok(socket)
+    }
+
+    pub(crate) fn connect(&self) -> TcpStream {
+        self.connect_from(1).expect("a connection")
+    }
+
+    /// The sum of all samples whose name and labels begin with `prefix`.
+    pub(crate) fn metric(&self, prefix: &str) -> f64 {
+        let page = get(self.metrics, "/metrics").unwrap_or_default();
+        let samples = page.lines().filter(|line| line.starts_with(prefix));
+        samples.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
+    }
+
+    pub(crate) fn rejected(&self, reason: &str) -> f64 {
+        self.metric(&format!("imgsrv_rejected_total{{reason=\"{reason}\"}}"))
+    }
+
+    /// Resident memory in bytes.
+    pub(crate) fn memory(&self) -> u64 {
+        resident(self.child.id())
+    }
+
+    /// CPU time so far.
+    pub(crate) fn cpu(&self) -> Duration {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap_or_default();
+        let fields: Vec<_> = stat.rsplit(") ").next().unwrap_or_default().split(' ').collect();
+        let ticks = |i: usize| fields.get(i).and_then(|field| field.parse::<u64>().ok()).unwrap_or(0);
+        Duration::from_millis((ticks(11) + ticks(12)) * 10)
+    }
+
+    pub(crate) fn is_alive(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
+    }
+
+    pub(crate) fn signal(&self, name: &str) {
+        let _ = Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status();
+    }
+
+    /// Waits for the process to end.
+    pub(crate) fn ended(&mut self, patience: Duration) -> Option<ExitStatus> {
+        let asked = Instant::now();
+        loop {
+            match self.child.try_wait() {
+                Ok(Some(status)) => return Some(status),
+                _ if asked.elapsed() > patience => return None,
+                _ => thread::sleep(Duration::from_millis(5)),
+            }
+        }
+    }
+
+    /// Whether threads, descriptors and reserved memory come back to `before` within five seconds.
+    pub(crate) fn comes_clean(&mut self, before: Held) -> bool {
+        let asked = Instant::now();
+        while asked.elapsed() < Duration::from_secs(5) {
+            let now = self.held();
+            if now.threads <= before.threads && now.descriptors <= before.descriptors && now.reserved == 0.0 {
+                return self.is_alive() && now.panics == 0.0;
+            }
+            thread::sleep(Duration::from_millis(50));
+        }
+        eprintln!("    not clean: {before:?}, then {:?}", self.held());
+        false
+    }
+
+    pub(crate) fn held(&self) -> Held {
+        let page = get(self.metrics, "/metrics").unwrap_or_default();
+        let sample = |name: &str| {
+            let line = page.lines().find(|line| line.starts_with(name) && !line.starts_with('#'));
+            line.and_then(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).unwrap_or(-1.0)
+        };
+        Held {
+            threads: sample("process_threads"),
+            descriptors: sample("process_open_fds"),
+            reserved: sample("imgsrv_memory_reserved_bytes"),
+            panics: sample("imgsrv_panics_total"),
+        }
+    }
+
+    /// Watches resident memory until the guard is asked.
+    pub(crate) fn watch_memory(&self) -> Watch {
+        let (pid, stop, peak) =
+            (self.child.id(), Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
+        let (asked, seen) = (stop.clone(), peak.clone());
+        let thread = thread::spawn(move || {
+            while !asked.load(Ordering::Relaxed) {
+                seen.fetch_max(resident(pid), Ordering::Relaxed);
+                thread::sleep(Duration::from_millis(10));
+            }
+        });
+        Watch { before: self.memory(), stop, peak, thread: Some(thread) }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// What a server holds on to.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Held {
+    threads: f64,
+    descriptors: f64,
+    reserved: f64,
+    panics: f64,
+}
+
+/// The highest resident memory since it was made.
+pub(crate) struct Watch {
+    before: u64,
+    stop: Arc<AtomicBool>,
+    peak: Arc<AtomicU64>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Watch {
+    /// Mebibytes above what was held at the beginning.
+    pub(crate) fn rise(mut self) -> f64 {
+        self.stop.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+        mib(self.peak.load(Ordering::Relaxed).saturating_sub(self.before))
+    }
+}
+
+pub(crate) fn mib(bytes: u64) -> f64 {
+    bytes as f64 / f64::from(1 << 20)
+}
+
+fn resident(pid: u32) -> u64 {
+    let statm = std::fs::read_to_string(format!("/proc/{pid}/statm")).unwrap_or_default();
+    statm.split(' ').nth(1).and_then(|pages| pages.parse::<u64>().ok()).unwrap_or(0) * 4096
+}
+
+/// The body of a GET.
+pub(crate) fn get(address: SocketAddr, path: &str) -> io::Result<String> {
+    let mut socket = TcpStream::connect(address)?;
+    socket.set_read_timeout(Some(Duration::from_secs(5)))?;
+    write!(socket, "GET {path} HTTP/1.1\r\nHost: x\r\n\r\n")?;
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer)?;
+    Ok(answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default())
+}
+
+/// `struct.pack('!III', size, width, height)`.
+pub(crate) fn header(size: u32, width: u32, height: u32) -> Vec<u8> {
+    [size, width, height].into_iter().flat_map(u32::to_be_bytes).collect()
+}
+
+/// A whole plain request.
+pub(crate) fn plain(image: &[u8], width: u32, height: u32) -> Vec<u8> {
+    [header(image.len() as u32, width, height), image.to_vec()].concat()
+}
+
+/// A whole extended request.
+pub(crate) fn extended(image: &[u8], options: &str) -> Vec<u8> {
+    let head = header(image.len() as u32 | 1 << 31, 0, 0);
+    [head, (options.len() as u32).to_be_bytes().to_vec(), options.into(), image.to_vec()].concat()
+}
+
+/// An extended reply: its report and payload.
+pub(crate) fn read_extended(socket: &mut impl Read) -> io::Result<(String, Vec<u8>)> {
+    let mut raw = [0; 8];
+    socket.read_exact(&mut raw)?;
+    let size = u32::from_be_bytes([raw[0], raw[1], raw[2], raw[3]]) & !(1 << 31);
+    let report_len = u32::from_be_bytes([raw[4], raw[5], raw[6], raw[7]]);
+    let (mut report, mut payload) = (vec![0; report_len as usize], vec![0; size as usize]);
+    socket.read_exact(&mut report)?;
+    socket.read_exact(&mut payload)?;
+    Ok((String::from_utf8_lossy(&report).into_owned(), payload))
+}
+
+/// Sends a whole request and reads its extended reply.
+pub(crate) fn ask(socket: &mut TcpStream, request: &[u8]) -> io::Result<(String, Vec<u8>)> {
+    socket.write_all(request)?;
+    read_extended(socket)
+}
+
+/// Everything until the peer closes, and whether it closed in good order.
+pub(crate) fn read_to_end(socket: &mut TcpStream) -> (Vec<u8>, bool) {
+    let mut bytes = Vec::new();
+    let outcome = socket.read_to_end(&mut bytes);
+    (bytes, outcome.is_ok())
+}
+
+/// Makes the next close of this socket a reset.
+pub(crate) fn reset_on_close(socket: &TcpStream) {
+    let _ = socket2::SockRef::from(socket).set_linger(Some(Duration::ZERO));
+}
+
+/// A JPEG with gradients and detail.
+pub(crate) fn jpeg(width: u32, height: u32) -> Vec<u8> {
+    let picture = image::RgbImage::from_fn(width, height, |x, y| {
+        let wave = ((x * 7 + y * 13) % 64) as u8;
+        image::Rgb([(x * 255 / width) as u8, (y * 255 / height) as u8, wave * 3])
+    });
+    let mut bmp = Cursor::new(Vec::new());
+    picture.write_to(&mut bmp, image::ImageFormat::Bmp).expect("a picture in memory");
+    let spec = imgsrv::spec::Spec { passthrough: false, ..Default::default() };
+    let mut scratch = imgsrv::codec::Scratch::new();
+    let limits = imgsrv::limits::Limits { request_memory: 1 << 30, ..Default::default() };
+    imgsrv::codec::process(&bmp.into_inner(), &spec, &limits, &mut scratch).expect("a small picture").bytes
+}
+
+/// A steady client beside an attack: 5 requests a second from an address of its own.
+pub(crate) struct Probe {
+    stop: Arc<AtomicBool>,
+    thread: JoinHandle<Seen>,
+}
+
+/// What a probe saw.
+#[derive(Debug, Default)]
+pub(crate) struct Seen {
+    pub(crate) asked: usize,
+    pub(crate) answered: usize,
+    times: Vec<Duration>,
+}
+
+impl Probe {
+    pub(crate) fn start(server: &Server, picture: Arc<Vec<u8>>) -> Probe {
+        let stop = Arc::new(AtomicBool::new(false));
+        let (asked, address) = (stop.clone(), server.address);
+        let thread = thread::spawn(move || {
+            let request = extended(&picture, "width=320&height=240");
+            let mut seen = Seen::default();
+            while !asked.load(Ordering::Relaxed) {
+                let began = Instant::now();
+                seen.asked += 1;
+                let answer = TcpStream::connect(address).and_then(|mut socket| {
+                    socket.set_read_timeout(Some(Duration::from_secs(20)))?;
+                    ask(&mut socket, &request)
+                });
+                if answer.is_ok_and(|(report, _)| report.starts_with("status=ok")) {
+                    seen.answered += 1;
+                    seen.times.push(began.elapsed());
+                }
+                thread::sleep(Duration::from_millis(200).saturating_sub(began.elapsed()));
+            }
+            seen
+        });
+        Probe { stop, thread }
+    }
+
+    pub(crate) fn finish(self) -> Seen {
+        self.stop.store(true, Ordering::Relaxed);
+        self.thread.join().unwrap_or_default()
+    }
+
+    /// A probe alone, for a baseline.
+    pub(crate) fn alone(server: &Server, picture: &Arc<Vec<u8>>, time: Duration) -> Seen {
+        let probe = Probe::start(server, picture.clone());
+        thread::sleep(time);
+        probe.finish()
+    }
+}
+
+impl Seen {
+    pub(crate) fn p99(&self) -> Duration {
+        percentile(&self.times, 0.99)
+    }
+
+    pub(crate) fn share_ok(&self) -> f64 {
+        self.answered as f64 / self.asked.max(1) as f64
+    }
+}
+
+pub(crate) fn percentile(times: &[Duration], share: f64) -> Duration {
+    let mut times = times.to_vec();
+    times.sort();
+    let at = ((times.len() as f64 * share).ceil() as usize).clamp(1, times.len().max(1)) - 1;
+    times.get(at).copied().unwrap_or_default()
+}
+
+/// The folder of odd files that is not part of the project.
+pub(crate) fn shared(what: &str) -> Option<PathBuf> {
+    let beside = || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared");
+    let path = std::env::var_os("IMGSRV_SHARED").map_or_else(beside, PathBuf::from).join(what);
+    path.exists().then_some(path)
+}
+
+/// The path of the server's log, and how large it is.
+pub(crate) fn log_size(server: &Server) -> u64 {
+    File::open(&server.log).and_then(|file| file.metadata()).map_or(0, |metadata| metadata.len())
+}

@@ -1,0 +1,295 @@
+//! More than there is room for: overload, giants among small pictures, a long mixed run.
+
+use crate::harness::{Probe, Server, ask, extended, header, jpeg, mib, percentile, reset_on_close, shared};
+use crate::table::{Row, Scale};
+use std::io::Write;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Replies of a run: how many were good, and how long good and busy ones took.
+#[derive(Default)]
+struct Tally {
+    good: AtomicUsize,
+    busy: AtomicUsize,
+    other: AtomicUsize,
+    good_times: Mutex<Vec<Duration>>,
+    busy_times: Mutex<Vec<Duration>>,
+}
+
+impl Tally {
+    fn note(&self, report: &str, took: Duration) {
+        let (count, times) = if report.starts_with("status=ok") {
+            (&self.good, Some(&self.good_times))
+        } else if report.contains("status=busy") {
+            (&self.busy, Some(&self.busy_times))
+        } else {
+            (&self.other, None)
+        };
+        count.fetch_add(1, Ordering::Relaxed);
+        if let Some(times) = times {
+            times.lock().expect("no panic under the lock").push(took);
+        }
+    }
+}
+
+/// `clients` connections, each asking again after `pace` at the earliest.
+fn run(server: &Server, request: &[u8], clients: usize, pace: Duration, time: Duration) -> Tally {
+    let tally = Tally::default();
+    thread::scope(|scope| {
+        for n in 0..clients {
+            let tally = &tally;
+            let work = move || {
+                let began = Instant::now();
+                thread::sleep(pace.mul_f64(n as f64 / clients as f64));
+                let Ok(mut socket) = server.connect_from((n % 200) as u8 + 2) else { return };
+                while began.elapsed() < time {
+                    let asked = Instant::now();
+                    match ask(&mut socket, request) {
+                        Ok((report, _)) => tally.note(&report, asked.elapsed()),
+                        Err(_) => return tally.note("broken", asked.elapsed()),
+                    }
+                    thread::sleep(pace.saturating_sub(asked.elapsed()));
+                }
+            };
+            let _ = thread::Builder::new().stack_size(256 << 10).spawn_scoped(scope, work);
+        }
+    });
+    tally
+}
+
+/// P13: ten times as much as can be done.
+pub(crate) fn overload(program: &Path, scale: Scale) -> Row {
+    let mut server = Server::start(program, &[]);
+    let request = extended(&jpeg(1280, 960), "width=320&height=240");
+    let workers = thread::available_parallelism().map_or(1, usize::from);
+    let calm = scale.of(Duration::from_secs(8), Duration::from_secs(2));
+    let peak = run(&server, &request, workers + 1, Duration::ZERO, calm);
+    let peak_rate = peak.good.load(Ordering::Relaxed) as f64 / calm.as_secs_f64();
+    let service = percentile(&peak.good_times.into_inner().unwrap_or_default(), 0.5);
+    let (clients, time) = (200, scale.of(Duration::from_secs(30), Duration::from_secs(3)));
+    let pace = Duration::from_secs_f64(clients as f64 / (10.0 * peak_rate.max(1.0)));
+    let watch = server.watch_memory();
+    let heavy = run(&server, &request, clients, pace, time);
+    let (rise, alive) = (watch.rise(), server.is_alive());
+    let goodput = heavy.good.load(Ordering::Relaxed) as f64 / time.as_secs_f64() / peak_rate;
+    let served = percentile(&heavy.good_times.into_inner().unwrap_or_default(), 0.99);
+    let busy = heavy.busy_times.into_inner().unwrap_or_default();
+    let bound = Duration::from_secs(2) + 2 * service;
+    let (told, broken) = (percentile(&busy, 0.95), heavy.other.load(Ordering::Relaxed));
+    Row {
+        id: "P13",
+        what: format!("{clients} clients, 10x the peak of {peak_rate:.0} a second, {} s", time.as_secs()),
+        figure: format!(
+            "goodput {:.0} % of peak, {} busy, p95 in {} ms, served p99 {} ms, {broken} broken, memory +{rise:.0} MiB",
+            100.0 * goodput,
+            busy.len(),
+            told.as_millis(),
+            served.as_millis()
+        ),
+        bar: ">= 90 %; busy <= 50 ms; served <= 2 s + 2x service; memory within the budget",
+        pass: alive
+            && broken == 0
+            && goodput >= scale.of(0.9, 0.2)
+            && served <= bound
+            && rise <= 600.0
+            && told <= scale.of(Duration::from_millis(50), Duration::from_secs(2)),
+    }
+}
+
+/// P14: one giant for every twenty small pictures.
+pub(crate) fn mixed_sizes(program: &Path, scale: Scale) -> Row {
+    let server = Server::start(program, &[]);
+    let (small, giant) = (extended(&jpeg(640, 480), "width=160"), extended(&jpeg(6000, 4000), "width=800"));
+    let time = scale.of(Duration::from_secs(15), Duration::from_secs(2));
+    let pace = Duration::from_millis(50);
+    let alone = run(&server, &small, 1, pace, time);
+    let alone = percentile(&alone.good_times.into_inner().unwrap_or_default(), 0.99);
+    let stop = AtomicBool::new(false);
+    let (beside, giants) = thread::scope(|scope| {
+        let giants = scope.spawn(|| {
+            let mut done = 0;
+            let mut socket = server.connect();
+            while !stop.load(Ordering::Relaxed) {
+                done += usize::from(
+                    ask(&mut socket, &giant).is_ok_and(|(report, _)| report.starts_with("status=ok")),
+                );
+                thread::sleep(20 * pace);
+            }
+            done
+        });
+        let beside = run(&server, &small, 1, pace, time);
+        stop.store(true, Ordering::Relaxed);
+        (beside, giants.join().unwrap_or_default())
+    });
+    let refused = beside.busy.load(Ordering::Relaxed) + beside.other.load(Ordering::Relaxed);
+    let beside = percentile(&beside.good_times.into_inner().unwrap_or_default(), 0.99);
+    let ratio = beside.as_secs_f64() / alone.as_secs_f64().max(1e-6);
+    Row {
+        id: "P14",
+        what: format!("{giants} pictures of 24 megapixels among small ones"),
+        figure: format!(
+            "small p99 {ratio:.1}x alone ({:.1} ms), {refused} refused",
+            beside.as_secs_f64() * 1e3
+        ),
+        bar: "<= 3x",
+        pass: giants > 0 && refused == 0 && ratio <= scale.of(3.0, 30.0),
+    }
+}
+
+/// I18: 32 pictures of 49 megapixels at the same time.
+pub(crate) fn giants_at_once(program: &Path, scale: Scale) -> Row {
+    let mut server =
+        Server::start(program, &["--total-memory=512MiB", "--request-timeout=60s", "--queue-timeout=60s"]);
+    let side = scale.of(7000, 1500);
+    let request = extended(&jpeg(side, side), "width=300");
+    let watch = server.watch_memory();
+    let answers: Vec<_> = thread::scope(|scope| {
+        let asking: Vec<_> = (0..32)
+            .map(|n| {
+                let (server, request) = (&server, &request);
+                scope.spawn(move || {
+                    server.connect_from(n + 2).and_then(|mut socket| ask(&mut socket, request))
+                })
+            })
+            .collect();
+        asking.into_iter().filter_map(|thread| thread.join().ok()?.ok()).collect()
+    });
+    let (rise, alive) = (watch.rise(), server.is_alive());
+    let good = answers.iter().filter(|(report, _)| report.starts_with("status=ok")).count();
+    let busy = answers.iter().filter(|(report, _)| report.contains("status=busy")).count();
+    Row {
+        id: "I18",
+        what: format!("32 clients with {side}x{side} JPEGs at once, 512 MiB for all"),
+        figure: format!(
+            "{good} ok, {busy} busy, {} else, memory +{rise:.0} MiB, alive {alive}",
+            32 - good - busy
+        ),
+        bar: "all ok or busy; <= 700 MB; alive",
+        pass: alive && good + busy == 32 && good > 0 && rise <= 668.0,
+    }
+}
+
+/// O13: good, bad and rude, for as long as the run allows.
+pub(crate) fn soak(program: &Path, scale: Scale) -> Row {
+    let mut server = Server::start(program, &[]);
+    let before = server.held();
+    let good: Vec<_> = [(1600, 1200), (640, 480), (3000, 2000), (200, 100)]
+        .map(|(w, h)| extended(&jpeg(w, h), "width=300"))
+        .to_vec();
+    let bad: Vec<_> = shared("corpus/bad")
+        .map(|folder| super::flood::files(&folder))
+        .unwrap_or_default()
+        .into_iter()
+        .step_by(23)
+        .filter_map(|file| std::fs::read(file).ok())
+        .chain([b"not a picture".to_vec()])
+        .map(|file| extended(&file, "width=64"))
+        .collect();
+    let time = scale.of(Duration::from_secs(100), Duration::from_secs(4));
+    let began = Instant::now();
+    let samples = thread::scope(|scope| {
+        for n in 0..4_usize {
+            let (server, good, bad) = (&server, &good, &bad);
+            scope.spawn(move || {
+                let mut turn = n;
+                while began.elapsed() < time {
+                    turn += 1;
+                    let Ok(mut socket) = server.connect_from(n as u8 + 2) else { continue };
+                    match turn % 20 {
+                        0 => {
+                            let _ = socket.write_all(&header(99_999, 5, 5));
+                            reset_on_close(&socket);
+                        }
+                        1..=5 => drop(ask(&mut socket, &bad[turn % bad.len()])),
+                        _ => drop(ask(&mut socket, &good[turn % good.len()])),
+                    }
+                }
+            });
+        }
+        let mut samples = Vec::new();
+        while began.elapsed() < time {
+            thread::sleep(time / 40);
+            samples.push((began.elapsed().as_secs_f64(), mib(server.memory())));
+        }
+        samples
+    });
+    let half = &samples[samples.len() / 2..];
+    let slope = slope(half) * 60.0;
+    let (requests, clean) = (server.metric("imgsrv_requests_total"), server.comes_clean(before));
+    let last = samples.last().map_or(0.0, |(_, memory)| *memory);
+    Row {
+        id: "O13",
+        what: format!("{requests} requests in {} s: 70 % good, 25 % bad, 5 % reset", time.as_secs()),
+        figure: format!("memory {last:.0} MiB, second half {slope:+.1} MiB a minute, clean {clean}"),
+        bar: "flat (noise of a short run: < 10 MiB a minute); clean",
+        pass: clean && slope < scale.of(10.0, 1e6),
+    }
+}
+
+/// Least squares, in units of y for one of x.
+fn slope(points: &[(f64, f64)]) -> f64 {
+    let n = points.len().max(1) as f64;
+    let (mx, my) = (points.iter().map(|p| p.0).sum::<f64>() / n, points.iter().map(|p| p.1).sum::<f64>() / n);
+    let over: f64 = points.iter().map(|(x, y)| (x - mx) * (y - my)).sum();
+    over / points.iter().map(|(x, _)| (x - mx).powi(2)).sum::<f64>().max(1e-9)
+}
+
+/// The metrics answer while workers, queue and connections are all taken.
+pub(crate) fn metrics_under_load(program: &Path, scale: Scale) -> Row {
+    let server = Server::start(program, &["--workers=1", "--queue=4", "--max-connections=32"]);
+    let request = Arc::new(extended(&jpeg(2000, 1500), "width=900&height=900&ops=median:2"));
+    let stop = AtomicBool::new(false);
+    let (worst, answered, asked) = thread::scope(|scope| {
+        for n in 0..40_u8 {
+            let (server, request, stop) = (&server, request.clone(), &stop);
+            scope.spawn(move || {
+                while !stop.load(Ordering::Relaxed) {
+                    let _ = server.connect_from(n + 2).and_then(|mut socket| ask(&mut socket, &request));
+                    thread::sleep(Duration::from_millis(20));
+                }
+            });
+        }
+        thread::sleep(Duration::from_millis(500));
+        let (mut worst, mut answered, asked) = (Duration::ZERO, 0, scale.of(50, 5));
+        for _ in 0..asked {
+            let began = Instant::now();
+            answered += usize::from(
+                server.metric("imgsrv_connections") >= 0.0 && server.metric("process_threads") > 0.0,
+            );
+            worst = worst.max(began.elapsed() / 2);
+            thread::sleep(Duration::from_millis(20));
+        }
+        stop.store(true, Ordering::Relaxed);
+        (worst, answered, asked)
+    });
+    Row {
+        id: "metrics",
+        what: "pool, queue and connections exhausted".into(),
+        figure: format!("{answered} of {asked} scrapes answered, the slowest in {} ms", worst.as_millis()),
+        bar: "all answered",
+        pass: answered == asked,
+    }
+}
+
+/// The probe of the other rows, alone.
+pub(crate) fn baseline(program: &Path, scale: Scale) -> Row {
+    let server = Server::start(program, &[]);
+    let picture = Arc::new(jpeg(1920, 1080));
+    let seen = Probe::alone(&server, &picture, scale.of(Duration::from_secs(20), Duration::from_secs(2)));
+    Row {
+        id: "probe",
+        what: "1920x1080 to 320x240, 5 a second, nobody else".into(),
+        figure: format!(
+            "{} of {} ok, p99 {:.1} ms",
+            seen.answered,
+            seen.asked,
+            seen.p99().as_secs_f64() * 1e3
+        ),
+        bar: "all ok",
+        pass: seen.answered == seen.asked,
+    }
+}

@@ -1,0 +1,60 @@
+//! Attacks a real server on loopback, row by row, and prints what it withstood: each figure beside its bar.
+//!
+//! `cargo run --release --example torture` runs everything (about ten minutes) and writes the table into
+//! `docs/reliability.md`; `-- --quick` runs it reduced; further words run only the rows that contain them.
+//! Hostile pictures and the corpus come from `$IMGSRV_SHARED`, else `../shared`, when that is there.
+
+mod flood;
+mod harness;
+mod images;
+mod load;
+mod operations;
+mod rows;
+mod slow;
+mod table;
+
+use std::path::PathBuf;
+use std::process::{Command, ExitCode};
+use table::Scale;
+
+const BEGIN: &str = "<!-- torture: begin -->\n";
+const END: &str = "<!-- torture: end -->\n";
+
+fn main() -> ExitCode {
+    let mut words: Vec<_> = std::env::args().skip(1).collect();
+    let scale = if words.iter().any(|word| word == "--quick") { Scale::Quick } else { Scale::Full };
+    words.retain(|word| !word.starts_with("--"));
+    let program = build();
+    let rows = rows::run(&program, scale, &words);
+    let table = table::markdown(&rows);
+    println!("\n{table}");
+    if scale == Scale::Full && words.is_empty() {
+        write_down(&table);
+    }
+    let failed = rows.iter().filter(|row| !row.pass).count();
+    println!("{} of {} rows at or past their bar", rows.len() - failed, rows.len());
+    if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// The server beside this program, built anew: running an example does not build it.
+fn build() -> PathBuf {
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args(["build", "--bin", "imgsrv", "--quiet"]);
+    if !cfg!(debug_assertions) {
+        cargo.arg("--release");
+    }
+    let built = cargo.current_dir(env!("CARGO_MANIFEST_DIR")).status();
+    assert!(built.is_ok_and(|status| status.success()), "the server does not build");
+    let me = std::env::current_exe().expect("a path");
+    me.parent().and_then(|folder| folder.parent()).expect("target/<profile>/examples").join("imgsrv")
+}
+
+fn write_down(table: &str) {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/reliability.md");
+    let Ok(text) = std::fs::read_to_string(path) else { return };
+    let (Some(begin), Some(end)) = (text.find(BEGIN), text.find(END)) else { return };
+    let text = format!("{}{table}{}", &text[..begin + BEGIN.len()], &text[end..]);
+    if let Err(error) = std::fs::write(path, text) {
+        eprintln!("{path} could not be written: {error}");
+    }
+}

@@ -1,0 +1,26 @@
+#!/usr/bin/env bash
+# Runs every fuzz target for a number of seconds (default 60) on stable Rust; needs cc and g++.
+#     fuzz/run.sh [SECONDS] [TARGET...]
+# A finding is kept in fuzz/artifacts/TARGET and ends the run with its exit code.
+set -euo pipefail
+cd "$(dirname "$0")"
+seconds=${1:-60}
+shift || true
+targets=("${@:-}")
+[ -n "${targets[0]}" ] || targets=(header options probe decode jpeg_paths metadata process)
+
+host=$(rustc -vV | sed -n 's/^host: //p')
+cargo run --quiet --release --bin seeds
+# What cargo-fuzz passes, without the sanitizers that need nightly.
+export RUSTFLAGS="--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
+-Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
+-Cllvm-args=-sanitizer-coverage-trace-compares -Ccodegen-units=1"
+for target in "${targets[@]}"; do
+    cargo build --quiet --release --target "$host" --bin "$target"
+done
+for target in "${targets[@]}"; do
+    mkdir -p "artifacts/$target"
+    echo "== $target"
+    "target/$host/release/$target" "corpus/$target" -artifact_prefix="artifacts/$target/" \
+        -max_total_time="$seconds" -timeout=10 -rss_limit_mb=1024 -max_len=65536 -print_final_stats=1
+done

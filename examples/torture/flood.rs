@@ -156,6 +156,7 @@ pub(crate) fn resets(program: &Path, scale: Scale) -> Row {
     waiting.iter().for_each(reset_on_close);
     drop(waiting);
     let _ = read_extended(&mut holder);
+    drop(holder);
     let clean = clean && server.comes_clean(before);
     let worked = server.metric("imgsrv_stage_duration_seconds_count{stage=\"decode\"}") - decoded - 1.0;
     let skipped = 100.0 * (1.0 - worked.max(0.0) / depth.max(1.0));
@@ -273,7 +274,7 @@ pub(crate) fn strangers(program: &Path, scale: Scale) -> Row {
     let mut noise: Vec<Vec<u8>> = [
         &b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"[..],
         b"POST /upload HTTP/1.1\r\nContent-Length: 5\r\n\r\nhello",
-        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\x5a",
         b"SSH-2.0-OpenSSH_9.9\r\n",
         b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
         b"\x00\x00\x00\x2f\xff\x53\x4d\x42",

@@ -53,22 +53,22 @@ pub enum ConfigError {
         nearest: Option<&'static str>,
     },
     /// A value that the setting does not take.
-    #[error("{at}: {source}")]
+    #[error("{at}: {problem}")]
     BadSetting {
         /// Where it was said.
         at: Origin,
         /// Which setting, and what it takes.
-        source: BadSetting,
+        problem: BadSetting,
     },
     /// A preset that no request could ask for.
-    #[error("{at}: preset '{preset}': {source}")]
+    #[error("{at}: preset '{preset}': {problem}")]
     BadPreset {
         /// File and line.
         at: Origin,
         /// Its name.
         preset: String,
         /// What is wrong with it.
-        source: SpecError,
+        problem: SpecError,
     },
 }
 
@@ -128,10 +128,10 @@ impl Effective {
         for preset in presets {
             let pairs: Vec<_> =
                 preset.options.iter().map(|entry| (entry.key.as_str(), entry.value.as_str())).collect();
-            offer.add_preset(&preset.name, &pairs).map_err(|source| ConfigError::BadPreset {
+            offer.add_preset(&preset.name, &pairs).map_err(|problem| ConfigError::BadPreset {
                 at: at(preset.line),
                 preset: preset.name.clone(),
-                source,
+                problem,
             })?;
             preset_origins.push((preset.name, at(preset.line)));
         }
@@ -153,7 +153,7 @@ fn put(
 ) -> Result<(), ConfigError> {
     SETTINGS[index]
         .set(config, value)
-        .map_err(|source| ConfigError::BadSetting { at: at.clone(), source })?;
+        .map_err(|problem| ConfigError::BadSetting { at: at.clone(), problem })?;
     origins[index] = at;
     Ok(())
 }

@@ -250,8 +250,13 @@ impl<'a> Connection<'a> {
                 Ok(Next::Request)
             }
             _ => {
-                let polite = !matches!(failure.status(), Status::Unauthorized);
-                self.linger(if polite { LINGER_BYTES + u64::from(body_len) } else { LINGER_BYTES });
+                match failure {
+                    Failure::Wire { .. } => {} // it has had its time, or is gone
+                    Failure::Unauthorized | Failure::TokenInClear | Failure::Guessing(_) => {
+                        self.linger(LINGER_BYTES);
+                    }
+                    _ => self.linger(LINGER_BYTES + u64::from(body_len)),
+                }
                 Ok(Next::Close)
             }
         }

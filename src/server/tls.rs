@@ -31,7 +31,7 @@ pub enum TlsError {
         reason: String,
     },
     /// The two do not belong together, or are of an unknown kind.
-    #[error("certificate and key cannot be used: {0}")]
+    #[error("certificate and key cannot be used")]
     Pair(#[from] rustls::Error),
 }
 

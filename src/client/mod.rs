@@ -13,11 +13,13 @@
 
 mod channel;
 mod retry;
+mod session;
 #[cfg(feature = "tls")]
 mod tls;
 
 pub use channel::Security;
 pub use retry::Backoff;
+pub use session::{Event, Session};
 
 use crate::auth::Token;
 use crate::report::Report;
@@ -105,6 +107,27 @@ impl ClientError {
             ClientError::TooLong(_) => Status::TooLarge,
         }
     }
+
+    /// How long to wait at least before the same request is sent again; `None` when that cannot help.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            ClientError::Unreachable { source, .. } if is_about_trust(source) => None,
+            ClientError::Unreachable { .. } | ClientError::Broken { .. } => Some(Duration::ZERO),
+            ClientError::Refused { report, .. } if report.status == Status::Busy => {
+                Some(Duration::from_millis(report.retry_after_ms.unwrap_or(0)))
+            }
+            ClientError::Refused { .. } | ClientError::TooLong(_) => None,
+        }
+    }
+
+    /// Whether the connection was closed or reset, rather than silent for too long.
+    pub fn is_lost(&self) -> bool {
+        match self {
+            ClientError::Broken { source: WireError::Truncated { .. }, .. } => true,
+            ClientError::Broken { source: WireError::Io(error), .. } => !is_timeout(error),
+            _ => false,
+        }
+    }
 }
 
 /// A connection to a server. Requests on it are answered one after another.
@@ -124,22 +147,28 @@ impl Client {
     pub fn connect(settings: &Settings) -> Result<Client, ClientError> {
         let mut pauses = settings.retries.pauses();
         loop {
-            match connect_once(settings) {
-                Ok(channel) => {
-                    let Settings { server, max_reply, token, .. } = settings.clone();
-                    return Ok(Client { channel, server, max_reply, token });
+            match Client::connect_once(settings) {
+                Ok(client) => return Ok(client),
+                Err(error) => {
+                    let Some(pause) = error.retry_after().and_then(|_| pauses.next()) else {
+                        return Err(error);
+                    };
+                    log::warn!("{error}; trying again in {pause:.1?}");
+                    std::thread::sleep(pause);
                 }
-                Err(source) => match pauses.next() {
-                    Some(pause) => {
-                        log::warn!(
-                            "cannot connect to {}: {source}; trying again in {pause:.1?}",
-                            settings.server
-                        );
-                        std::thread::sleep(pause);
-                    }
-                    None => return Err(ClientError::Unreachable { server: settings.server.clone(), source }),
-                },
             }
+        }
+    }
+
+    /// Connects without a second try.
+    ///
+    /// # Errors
+    /// [`ClientError::Unreachable`].
+    pub fn connect_once(settings: &Settings) -> Result<Client, ClientError> {
+        let Settings { server, max_reply, token, .. } = settings.clone();
+        match open(settings) {
+            Ok(channel) => Ok(Client { channel, server, max_reply, token }),
+            Err(source) => Err(ClientError::Unreachable { server, source }),
         }
     }
 
@@ -220,7 +249,16 @@ fn is_hangup(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset)
 }
 
-fn connect_once(settings: &Settings) -> io::Result<Channel> {
+fn is_timeout(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
+}
+
+/// A certificate, an authority file or a build without TLS: the next try would say the same.
+fn is_about_trust(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::Unsupported | io::ErrorKind::Other)
+}
+
+fn open(settings: &Settings) -> io::Result<Channel> {
     let mut last = io::Error::new(io::ErrorKind::AddrNotAvailable, "the name has no address");
     for address in settings.server.to_socket_addrs()? {
         match TcpStream::connect_timeout(&address, settings.connect_timeout) {

@@ -9,6 +9,7 @@ use super::geometry::Orientation;
 const ORIENTATION: u16 = 0x0112;
 const ARTIST: u16 = 0x013B;
 const COPYRIGHT: u16 = 0x8298;
+const GPS_IFD: u16 = 0x8825;
 const MAX_ENTRIES: usize = 256;
 const MAX_BYTES: usize = 64 << 10;
 const SHORT: u16 = 3;
@@ -18,6 +19,11 @@ const ASCII: u16 = 2;
 /// Anything unreadable is upright.
 pub(super) fn orientation(exif: &[u8]) -> Orientation {
     orientation_entry(exif).and_then(|entry| Orientation::from_exif(entry.short()?)).unwrap_or_default()
+}
+
+/// Whether the block says where the picture was taken.
+pub(super) fn locates(exif: &[u8]) -> bool {
+    entries(exif).any(|entry| entry.tag == GPS_IFD)
 }
 
 /// The same block with an orientation of 1, because the pixels have been turned.
@@ -167,6 +173,7 @@ mod tests {
     fn ownership_keeps_the_copyright_and_nothing_that_locates() {
         let kept = ownership(&camera_block()).unwrap();
         assert!(kept.windows(7).any(|window| window == b"A. Nony"));
+        assert!(locates(&camera_block()) && !locates(&kept));
         assert!(!kept.windows(3).any(|window| window == b"GPS"));
         assert_eq!(entries(&kept).count(), 1);
         assert_eq!(ownership(b"II*\0\x08\0\0\0\0\0"), None);

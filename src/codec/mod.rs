@@ -13,6 +13,7 @@ mod encode; // one file a format.
 mod error;
 mod exif; // orientation and ownership.
 pub mod geometry; // from the asked size to where each pixel comes from.
+mod inspect; // what a file says about itself.
 pub mod jpeg; // our own codec.
 mod linear; // sRGB to linear light.
 mod metadata; // what may leave with a picture.
@@ -28,6 +29,7 @@ mod scratch;
 mod sniff; // formats by their first bytes.
 
 pub use error::CodecError;
+pub use inspect::{Classes, EstimatedQuality, Facts, JpegFacts, Profile, inspect};
 pub use outcome::{Encoded, SourceInfo, StageTimes, Warning, Warnings};
 pub use probe::{Probe, probe};
 pub use process::{estimate, process};

@@ -22,6 +22,7 @@ mod trellis;
 pub use coefficients::{BadCoefficient, Coefficients};
 pub use frame::{ColourMark, Component, Frame};
 pub use segments::Segments;
+pub(crate) use tables::quantisation;
 
 use super::planes::{Planes, Sampling};
 use crate::limits::OutOfMemory;

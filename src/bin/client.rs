@@ -1,17 +1,30 @@
 //! `imgcli`: the client. Arguments, files, what is printed, exit codes.
 
 mod client {
-    pub(crate) mod arguments;
-    pub(crate) mod failure;
-    pub(crate) mod one;
-    pub(crate) mod output;
-    pub(crate) mod spec_arguments;
+    pub(crate) mod arguments; // what can be typed.
+    pub(crate) mod batch; // many images.
+    pub(crate) mod bench; // a load on a server.
+    pub(crate) mod compare; // one after another against in parallel.
+    pub(crate) mod connection; // flags that say where the server is.
+    pub(crate) mod failure; // why, what to try, the exit code.
+    pub(crate) mod info; // what a file says about itself.
+    pub(crate) mod interrupt; // Ctrl-C.
+    pub(crate) mod manual; // completions and man pages.
+    pub(crate) mod one; // one image, as the original client does it.
+    pub(crate) mod output; // a result's name and its way to the disk.
+    pub(crate) mod picture; // a finished picture, from here or from a server.
+    pub(crate) mod ping; // is the server well?
+    pub(crate) mod print; // text that is safe to show.
+    pub(crate) mod spec_arguments; // the options of a request as flags.
+    pub(crate) mod svg; // drawings.
+    pub(crate) mod timeline; // when each image was under way.
+    pub(crate) mod watch; // a folder kept converted.
 }
 
 use clap::Parser;
-use client::arguments::Arguments;
+use client::arguments::{Arguments, Command};
 use client::failure::{EXIT_USAGE, Failure};
-use client::one;
+use client::{batch, bench, compare, info, manual, one, ping, watch};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -22,33 +35,29 @@ fn main() -> ExitCode {
             return ExitCode::from(if error.use_stderr() { EXIT_USAGE } else { 0 });
         }
     };
+    arguments.color.choice().write_global();
     env_logger::Builder::new()
         .filter_level(log::LevelFilter::Warn)
         .parse_default_env()
         .format_target(false)
         .init();
     match run(&arguments) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(code) => ExitCode::from(code),
+        Ok(code) => ExitCode::from(code),
+        Err(failure) => ExitCode::from(failure.report()),
     }
 }
 
-/// Processes every file, goes on after a bad one, and returns the worst exit code.
-fn run(arguments: &Arguments) -> Result<(), u8> {
-    let mut worst = 0;
-    let mut job = one::Job::new(arguments).map_err(|failure| report(&failure))?;
-    for (i, input) in arguments.inputs.iter().enumerate() {
-        if i > 0 {
-            arguments.say(""); // a blank line between two files
-        }
-        if let Err(failure) = job.run(input) {
-            worst = worst.max(report(&failure));
-        }
+/// Does what was asked for and returns the exit code.
+fn run(arguments: &Arguments) -> Result<u8, Failure> {
+    match &arguments.command {
+        Some(Command::Info(arguments)) => info::run(arguments),
+        Some(Command::Compare(arguments)) => compare::run(arguments),
+        Some(Command::Bench(arguments)) => bench::run(arguments),
+        Some(Command::Watch(arguments)) => watch::run(arguments),
+        Some(Command::Ping(arguments)) => ping::run(arguments),
+        Some(Command::Completions(arguments)) => manual::completions(arguments),
+        Some(Command::Man(arguments)) => manual::man(arguments),
+        None if arguments.process.is_batch() => batch::run(&arguments.process),
+        None => one::run(&arguments.process),
     }
-    if worst == 0 { Ok(()) } else { Err(worst) }
-}
-
-fn report(failure: &Failure) -> u8 {
-    eprintln!("imgcli: {failure}");
-    failure.exit_code()
 }

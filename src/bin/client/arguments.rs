@@ -1,65 +1,101 @@
-//! The command line of `imgcli`.
+//! The command line of `imgcli`: images and options alone, or a subcommand.
 
+use super::batch::BatchArguments;
+use super::bench::BenchArguments;
+use super::compare::CompareArguments;
+use super::connection::ConnectionArguments;
+use super::info::InfoArguments;
+use super::manual::{CompletionsArguments, ManArguments};
+use super::ping::PingArguments;
 use super::spec_arguments::SpecArguments;
-use clap::Parser;
-use imgsrv::client::{Backoff, Settings};
-use std::path::PathBuf;
-use std::time::Duration;
+use super::watch::WatchArguments;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::{Path, PathBuf};
 
 /// Resize and compress images, through an imgsrv server or in process.
+///
+/// A file that is named like a command is written ./info.
 #[derive(Debug, Parser)]
-#[command(name = "imgcli", version, arg_required_else_help = true)]
+#[command(
+    name = "imgcli",
+    version,
+    arg_required_else_help = true,
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true
+)]
 pub(crate) struct Arguments {
-    /// Image files; - reads standard input
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+
+    #[command(flatten)]
+    pub(crate) process: ProcessArguments,
+
+    /// Colours in what is printed; NO_COLOR is heeded
+    #[arg(long, global = true, value_enum, default_value_t = Color::Auto, value_name = "WHEN")]
+    pub(crate) color: Color,
+}
+
+/// What there is beside processing images.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Say what image files hold: size, quality, profile, metadata
+    Info(InfoArguments),
+    /// Process images one after another, then in parallel, and show what that gains
+    Compare(CompareArguments),
+    /// Put a load on a server and measure how it bears it
+    Bench(BenchArguments),
+    /// Keep a folder converted into another
+    Watch(WatchArguments),
+    /// Ask a server whether it is well, and how long its answer takes
+    Ping(PingArguments),
+    /// Print a completion script for a shell
+    Completions(CompletionsArguments),
+    /// Print the manual page, or write one for each command into a folder
+    Man(ManArguments),
+}
+
+/// Processing images: one as the original client does it, or many.
+#[derive(Debug, Args)]
+pub(crate) struct ProcessArguments {
+    /// Image files, folders (with -r) and patterns such as 'trip/**/*.jpg'; - reads standard input
     #[arg(value_name = "IMAGE", required = true)]
     pub(crate) inputs: Vec<PathBuf>,
 
-    /// Where to save the result; - writes standard output [default: processed_<name> beside the input]
+    /// Where to save the result of one image; - writes standard output [default: processed_<name> beside the input]
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
 
-    /// Replace the file given with --output if it exists
+    /// Replace results that exist
     #[arg(long)]
     pub(crate) force: bool,
-
-    /// Address of the server
-    #[arg(long, env = "IMGSRV_SERVER", default_value = "127.0.0.1:65432", value_name = "HOST:PORT")]
-    pub(crate) server: String,
 
     /// Do the work in this process, without a server
     #[arg(long)]
     pub(crate) local: bool,
 
-    /// Times to try again when the server cannot be reached or is busy
-    #[arg(long, default_value_t = 0, value_name = "N")]
-    pub(crate) retries: u32,
+    #[command(flatten)]
+    pub(crate) batch: BatchArguments,
 
-    /// Pause before the first retry; doubles from there
-    #[arg(long, default_value = "1s", value_parser = duration, value_name = "TIME")]
-    pub(crate) retry_delay: Duration,
-
-    /// Longest wait for the server to take or give anything
-    #[arg(long, default_value = "60s", value_parser = duration, value_name = "TIME")]
-    pub(crate) timeout: Duration,
+    #[command(flatten)]
+    pub(crate) connection: ConnectionArguments,
 
     #[command(flatten)]
     pub(crate) spec: SpecArguments,
 }
 
-impl Arguments {
-    /// How to reach the server.
-    pub(crate) fn client(&self) -> Settings {
-        Settings {
-            server: self.server.clone(),
-            timeout: self.timeout,
-            retries: Backoff { retries: self.retries, delay: self.retry_delay },
-            ..Settings::default()
-        }
+impl ProcessArguments {
+    /// Whether this is more than one image saved beside itself.
+    pub(crate) fn is_batch(&self) -> bool {
+        let one = match self.inputs.as_slice() {
+            [input] => !(input.is_dir() || super::batch::is_pattern(input)),
+            _ => false,
+        };
+        !one || self.batch.is_asked_for()
     }
 
     /// Whether the result goes to standard output, so that nothing else may.
     pub(crate) fn to_stdout(&self) -> bool {
-        let dash = std::path::Path::new("-");
+        let dash = Path::new("-");
         match &self.output {
             Some(path) => path == dash,
             None => self.inputs.iter().any(|input| input == dash),
@@ -72,13 +108,23 @@ impl Arguments {
     }
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
-    let (digits, unit) = match text.strip_suffix("ms") {
-        Some(digits) => (digits, 1e-3),
-        None => (text.strip_suffix('s').unwrap_or(text), 1.0),
-    };
-    let seconds = digits.parse::<f64>().ok().filter(|n| (0.0..1e6).contains(n));
-    seconds
-        .map(|n| Duration::from_secs_f64(n * unit))
-        .ok_or_else(|| "a time is written 5s or 500ms".to_owned())
+/// When to use colours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Color {
+    /// On a terminal that has them.
+    Auto,
+    /// Into files and pipes too.
+    Always,
+    /// Not at all.
+    Never,
+}
+
+impl Color {
+    pub(crate) fn choice(self) -> anstream::ColorChoice {
+        match self {
+            Color::Auto => anstream::ColorChoice::Auto,
+            Color::Always => anstream::ColorChoice::AlwaysAnsi,
+            Color::Never => anstream::ColorChoice::Never,
+        }
+    }
 }

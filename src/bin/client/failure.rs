@@ -1,15 +1,18 @@
 //! Why a file was not processed, what to try, and the exit code that says so.
 
+use super::print::{BAD, shown};
 use imgsrv::client::ClientError;
 use imgsrv::codec::CodecError;
 use imgsrv::spec::SpecError;
+use imgsrv::status::Status;
 use std::io;
 use std::path::PathBuf;
 
 /// The command line is wrong (BSD's `EX_USAGE`).
 pub(crate) const EXIT_USAGE: u8 = 64;
 const EXIT_NO_INPUT: u8 = 66;
-const EXIT_UNAVAILABLE: u8 = 69;
+/// No server answered (`EX_UNAVAILABLE`).
+pub(crate) const EXIT_UNAVAILABLE: u8 = 69;
 const EXIT_IO: u8 = 74;
 
 /// Why a file was not processed.
@@ -19,16 +22,28 @@ pub(crate) enum Failure {
     Usage(#[from] SpecError),
     #[error("{0}")]
     Arguments(String),
-    #[error("cannot read {}: {source}", path.display())]
+    #[error("cannot read {}: {source}", shown(path))]
     NoInput { path: PathBuf, source: io::Error },
-    #[error("{}: {}{}", input.display(), error, hint(error))]
+    #[error("{0} matches no file")]
+    NoMatch(String),
+    #[error("{}: {}{}", shown(input), error, hint(error))]
     Server { input: PathBuf, error: ClientError },
-    #[error("{}: {error}", input.display())]
+    #[error("{}{}", error, hint(error))]
+    Connection { error: ClientError },
+    #[error("{}: {error}", shown(input))]
     Local { input: PathBuf, error: CodecError },
-    #[error("cannot write {}: {source}", path.display())]
+    #[error("cannot write {}: {source}", shown(path))]
     Output { path: PathBuf, source: io::Error },
-    #[error("{} exists already; say --force to replace it", path.display())]
+    #[error("{} exists already; say --force to replace it", shown(path))]
     Exists { path: PathBuf },
+    #[error(
+        "{} would be saved as {}, and so would another image; use {{name}}, {{dir}} or {{size}} in --name",
+        shown(input),
+        shown(path)
+    )]
+    Ambiguous { input: PathBuf, path: PathBuf },
+    #[error("{0}")]
+    System(String),
 }
 
 impl Failure {
@@ -36,34 +51,70 @@ impl Failure {
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
             Failure::Usage(_) | Failure::Arguments(_) => EXIT_USAGE,
-            Failure::NoInput { .. } => EXIT_NO_INPUT,
-            Failure::Server {
-                error: ClientError::Broken { .. } | ClientError::Unreachable { .. }, ..
-            } => EXIT_UNAVAILABLE,
-            Failure::Server { error, .. } => error.status().exit_code(),
+            Failure::NoInput { .. } | Failure::NoMatch(_) => EXIT_NO_INPUT,
+            Failure::Server { error, .. } | Failure::Connection { error } => match error {
+                ClientError::Broken { .. } | ClientError::Unreachable { .. } => EXIT_UNAVAILABLE,
+                error => error.status().exit_code(),
+            },
             Failure::Local { error, .. } => error.status().exit_code(),
-            Failure::Output { .. } | Failure::Exists { .. } => EXIT_IO,
+            Failure::Output { .. } | Failure::Exists { .. } | Failure::Ambiguous { .. } => EXIT_IO,
+            Failure::System(_) => Status::Internal.exit_code(),
         }
+    }
+
+    /// One word for machines: a status of the protocol where there is one.
+    pub(crate) fn word(&self) -> &'static str {
+        match self {
+            Failure::Usage(_) | Failure::Arguments(_) => "usage",
+            Failure::NoInput { .. } | Failure::NoMatch(_) => "no_input",
+            Failure::Server { error, .. } | Failure::Connection { error } => match error {
+                ClientError::Unreachable { .. } => "unreachable",
+                ClientError::Broken { .. } => "broken",
+                error => error.status().word(),
+            },
+            Failure::Local { error, .. } => error.status().word(),
+            Failure::Output { .. } | Failure::System(_) => "io",
+            Failure::Exists { .. } => "exists",
+            Failure::Ambiguous { .. } => "ambiguous",
+        }
+    }
+
+    /// Says it on standard error and returns the exit code.
+    pub(crate) fn report(&self) -> u8 {
+        anstream::eprintln!("{BAD}imgcli:{BAD:#} {self}");
+        self.exit_code()
     }
 }
 
 /// What to try next, where there is something.
 fn hint(error: &ClientError) -> String {
-    match error {
-        ClientError::Unreachable { source, .. } if source.kind() == io::ErrorKind::ConnectionRefused => {
-            "\n  Is the server running? Start it with: imgsrv\n  Or work without one: imgcli --local"
-                .to_owned()
-        }
-        ClientError::Unreachable { .. } => {
-            "\n  Check the address given with --server, and the network.".to_owned()
-        }
-        ClientError::Refused { report, .. } => match report.retry_after_ms {
-            Some(ms) => format!("\n  Try again in {ms} ms, or with --retries 5."),
-            None => String::new(),
+    let tip = match error {
+        ClientError::Unreachable { source, .. } => match source.kind() {
+            io::ErrorKind::ConnectionRefused => {
+                "Is the server running? Start it with: imgsrv\n  Or work without one: imgcli --local"
+            }
+            io::ErrorKind::ConnectionReset | io::ErrorKind::UnexpectedEof => {
+                "Something answered and hung up. If the server does not speak TLS, leave --tls out."
+            }
+            io::ErrorKind::InvalidData if source.to_string().contains("certificate") => {
+                "The server's certificate is not trusted: name its authority with --ca FILE, or, for tests only, --insecure-tls."
+            }
+            io::ErrorKind::InvalidData => {
+                "What answers does not speak TLS; leave --tls out, or check the port."
+            }
+            _ => "Check the address given with --server, and the network; --retries 5 tries again.",
         },
-        ClientError::Broken { .. } => {
-            "\n  The server's log says why; --timeout gives it more time.".to_owned()
+        ClientError::Refused { report, .. } => match (report.status, report.retry_after_ms) {
+            (Status::Unauthorized, _) => "Give the server's token with --token-file FILE or in IMGSRV_TOKEN.",
+            (_, Some(ms)) => return format!("\n  Try again in {ms} ms, or with --retries 5."),
+            (Status::Busy, None) => "Try again later, or with --retries 5.",
+            _ => return String::new(),
+        },
+        ClientError::Broken { .. } if error.is_lost() => {
+            "The server hung up. Its log says why; --retries 5 tries again; if it expects TLS, say --tls."
         }
-        ClientError::TooLong(_) => String::new(),
-    }
+        ClientError::Broken { .. } => "The server was silent for too long; --timeout gives it more time.",
+        ClientError::TooLong(_) => return String::new(),
+    };
+    format!("\n  {tip}")
 }

@@ -1,56 +1,41 @@
-//! One file from start to finish, with what the original client prints on the way.
+//! One image from start to finish, with what the original client prints on the way.
 
-use super::arguments::Arguments;
+use super::arguments::ProcessArguments;
 use super::failure::Failure;
 use super::output::{Existing, beside, save};
-use imgsrv::client::{Client, ClientError, Settings};
-use imgsrv::codec::{self, Scratch};
-use imgsrv::format::Format;
-use imgsrv::limits::Limits;
+use super::picture::{Picture, process_here};
+use imgsrv::client::{ClientError, Event, Session};
+use imgsrv::codec::Scratch;
 use imgsrv::spec::Spec;
-use imgsrv::status::Status;
 use std::fs;
 use std::io::{self, Read, Write};
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-/// What all files of one run share.
-pub(crate) struct Job<'a> {
-    arguments: &'a Arguments,
-    settings: Settings,
+/// Processes the one image that was named.
+pub(crate) fn run(arguments: &ProcessArguments) -> Result<u8, Failure> {
+    let spec = arguments.spec.spec()?;
+    let Some(input) = arguments.inputs.first() else { return Ok(0) };
+    Job { arguments, spec }.run(input).map(|()| 0)
+}
+
+struct Job<'a> {
+    arguments: &'a ProcessArguments,
     spec: Spec,
-    client: Option<Client>,
 }
 
-/// A finished picture, from wherever.
-struct Picture {
-    bytes: Vec<u8>,
-    format: Format,
-    size: Option<(u32, u32)>,
-    source_size: Option<(u32, u32)>,
-    warnings: Vec<String>,
-}
-
-impl<'a> Job<'a> {
-    pub(crate) fn new(arguments: &'a Arguments) -> Result<Self, Failure> {
-        if arguments.output.is_some() && arguments.inputs.len() > 1 && !arguments.to_stdout() {
-            return Err(Failure::Arguments("--output takes one image; leave it out for several".into()));
-        }
-        Ok(Job { arguments, settings: arguments.client(), spec: arguments.spec.spec()?, client: None })
-    }
-
-    /// Processes one file and says how it went.
-    pub(crate) fn run(&mut self, input: &Path) -> Result<(), Failure> {
+impl Job<'_> {
+    fn run(&self, input: &Path) -> Result<(), Failure> {
         let image = read(input).map_err(|source| Failure::NoInput { path: input.to_owned(), source })?;
         let say = |line: String| self.arguments.say(&line);
         say(format!("Original image size: {} bytes", image.len()));
         let started = Instant::now();
         let picture = if self.arguments.local {
-            self.run_here(&image).map_err(|error| Failure::Local { input: input.to_owned(), error })?
+            process_here(&image, &self.spec, &mut Scratch::new())
+                .map_err(|error| Failure::Local { input: input.to_owned(), error })?
         } else {
-            self.run_there(&image).map_err(|error| Failure::Server { input: input.to_owned(), error })?
+            self.process_there(input, &image)?
         };
-        let say = |line: String| self.arguments.say(&line);
         say(format!("Total time: {:.2} seconds", started.elapsed().as_secs_f64()));
         say(format!("Compression ratio: {:.2}x", image.len() as f64 / picture.bytes.len().max(1) as f64));
         self.deliver(input, &picture)?;
@@ -66,70 +51,30 @@ impl<'a> Job<'a> {
         Ok(())
     }
 
-    fn run_here(&self, image: &[u8]) -> Result<Picture, codec::CodecError> {
-        // A person's own file on a person's own machine: only what would not end well is refused.
-        let limits = Limits {
-            max_pixels: 500_000_000,
-            max_side: 65_535,
-            request_memory: u64::MAX,
-            ..Limits::default()
-        };
-        let done = codec::process(image, &self.spec, &limits, &mut Scratch::default())?;
-        Ok(Picture {
-            size: Some((done.width, done.height)),
-            source_size: Some((done.source.width, done.source.height)),
-            warnings: done.warnings.iter().map(|warning| warning.word().to_owned()).collect(),
-            format: done.format,
-            bytes: done.bytes,
-        })
-    }
-
-    /// Sends the image over the open connection, or a new one; a busy server is asked again.
-    fn run_there(&mut self, image: &[u8]) -> Result<Picture, ClientError> {
-        let mut pauses = self.settings.retries.pauses();
-        loop {
-            let error = match self.exchange(image) {
-                Ok(picture) => return Ok(picture),
-                Err(error) => error,
-            };
-            self.client = None;
-            let wait = match &error {
-                ClientError::Refused { report, .. } if report.status == Status::Busy => {
-                    report.retry_after_ms.map_or(Duration::ZERO, Duration::from_millis)
-                }
-                ClientError::Broken { .. } => Duration::ZERO,
-                _ => return Err(error),
-            };
-            let Some(pause) = pauses.next() else { return Err(error) };
-            log::warn!("{error}; trying again in {:.1?}", pause.max(wait));
-            std::thread::sleep(pause.max(wait));
-        }
-    }
-
-    fn exchange(&mut self, image: &[u8]) -> Result<Picture, ClientError> {
+    /// Asks the first server that can be reached.
+    fn process_there(&self, input: &Path, image: &[u8]) -> Result<Picture, Failure> {
         let say = |line: String| self.arguments.say(&line);
-        let client = match &mut self.client {
-            Some(client) => client,
-            none => {
-                say(format!("Connecting to {}...", self.settings.server));
-                let client = Client::connect(&self.settings)?;
-                say("Connected to server".into());
-                none.insert(client)
+        let mut servers = self.arguments.connection.settings()?.into_iter().peekable();
+        while let Some(settings) = servers.next() {
+            let answer = Session::new(settings).request(image, &self.spec, |event| match event {
+                Event::Connecting(server) => say(format!("Connecting to {server}...")),
+                Event::Connected => say("Connected to server".into()),
+                Event::Sent(bytes) => say(format!("Sent {bytes} bytes of image data")),
+                Event::Retrying(error, pause) => log::warn!("{error}; trying again in {pause:.1?}"),
+            });
+            match answer {
+                Ok(reply) => {
+                    say(format!("Expecting processed image of {} bytes", reply.payload.len()));
+                    say(format!("Received {} bytes of processed image data", reply.payload.len()));
+                    return Ok(reply.into());
+                }
+                Err(ClientError::Unreachable { source, server }) if servers.peek().is_some() => {
+                    log::warn!("cannot connect to {server}: {source}; trying the next server");
+                }
+                Err(error) => return Err(Failure::Server { input: input.to_owned(), error }),
             }
-        };
-        client.send(image, &self.spec.canonical())?;
-        say(format!("Sent {} bytes of image data", image.len()));
-        let reply = client.receive()?;
-        let (report, bytes) = (reply.report, reply.payload);
-        say(format!("Expecting processed image of {} bytes", bytes.len()));
-        say(format!("Received {} bytes of processed image data", bytes.len()));
-        Ok(Picture {
-            format: report.format.unwrap_or(Format::Jpeg),
-            size: report.width.zip(report.height),
-            source_size: report.source_width.zip(report.source_height),
-            warnings: report.warnings,
-            bytes,
-        })
+        }
+        Err(Failure::Arguments("--server needs an address".into()))
     }
 
     fn deliver(&self, input: &Path, picture: &Picture) -> Result<(), Failure> {

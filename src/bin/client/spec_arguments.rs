@@ -13,15 +13,38 @@ pub(crate) struct SpecArguments {
 }
 
 impl SpecArguments {
-    /// What to make of a picture.
+    /// What to make of one picture. A side that is not given is the original client's.
     pub(crate) fn spec(&self) -> Result<Spec, SpecError> {
-        let given = |name: &str| self.pairs.iter().any(|(key, _)| key == name);
         let mut pairs = self.pairs.clone();
-        if !given("scale") {
-            let missing = DEFAULT_SIZE.into_iter().filter(|(key, _)| !given(key));
+        if !self.gives("scale") {
+            let missing = DEFAULT_SIZE.into_iter().filter(|(key, _)| !self.gives(key));
             pairs.extend(missing.map(|(key, value)| (key.to_owned(), value.to_owned())));
         }
         Ok(Options::from_pairs(&pairs, &Spec::default())?.spec)
+    }
+
+    /// What to make of each of many pictures. A side that is not given follows the other one, and with
+    /// neither each picture fits into the original client's box, whichever way it stands.
+    pub(crate) fn spec_for_many(&self) -> Result<Spec, SpecError> {
+        let mut pairs = self.pairs.clone();
+        if !["scale", "width", "height"].iter().any(|key| self.gives(key)) {
+            pairs.extend(DEFAULT_SIZE.map(|(key, value)| (key.to_owned(), value.to_owned())));
+            if !self.gives("fit") {
+                pairs.push(("fit".into(), "inside".into()));
+            }
+        }
+        Ok(Options::from_pairs(&pairs, &Spec::default())?.spec)
+    }
+
+    /// The same with a width of `size` and the height that follows it.
+    pub(crate) fn spec_of_width(&self, size: u32) -> Result<Spec, SpecError> {
+        let mut pairs = self.pairs.clone();
+        pairs.push(("width".into(), size.to_string()));
+        Ok(Options::from_pairs(&pairs, &Spec::default())?.spec)
+    }
+
+    fn gives(&self, name: &str) -> bool {
+        self.pairs.iter().any(|(key, _)| key == name)
     }
 }
 

@@ -1,0 +1,148 @@
+//! `Folder`: the place of the results, which nothing that is saved can leave.
+
+use super::super::failure::Failure;
+use super::super::output::Existing;
+use cap_std::ambient_authority;
+use cap_std::fs::{Dir, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// An open folder. Every path is resolved below it, one part after the other: a link that leads out of it
+/// is an error, however it got there.
+#[derive(Debug)]
+pub(crate) struct Folder {
+    dir: Dir,
+    path: PathBuf,
+    temporaries: AtomicU64,
+}
+
+impl Folder {
+    /// Opens the folder, which is made if it is not there.
+    pub(crate) fn create(path: &Path) -> Result<Folder, Failure> {
+        let opened =
+            std::fs::create_dir_all(path).and_then(|()| Dir::open_ambient_dir(path, ambient_authority()));
+        let dir = opened.map_err(|source| Failure::Output { path: path.to_owned(), source })?;
+        Ok(Folder { dir, path: path.to_owned(), temporaries: AtomicU64::new(0) })
+    }
+
+    /// The path of a result, for a person.
+    pub(crate) fn full(&self, name: &Path) -> PathBuf {
+        self.path.join(name)
+    }
+
+    /// Whether something has that name, be it a link that leads nowhere.
+    pub(crate) fn holds(&self, name: &Path) -> bool {
+        self.dir.symlink_metadata(name).is_ok()
+    }
+
+    /// Writes a file under a temporary name and gives it its own only when it is whole; `commit` runs between.
+    pub(crate) fn save(
+        &self,
+        name: &Path,
+        bytes: &[u8],
+        existing: Existing,
+        commit: impl FnOnce() -> io::Result<()>,
+    ) -> Result<(), Failure> {
+        let path = self.full(name);
+        match self.write(name, bytes, existing, commit) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(Failure::Exists { path }),
+            written => written.map_err(|source| Failure::Output { path, source }),
+        }
+    }
+
+    fn write(
+        &self,
+        name: &Path,
+        bytes: &[u8],
+        existing: Existing,
+        commit: impl FnOnce() -> io::Result<()>,
+    ) -> io::Result<()> {
+        let number = self.temporaries.fetch_add(1, Ordering::Relaxed);
+        let temporary = name.with_file_name(format!(".imgcli-{}-{number}.tmp", std::process::id()));
+        if let Some(parent) = name.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+            self.dir.create_dir_all(parent)?;
+        }
+        let mut file = self.dir.open_with(&temporary, OpenOptions::new().write(true).create_new(true))?;
+        let written = file.write_all(bytes).and_then(|()| commit()).and_then(|()| match existing {
+            Existing::Replace => self.dir.rename(&temporary, &self.dir, name),
+            Existing::Keep => self.link(&temporary, name),
+        });
+        if written.is_err() || existing == Existing::Keep {
+            let _ = self.dir.remove_file(&temporary); // gone already after a rename
+        }
+        written
+    }
+
+    /// A second name is only given when it is free, in one step. Where the file system knows no second
+    /// names, looking and renaming are two steps.
+    fn link(&self, temporary: &Path, name: &Path) -> io::Result<()> {
+        match self.dir.hard_link(temporary, &self.dir, name) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(error),
+            Err(_) if self.holds(name) => Err(io::ErrorKind::AlreadyExists.into()),
+            Err(_) => self.dir.rename(temporary, &self.dir, name),
+            Ok(()) => Ok(()),
+        }
+    }
+
+    /// The text of a file of ours in the folder; empty when it is not there.
+    pub(crate) fn read(&self, name: &str) -> io::Result<String> {
+        let mut text = String::new();
+        match self.dir.open(name) {
+            Ok(mut file) => file.read_to_string(&mut text).map(|_| text),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(text),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// A file of ours in the folder, to which lines are added.
+    pub(crate) fn append(&self, name: &str) -> io::Result<File> {
+        self.dir.open_with(name, OpenOptions::new().append(true).create(true))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_result_is_never_half_there_and_replaces_only_when_told() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = Folder::create(&root.path().join("out")).unwrap();
+        let name = Path::new("a/b/x.jpg");
+        folder.save(name, b"one", Existing::Keep, || Ok(())).unwrap();
+        let again = folder.save(name, b"two", Existing::Keep, || Ok(()));
+        assert!(matches!(again, Err(Failure::Exists { .. })));
+        folder.save(name, b"three", Existing::Replace, || Ok(())).unwrap();
+        let stopped =
+            folder.save(Path::new("a/b/y.jpg"), b"y", Existing::Keep, || Err(io::ErrorKind::Other.into()));
+        assert!(stopped.is_err());
+        assert_eq!(std::fs::read(root.path().join("out/a/b/x.jpg")).unwrap(), b"three");
+        assert_eq!(std::fs::read_dir(root.path().join("out/a/b")).unwrap().count(), 1);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_do_not_lead_out_and_are_not_written_through() {
+        use std::os::unix::fs::symlink;
+        let root = tempfile::tempdir().unwrap();
+        let (out, outside) = (root.path().join("out"), root.path().join("outside"));
+        std::fs::create_dir(&outside).unwrap();
+        std::fs::write(outside.join("precious"), "precious").unwrap();
+        let folder = Folder::create(&out).unwrap();
+        symlink(&outside, out.join("way")).unwrap();
+        symlink(outside.join("precious"), out.join("x.jpg")).unwrap();
+        symlink(outside.join("new"), out.join("y.jpg")).unwrap();
+        for name in ["way/x.jpg", "../x.jpg", "way/../../x.jpg"] {
+            assert!(folder.save(Path::new(name), b"!", Existing::Replace, || Ok(())).is_err(), "{name}");
+        }
+        for name in ["x.jpg", "y.jpg"] {
+            let kept = folder.save(Path::new(name), b"!", Existing::Keep, || Ok(()));
+            assert!(matches!(kept, Err(Failure::Exists { .. })), "{name}");
+            folder.save(Path::new(name), b"new", Existing::Replace, || Ok(())).unwrap();
+            assert!(out.join(name).symlink_metadata().unwrap().is_file());
+        }
+        assert_eq!(std::fs::read(outside.join("precious")).unwrap(), b"precious");
+        assert_eq!(std::fs::read_dir(&outside).unwrap().count(), 1);
+    }
+}

@@ -1,0 +1,199 @@
+//! From what was typed to image files: folders are listed, patterns expanded, nothing is taken twice.
+
+use super::super::failure::Failure;
+use globset::GlobBuilder;
+use std::collections::HashSet;
+use std::ffi::OsStr;
+use std::path::{Component, Path, PathBuf};
+use walkdir::{DirEntry, WalkDir};
+
+/// What files in a folder are called when they are images that can be read.
+const EXTENSIONS: &[&str] = &[
+    "jpg", "jpeg", "jpe", "jfif", "png", "webp", "gif", "bmp", "dib", "tif", "tiff", "qoi", "pbm", "pgm",
+    "ppm", "pam", "pnm", "ico", "tga",
+];
+
+/// An image file, and where it lies below the folder that was named.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Source {
+    pub(crate) path: PathBuf,
+    /// Relative; empty for a file that was named itself.
+    pub(crate) dir: PathBuf,
+}
+
+/// How deep folders are searched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Depth {
+    Folder,
+    Tree,
+}
+
+/// What was found, and what was not.
+#[derive(Debug, Default)]
+pub(crate) struct Found {
+    pub(crate) sources: Vec<Source>,
+    pub(crate) failures: Vec<Failure>,
+    seen: HashSet<PathBuf>,
+}
+
+/// Finds the images that `inputs` name, in their order, each folder in the order of its names.
+///
+/// Folders are searched for files with the extension of an image; hidden ones, the folder of the results
+/// and results saved beside their sources are passed over.
+pub(crate) fn find(inputs: &[PathBuf], depth: Depth, out: Option<&Path>) -> Found {
+    let results = out.and_then(|out| out.canonicalize().ok());
+    let mut found = Found::default();
+    for input in inputs {
+        if input.is_dir() {
+            let levels = if depth == Depth::Tree { usize::MAX } else { 1 };
+            found.walk(input, levels, results.as_deref(), |path| {
+                is_image(path) && (out.is_some() || !is_result(path))
+            });
+        } else if is_pattern(input) {
+            found.expand(input, results.as_deref());
+        } else {
+            found.add(Source { path: input.clone(), dir: PathBuf::new() });
+        }
+    }
+    found
+}
+
+/// Whether this is a pattern that the shell has left to us: it has the signs of one, and no file is called so.
+pub(crate) fn is_pattern(input: &Path) -> bool {
+    has_wildcard(input.as_os_str()) && input.symlink_metadata().is_err()
+}
+
+fn has_wildcard(text: &OsStr) -> bool {
+    text.to_string_lossy().contains(['*', '?', '[', '{'])
+}
+
+/// Whether this is called like an image.
+pub(crate) fn is_image(path: &Path) -> bool {
+    let extension = path.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
+    EXTENSIONS.contains(&extension.as_str())
+}
+
+fn is_result(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("processed_"))
+}
+
+impl Found {
+    fn add(&mut self, source: Source) {
+        if self.seen.insert(source.path.clone()) {
+            self.sources.push(source);
+        }
+    }
+
+    fn walk(&mut self, root: &Path, levels: usize, results: Option<&Path>, wanted: impl Fn(&Path) -> bool) {
+        let is_results = |entry: &DirEntry| {
+            entry.file_type().is_dir()
+                && results
+                    .is_some_and(|results| entry.path().canonicalize().is_ok_and(|path| path == results))
+        };
+        let is_hidden = |entry: &DirEntry| entry.file_name().as_encoded_bytes().starts_with(b".");
+        let entries = WalkDir::new(root)
+            .max_depth(levels)
+            .sort_by_file_name()
+            .into_iter()
+            .filter_entry(|entry| entry.depth() == 0 || !(is_hidden(entry) || is_results(entry)));
+        for entry in entries {
+            match entry {
+                Ok(entry) if entry.path().is_file() && wanted(entry.path()) => {
+                    let below = entry.path().strip_prefix(root).ok().and_then(Path::parent);
+                    let dir = below.unwrap_or(Path::new("")).to_owned();
+                    self.add(Source { path: entry.into_path(), dir });
+                }
+                Ok(_) => {}
+                Err(error) => {
+                    let path = error.path().unwrap_or(root).to_owned();
+                    self.failures.push(Failure::NoInput { path, source: error.into() });
+                }
+            }
+        }
+    }
+
+    /// `*`, `?` and `[]` stay within a name, `**` spans folders, `{a,b}` is either.
+    fn expand(&mut self, pattern: &Path, results: Option<&Path>) {
+        let text = pattern.to_string_lossy().into_owned();
+        let glob = match GlobBuilder::new(&text).literal_separator(true).build() {
+            Ok(glob) => glob.compile_matcher(),
+            Err(error) => {
+                self.failures.push(Failure::Arguments(format!("{text}: {}", error.kind())));
+                return;
+            }
+        };
+        let (fixed, wild) = split(pattern);
+        let spans = wild.iter().any(|part| part.to_string_lossy().contains("**"));
+        let levels = if spans { usize::MAX } else { wild.components().count() };
+        let before = self.sources.len();
+        if fixed.as_os_str().is_empty() {
+            self.walk(Path::new("."), levels, results, |path| {
+                glob.is_match(path.strip_prefix(".").unwrap_or(path)) && !is_result(path)
+            });
+        } else {
+            self.walk(&fixed, levels, results, |path| glob.is_match(path));
+        }
+        if self.sources.len() == before {
+            self.failures.push(Failure::NoMatch(text));
+        }
+    }
+}
+
+/// The folders before the first wildcard, and the rest.
+fn split(pattern: &Path) -> (PathBuf, PathBuf) {
+    let parts: Vec<Component<'_>> = pattern.components().collect();
+    let at = parts.iter().position(|part| has_wildcard(part.as_os_str())).unwrap_or(parts.len());
+    (parts[..at].iter().collect(), parts[at..].iter().collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    fn tree() -> tempfile::TempDir {
+        let root = tempfile::tempdir().unwrap();
+        for name in
+            ["a.jpg", "b.PNG", "notes.txt", "sub/c.webp", "sub/deep/d.gif", ".hidden/e.jpg", "out/f.jpg"]
+        {
+            let path = root.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "").unwrap();
+        }
+        root
+    }
+
+    fn names(found: &Found, root: &Path) -> Vec<String> {
+        let relative = |source: &Source| source.path.strip_prefix(root).unwrap().display().to_string();
+        found.sources.iter().map(relative).collect()
+    }
+
+    #[test]
+    fn a_folder_gives_its_images_and_with_depth_those_below_but_never_the_results() {
+        let root = tree();
+        let (here, out) = ([root.path().to_owned()], root.path().join("out"));
+        assert_eq!(names(&find(&here, Depth::Folder, Some(&out)), root.path()), ["a.jpg", "b.PNG"]);
+        let all = find(&here, Depth::Tree, Some(&out));
+        assert_eq!(names(&all, root.path()), ["a.jpg", "b.PNG", "sub/c.webp", "sub/deep/d.gif"]);
+        assert_eq!(all.sources[3].dir, Path::new("sub/deep"));
+    }
+
+    #[test]
+    fn patterns_are_expanded_without_the_shell() {
+        let root = tree();
+        let expand =
+            |pattern: &str| names(&find(&[root.path().join(pattern)], Depth::Folder, None), root.path());
+        assert_eq!(expand("*.jpg"), ["a.jpg"]);
+        assert_eq!(expand("sub/**/*.{gif,webp}"), ["sub/c.webp", "sub/deep/d.gif"]);
+        assert_eq!(expand("s*/c.*"), ["sub/c.webp"]);
+        let none = find(&[root.path().join("*.xyz")], Depth::Folder, None);
+        assert!(matches!(none.failures.as_slice(), [Failure::NoMatch(_)]));
+    }
+
+    #[test]
+    fn an_image_that_is_named_twice_is_taken_once() {
+        let root = tree();
+        let twice = [root.path().join("a.jpg"), root.path().to_owned()];
+        assert_eq!(names(&find(&twice, Depth::Folder, None), root.path()), ["a.jpg", "b.PNG"]);
+    }
+}

@@ -1,0 +1,230 @@
+//! Many images: what is to be done is planned first, then done by several workers, here or on servers.
+
+mod folder; // the place of the results.
+mod inputs; // from what was typed to files.
+mod journal; // what is done already.
+mod plan; // which results, and their names.
+mod queue; // what is left to do.
+mod report; // how it goes.
+mod servers; // which servers are alive.
+mod template; // names with fields.
+mod worker; // one thread's share.
+
+pub(crate) use folder::Folder;
+pub(crate) use inputs::{Depth, Source, find, is_image, is_pattern};
+pub(crate) use plan::{Memory, Place, Plan, Policy, Variant};
+pub(crate) use template::Template;
+
+use super::arguments::ProcessArguments;
+use super::failure::Failure;
+use super::interrupt::{EXIT_INTERRUPTED, Interrupt};
+use super::output::Existing;
+use clap::Args;
+use imgsrv::client::Settings;
+use plan::forecast;
+use queue::Queue;
+use report::{Form, Outcome, Record, Reporter};
+use servers::Servers;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use worker::{Item, Shared, work};
+
+/// Connections to each server when `--jobs` does not say.
+const JOBS_PER_SERVER: usize = 4;
+
+/// What there is to say about many images.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Many images")]
+pub(crate) struct BatchArguments {
+    /// Folder for the results [default: processed_<name> beside each image]
+    #[arg(long, value_name = "DIR", conflicts_with = "output")]
+    out: Option<PathBuf>,
+
+    /// Names of the results within --out, from {dir} {stem} {name} {width} {height} {size} {ext}
+    /// [default: {dir}/{stem}.{ext}, with --sizes {dir}/{stem}-{size}.{ext}]
+    #[arg(long, value_name = "TEMPLATE", requires = "out")]
+    name: Option<Template>,
+
+    /// Look into the folders within a folder
+    #[arg(short, long)]
+    recursive: bool,
+
+    /// Several results of each image, by width, such as 320,640,1280
+    #[arg(
+        long,
+        value_name = "WIDTHS",
+        value_delimiter = ',',
+        value_parser = clap::value_parser!(u32).range(1..=16_384),
+        conflicts_with_all = ["output", "width", "scale"]
+    )]
+    sizes: Vec<u32>,
+
+    /// Leave results alone that exist, whatever they hold
+    #[arg(long, conflicts_with = "force")]
+    skip_existing: bool,
+
+    /// Leave results alone that an earlier run made with these options of images that have not changed since
+    #[arg(long, requires = "out")]
+    resume: bool,
+
+    /// Only say what would be done
+    #[arg(long)]
+    dry_run: bool,
+
+    /// Images to work on at once [default: 4 for each server; with --local the cores]
+    #[arg(short, long, value_name = "N")]
+    jobs: Option<NonZeroUsize>,
+
+    /// Print a JSON object for each result and one for all
+    #[arg(long)]
+    json: bool,
+}
+
+impl BatchArguments {
+    /// Whether something was said that only means something for many images.
+    pub(crate) fn is_asked_for(&self) -> bool {
+        self.out.is_some()
+            || !self.sizes.is_empty()
+            || self.recursive
+            || self.skip_existing
+            || self.dry_run
+            || self.json
+            || self.jobs.is_some()
+    }
+}
+
+/// Processes all images and returns the worst exit code.
+pub(crate) fn run(arguments: &ProcessArguments) -> Result<u8, Failure> {
+    let batch = &arguments.batch;
+    if arguments.to_stdout() || arguments.output.is_some() {
+        return Err(Failure::Arguments(
+            "- and --output take one image; --out takes a folder for many".into(),
+        ));
+    }
+    let depth = if batch.recursive { Depth::Tree } else { Depth::Folder };
+    let mut found = find(&arguments.inputs, depth, batch.out.as_deref());
+    let plan = plan(arguments, std::mem::take(&mut found.sources))?;
+    let reporter = Reporter::new(if batch.json { Form::Json } else { Form::Person }, plan.len());
+    for failure in found.failures {
+        reporter.fail(failure);
+    }
+    if batch.dry_run {
+        foretell(&plan, &reporter);
+        return Ok(reporter.finish(0, ""));
+    }
+    let interrupt = Interrupt::listen().map_err(|error| Failure::System(format!("no signals: {error}")))?;
+    let servers = if arguments.local { None } else { Some(arguments.connection.settings()?) };
+    let jobs = batch.jobs.map_or_else(|| default_jobs(servers.as_deref()), NonZeroUsize::get);
+    let servers = servers.map(Servers::new);
+    let left = process(&plan, servers.as_ref(), jobs, &reporter, &interrupt);
+    let worst = reporter.finish(left, how_to_resume(batch));
+    Ok(if interrupt.is_asked() { EXIT_INTERRUPTED } else { worst })
+}
+
+/// Carries out a plan of which only results and failures are told, and returns how many results are missing.
+pub(crate) fn convert(plan: &Plan, servers: Option<&[Settings]>, interrupt: &Interrupt) -> usize {
+    let reporter = Reporter::new(Form::News, plan.len());
+    let jobs = default_jobs(servers);
+    let servers = servers.map(|servers| Servers::new(servers.to_vec()));
+    let left = process(plan, servers.as_ref(), jobs, &reporter, interrupt);
+    reporter.finish(left, "");
+    left
+}
+
+fn default_jobs(servers: Option<&[Settings]>) -> usize {
+    match servers {
+        Some(servers) => JOBS_PER_SERVER * servers.len(),
+        None => std::thread::available_parallelism().map_or(1, NonZeroUsize::get),
+    }
+}
+
+/// Does the work with `jobs` workers and returns how many results are missing.
+fn process(
+    plan: &Plan,
+    servers: Option<&Servers>,
+    jobs: usize,
+    reporter: &Reporter,
+    interrupt: &Interrupt,
+) -> usize {
+    let queue = Queue::new((0..plan.sources.len()).map(Item::new));
+    let shared = Shared { plan, queue, reporter, interrupt, servers };
+    std::thread::scope(|scope| {
+        for _ in 0..jobs.min(plan.sources.len()) {
+            scope.spawn(|| work(&shared));
+        }
+    });
+    shared.queue.into_items().map(|item| item.missing(plan)).sum()
+}
+
+fn plan(arguments: &ProcessArguments, sources: Vec<Source>) -> Result<Plan, Failure> {
+    let batch = &arguments.batch;
+    let variants = if batch.sizes.is_empty() {
+        vec![Variant::new(None, arguments.spec.spec_for_many()?)]
+    } else {
+        let variant = |size: &u32| Ok(Variant::new(Some(*size), arguments.spec.spec_of_width(*size)?));
+        batch.sizes.iter().map(variant).collect::<Result<_, Failure>>()?
+    };
+    let policy = match () {
+        () if arguments.force => Policy::Replace,
+        () if batch.skip_existing => Policy::Skip,
+        () => Policy::Refuse,
+    };
+    let place = match &batch.out {
+        Some(out) => Place::Folder(Folder::create(out)?),
+        None => Place::Beside,
+    };
+    let template = match (&batch.name, &place, batch.sizes.is_empty()) {
+        (Some(template), ..) => Ok(template.clone()),
+        (None, Place::Folder(_), true) => "{dir}/{stem}.{ext}".parse(),
+        (None, Place::Folder(_), false) => "{dir}/{stem}-{size}.{ext}".parse(),
+        (None, Place::Beside, true) => "processed_{stem}.{ext}".parse(),
+        (None, Place::Beside, false) => "processed_{stem}-{size}.{ext}".parse(),
+    };
+    let template = template.map_err(Failure::Arguments)?;
+    let memory = Memory::open(&place, batch.resume)?;
+    Ok(Plan::new(sources, variants, place, template, policy, memory))
+}
+
+/// Says what would be done, from the headers of the images.
+fn foretell(plan: &Plan, reporter: &Reporter) {
+    for (i, source) in plan.sources.iter().enumerate() {
+        for (j, variant) in plan.variants.iter().enumerate() {
+            let outcome = foretold(plan, (i, source), (j, variant)).unwrap_or_else(Outcome::Failed);
+            reporter.tell(&Record { source: &source.path, size: variant.size, outcome });
+        }
+    }
+}
+
+fn foretold(
+    plan: &Plan,
+    (i, source): (usize, &Source),
+    (j, variant): (usize, &Variant),
+) -> Result<Outcome, Failure> {
+    plan.check_name(i, j)?;
+    let unreadable = |error| Failure::NoInput { path: source.path.clone(), source: error };
+    let metadata = std::fs::metadata(&source.path).map_err(unreadable)?;
+    if let Some(path) = plan.resumed(source, variant, (&metadata).into()) {
+        return Ok(Outcome::Skipped { path, why: "done earlier" });
+    }
+    let image = std::fs::read(&source.path).map_err(unreadable)?;
+    let forecast = forecast(&image, &variant.spec)
+        .map_err(|error| Failure::Local { input: source.path.clone(), error })?;
+    let format = forecast.format.unwrap_or(imgsrv::format::Format::Jpeg);
+    let name = plan.name(source, variant, forecast.size, format);
+    let path = plan.path(&name);
+    Ok(match (plan.holds(&name), plan.policy) {
+        (true, Policy::Skip) => Outcome::Skipped { path, why: "exists" },
+        (true, Policy::Refuse) if plan.existing(source, variant, &name) == Existing::Keep => {
+            return Err(Failure::Exists { path });
+        }
+        _ => Outcome::Planned { path, size: Some(forecast.size) },
+    })
+}
+
+fn how_to_resume(batch: &BatchArguments) -> &'static str {
+    if batch.out.is_some() {
+        "To go on, run the same command with --resume."
+    } else {
+        "To go on, run the same command with --skip-existing."
+    }
+}

@@ -1,0 +1,299 @@
+//! A worker of a batch: takes a source, makes its results here or over a connection, saves and reports them.
+
+use super::super::failure::Failure;
+use super::super::interrupt::Interrupt;
+use super::super::picture::{Picture, process_here};
+use super::inputs::Source;
+use super::journal::Fingerprint;
+use super::plan::{Plan, Policy, Variant, forecast};
+use super::queue::Queue;
+use super::report::{Outcome, Record, Reporter, Saved};
+use super::servers::{Choice, Servers};
+use imgsrv::client::{Client, ClientError};
+use imgsrv::codec::Scratch;
+use imgsrv::codec::geometry::Size;
+use imgsrv::status::Status;
+use std::fs;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Times that an image may see a connection break before it is to blame.
+const MAX_BREAKS: u32 = 3;
+
+/// Shortest pause before a busy server is asked again.
+const BUSY_PAUSE: Duration = Duration::from_millis(50);
+
+/// Longest time that an image waits for servers that are busy.
+const BUSY_PATIENCE: Duration = Duration::from_secs(120);
+
+/// A source of which some results are still to be made.
+#[derive(Debug)]
+pub(crate) struct Item {
+    source: usize,
+    /// The first result that is missing.
+    variant: usize,
+    /// Connections that broke while it was under way.
+    breaks: u32,
+    /// Since when servers are too busy for it.
+    busy_since: Option<Instant>,
+}
+
+impl Item {
+    pub(crate) fn new(source: usize) -> Item {
+        Item { source, variant: 0, breaks: 0, busy_since: None }
+    }
+
+    /// Results that are still to be made.
+    pub(crate) fn missing(&self, plan: &Plan) -> usize {
+        plan.variants.len().saturating_sub(self.variant)
+    }
+}
+
+/// What all workers share.
+#[derive(Debug)]
+pub(crate) struct Shared<'a> {
+    pub(crate) plan: &'a Plan,
+    pub(crate) queue: Queue<Item>,
+    pub(crate) reporter: &'a Reporter,
+    pub(crate) interrupt: &'a Interrupt,
+    /// `None` when the work is done in this process.
+    pub(crate) servers: Option<&'a Servers>,
+}
+
+/// Where one worker has its pictures made.
+#[derive(Debug)]
+struct Hands<'a> {
+    shared: &'a Shared<'a>,
+    scratch: Scratch,
+    connection: Option<Connection>,
+}
+
+#[derive(Debug)]
+struct Connection {
+    client: Client,
+    server: usize,
+    name: Arc<str>,
+    /// Whether it has answered before.
+    proven: bool,
+}
+
+/// Why a picture is not made yet.
+#[derive(Debug)]
+enum Trouble {
+    /// It never will be.
+    Failed(Failure),
+    /// It may be by another connection; the item goes back.
+    Later,
+    /// No server is left.
+    NoServer(ClientError),
+}
+
+/// Works until nothing is left, or nobody wants or can go on.
+pub(crate) fn work(shared: &Shared<'_>) {
+    let mut hands = Hands { shared, scratch: Scratch::new(), connection: None };
+    while let Some(mut item) = shared.queue.take() {
+        match hands.finish(&mut item) {
+            ControlFlow::Continue(()) => shared.queue.done(),
+            ControlFlow::Break(()) => shared.queue.give_back(item),
+        }
+        if shared.interrupt.is_asked() {
+            shared.queue.close();
+        }
+        hands.move_if_better();
+    }
+    hands.disconnect();
+}
+
+impl Hands<'_> {
+    /// Makes the results of an item that are missing; breaks when somebody has to go on later.
+    fn finish(&mut self, item: &mut Item) -> ControlFlow<()> {
+        let plan = self.shared.plan;
+        let Some(source) = plan.sources.get(item.source) else { return ControlFlow::Continue(()) };
+        let mut image = None;
+        while let Some(variant) = plan.variants.get(item.variant) {
+            let outcome = match self.make(item, source, variant, &mut image) {
+                Ok(outcome) => outcome,
+                Err(Trouble::Failed(failure)) => Outcome::Failed(failure),
+                Err(Trouble::Later) => return ControlFlow::Break(()),
+                Err(Trouble::NoServer(error)) => {
+                    self.shared.reporter.lost(Failure::Connection { error });
+                    self.shared.queue.close();
+                    return ControlFlow::Break(());
+                }
+            };
+            self.shared.reporter.tell(&Record { source: &source.path, size: variant.size, outcome });
+            item.variant += 1;
+            if self.shared.interrupt.is_asked() && item.variant < plan.variants.len() {
+                return ControlFlow::Break(());
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn make(
+        &mut self,
+        item: &mut Item,
+        source: &Source,
+        variant: &Variant,
+        image: &mut Option<Vec<u8>>,
+    ) -> Result<Outcome, Trouble> {
+        let plan = self.shared.plan;
+        let unreadable = |error| Failure::NoInput { path: source.path.clone(), source: error };
+        plan.check_name(item.source, item.variant)?;
+        let now = Fingerprint::from(&fs::metadata(&source.path).map_err(unreadable)?);
+        if let Some(path) = plan.resumed(source, variant, now) {
+            return Ok(Outcome::Skipped { path, why: "done earlier" });
+        }
+        let mut name = plan.fixed_name(source, variant);
+        let image = match image {
+            Some(image) => &*image,
+            none => {
+                if let (Some(name), Policy::Skip) = (&name, plan.policy)
+                    && plan.holds(name)
+                {
+                    return Ok(Outcome::Skipped { path: plan.path(name), why: "exists" });
+                }
+                none.insert(fs::read(&source.path).map_err(unreadable)?)
+            }
+        };
+        if name.is_none()
+            && let Ok(forecast) = forecast(image, &variant.spec)
+            && let Some(format) = forecast.format
+        {
+            name = Some(plan.name(source, variant, forecast.size, format));
+        }
+        if let Some(name) = &name
+            && plan.holds(name)
+        {
+            match plan.policy {
+                Policy::Skip => return Ok(Outcome::Skipped { path: plan.path(name), why: "exists" }),
+                // Better before the work than after it.
+                Policy::Refuse if plan.existing(source, variant, name) == super::Existing::Keep => {
+                    return Err(Failure::Exists { path: plan.path(name) }.into());
+                }
+                Policy::Refuse | Policy::Replace => {}
+            }
+        }
+        let started = Instant::now();
+        let picture = self.process(item, source, variant, image)?;
+        let took = started.elapsed();
+        let path = match plan.save(source, variant, now, &picture) {
+            Err(Failure::Exists { path }) if plan.policy == Policy::Skip => {
+                return Ok(Outcome::Skipped { path, why: "exists" });
+            }
+            saved => saved?,
+        };
+        let (width, height) = picture.size.unwrap_or_default();
+        Ok(Outcome::Saved(Saved {
+            path,
+            bytes_in: image.len() as u64,
+            bytes_out: picture.bytes.len() as u64,
+            source_size: picture.source_size,
+            size: Size { width, height },
+            format: picture.format,
+            took,
+            server: self.connection.as_ref().map(|connection| connection.name.clone()),
+            warnings: picture.warnings,
+        }))
+    }
+
+    fn process(
+        &mut self,
+        item: &mut Item,
+        source: &Source,
+        variant: &Variant,
+        image: &[u8],
+    ) -> Result<Picture, Trouble> {
+        let Some(servers) = self.shared.servers else {
+            return process_here(image, &variant.spec, &mut self.scratch)
+                .map_err(|error| Failure::Local { input: source.path.clone(), error }.into());
+        };
+        let connection = self.connect(servers)?;
+        let (server, proven) = (connection.server, connection.proven);
+        let error = match connection.client.request(image, &variant.spec) {
+            Ok(reply) => {
+                connection.proven = true;
+                item.busy_since = None;
+                servers.answered(server);
+                return Ok(reply.into());
+            }
+            Err(error) => error,
+        };
+        self.disconnect();
+        let fate = |error| Failure::Server { input: source.path.clone(), error };
+        match &error {
+            ClientError::Refused { report, .. } if report.status == Status::Busy => {
+                let since = *item.busy_since.get_or_insert_with(Instant::now);
+                if since.elapsed() > BUSY_PATIENCE {
+                    return Err(fate(error).into());
+                }
+                self.shared.interrupt.sleep(error.retry_after().unwrap_or_default().max(BUSY_PAUSE));
+                Err(Trouble::Later)
+            }
+            // A connection on which nothing happened for a while may be closed: that says nothing.
+            ClientError::Broken { .. } if proven && error.is_lost() && item.breaks == 0 => {
+                item.breaks = 1;
+                Err(Trouble::Later)
+            }
+            ClientError::Broken { .. } => {
+                if !error.is_lost() {
+                    servers.failed(server, &error);
+                }
+                item.breaks += 1;
+                if item.breaks > MAX_BREAKS { Err(fate(error).into()) } else { Err(Trouble::Later) }
+            }
+            _ => Err(fate(error).into()),
+        }
+    }
+
+    /// The open connection, or a new one to whichever server is alive.
+    fn connect(&mut self, servers: &Servers) -> Result<&mut Connection, Trouble> {
+        let mut last = None;
+        while self.connection.is_none() {
+            match servers.choose() {
+                Choice::Take(server, settings) => match Client::connect_once(&settings) {
+                    Ok(client) => {
+                        let name = settings.server.as_str().into();
+                        self.connection = Some(Connection { client, server, name, proven: false });
+                    }
+                    Err(error) => {
+                        servers.leave(server);
+                        servers.failed(server, &error);
+                        last = Some(error);
+                    }
+                },
+                Choice::Wait(pause) => self.shared.interrupt.sleep(pause.max(BUSY_PAUSE)),
+                Choice::GiveUp => {
+                    // The worker whose try was the last one says why.
+                    self.shared.interrupt.sleep(if last.is_none() { BUSY_PAUSE } else { Duration::ZERO });
+                    return Err(last.map_or(Trouble::Later, Trouble::NoServer));
+                }
+            }
+            if self.shared.interrupt.is_asked() && self.connection.is_none() {
+                return Err(Trouble::Later);
+            }
+        }
+        self.connection.as_mut().ok_or(Trouble::Later)
+    }
+
+    fn move_if_better(&mut self) {
+        if let (Some(servers), Some(connection)) = (self.shared.servers, &self.connection)
+            && servers.calls_away_from(connection.server)
+        {
+            self.disconnect();
+        }
+    }
+
+    fn disconnect(&mut self) {
+        if let (Some(servers), Some(connection)) = (self.shared.servers, self.connection.take()) {
+            servers.leave(connection.server);
+        }
+    }
+}
+
+impl From<Failure> for Trouble {
+    fn from(failure: Failure) -> Trouble {
+        Trouble::Failed(failure)
+    }
+}

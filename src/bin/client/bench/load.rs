@@ -1,0 +1,132 @@
+//! The load: connections that send images, each after its last reply or as a clock says.
+
+use super::super::interrupt::Interrupt;
+use super::histogram::Histogram;
+use imgsrv::client::{Client, ClientError, Settings};
+use imgsrv::spec::Spec;
+use imgsrv::wire::Reply;
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+/// Pause after a failed connection, so that a dead server is not hammered.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// When requests are sent.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Pace {
+    /// Each connection sends as soon as it has its last reply.
+    Closed,
+    /// That many a second, whether or not the server keeps up. Latency counts from the moment at which a
+    /// request was due, so that waiting for a slow server is not left out (coordinated omission).
+    Open(f64),
+}
+
+/// What is sent to whom.
+#[derive(Debug)]
+pub(crate) struct Load<'a> {
+    pub(crate) settings: &'a Settings,
+    pub(crate) images: &'a [Vec<u8>],
+    pub(crate) spec: &'a Spec,
+    pub(crate) connections: usize,
+    pub(crate) pace: Pace,
+    pub(crate) duration: Duration,
+}
+
+/// What was measured.
+#[derive(Debug, Default)]
+pub(crate) struct Measured {
+    pub(crate) latency: Histogram,
+    /// Waiting, decoding, resizing and encoding, as the server says.
+    pub(crate) stages: [Histogram; 4],
+    /// Failed requests by status.
+    pub(crate) errors: BTreeMap<&'static str, u64>,
+    pub(crate) bytes_out: u64,
+    pub(crate) bytes_in: u64,
+    pub(crate) took: Duration,
+}
+
+impl Measured {
+    fn add(&mut self, other: Measured) {
+        self.latency.add(&other.latency);
+        for (stage, more) in self.stages.iter_mut().zip(&other.stages) {
+            stage.add(more);
+        }
+        for (status, count) in other.errors {
+            *self.errors.entry(status).or_default() += count;
+        }
+        self.bytes_out += other.bytes_out;
+        self.bytes_in += other.bytes_in;
+    }
+}
+
+impl Load<'_> {
+    /// Applies the load until its time is over, the last replies included.
+    pub(crate) fn apply(&self, interrupt: &Interrupt) -> Measured {
+        let next = AtomicU64::new(0);
+        let started = Instant::now();
+        let mut total = Measured::default();
+        std::thread::scope(|scope| {
+            let workers: Vec<_> = (0..self.connections)
+                .map(|_| scope.spawn(|| self.connection(&next, started, interrupt)))
+                .collect();
+            for worker in workers {
+                // A worker that panicked has counted nothing.
+                total.add(worker.join().unwrap_or_default());
+            }
+        });
+        total.took = started.elapsed();
+        total
+    }
+
+    fn connection(&self, next: &AtomicU64, started: Instant, interrupt: &Interrupt) -> Measured {
+        let mut measured = Measured::default();
+        let mut client = None;
+        while !interrupt.is_asked() {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            let due = match self.pace {
+                Pace::Closed => started.elapsed(),
+                Pace::Open(rate) => Duration::from_secs_f64(number as f64 / rate),
+            };
+            if due >= self.duration {
+                break;
+            }
+            interrupt.sleep(due.saturating_sub(started.elapsed()));
+            let image = &self.images[number as usize % self.images.len()];
+            match self.request(&mut client, image) {
+                Ok(reply) => {
+                    measured.latency.record(started.elapsed() - due);
+                    measured.bytes_out += image.len() as u64;
+                    measured.bytes_in += reply.payload.len() as u64;
+                    let report = reply.report;
+                    let times = [report.queue_us, report.decode_us, report.resize_us, report.encode_us];
+                    for (stage, time) in measured.stages.iter_mut().zip(times) {
+                        stage.record(Duration::from_micros(time.unwrap_or(0)));
+                    }
+                }
+                Err(error) => {
+                    let status = match &error {
+                        ClientError::Unreachable { .. } => "unreachable",
+                        ClientError::Broken { .. } => "broken",
+                        error => error.status().word(),
+                    };
+                    *measured.errors.entry(status).or_default() += 1;
+                    if matches!(error, ClientError::Unreachable { .. }) {
+                        interrupt.sleep(PAUSE);
+                    }
+                }
+            }
+        }
+        measured
+    }
+
+    fn request(&self, open: &mut Option<Client>, image: &[u8]) -> Result<Reply, ClientError> {
+        let mut client = match open.take() {
+            Some(client) => client,
+            None => Client::connect_once(self.settings)?,
+        };
+        let reply = client.request(image, self.spec)?;
+        *open = Some(client);
+        Ok(reply)
+    }
+}

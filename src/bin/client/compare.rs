@@ -1,0 +1,157 @@
+//! `imgcli compare`: the same images one after another, then in parallel, and what that gains.
+
+use super::batch::{Depth, find};
+use super::connection::ConnectionArguments;
+use super::failure::Failure;
+use super::interrupt::{EXIT_INTERRUPTED, Interrupt};
+use super::picture::process_here;
+use super::print::{BOLD, GOOD, shown};
+use super::spec_arguments::SpecArguments;
+use super::timeline::{self, Run, Span};
+use clap::Args;
+use imgsrv::client::{Session, Settings};
+use imgsrv::codec::Scratch;
+use imgsrv::spec::Spec;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+
+/// Process the same images one after another, then in parallel.
+#[derive(Debug, Args)]
+pub(crate) struct CompareArguments {
+    /// Folders of images, files or patterns
+    #[arg(required = true, value_name = "DIR")]
+    inputs: Vec<PathBuf>,
+
+    /// Look into the folders within a folder
+    #[arg(short, long)]
+    recursive: bool,
+
+    /// Images at once in the parallel run [default: the cores, at least 2]
+    #[arg(short, long, value_name = "N")]
+    jobs: Option<NonZeroUsize>,
+
+    /// Do the work in this process, without a server
+    #[arg(long)]
+    local: bool,
+
+    /// Draw the timelines into this file
+    #[arg(long, value_name = "FILE")]
+    svg: Option<PathBuf>,
+
+    #[command(flatten)]
+    connection: ConnectionArguments,
+
+    #[command(flatten)]
+    spec: SpecArguments,
+}
+
+/// An image in memory, so that no run waits for the disk.
+struct Image {
+    path: PathBuf,
+    bytes: Vec<u8>,
+}
+
+/// Runs both ways and prints how they compare.
+pub(crate) fn run(arguments: &CompareArguments) -> Result<u8, Failure> {
+    let depth = if arguments.recursive { Depth::Tree } else { Depth::Folder };
+    let found = find(&arguments.inputs, depth, None);
+    let mut worst = found.failures.iter().map(Failure::report).max().unwrap_or(0);
+    let mut images = Vec::new();
+    for source in found.sources {
+        match std::fs::read(&source.path) {
+            Ok(bytes) => images.push(Image { path: source.path, bytes }),
+            Err(error) => worst = worst.max(Failure::NoInput { path: source.path, source: error }.report()),
+        }
+    }
+    if images.is_empty() {
+        return Err(Failure::NoMatch(
+            arguments.inputs.iter().map(|path| shown(path)).collect::<Vec<_>>().join(", "),
+        ));
+    }
+    let spec = arguments.spec.spec_for_many()?;
+    let settings = if arguments.local { None } else { Some(arguments.connection.first()?) };
+    let interrupt = Interrupt::listen().map_err(|error| Failure::System(format!("no signals: {error}")))?;
+    let cores = std::thread::available_parallelism().map_or(2, NonZeroUsize::get).max(2);
+    let jobs = arguments.jobs.map_or(cores, NonZeroUsize::get);
+
+    let mut runs = Vec::new();
+    for (title, jobs) in [("one after another".to_owned(), 1), (format!("in parallel, {jobs} at once"), jobs)]
+    {
+        let (run, failures) = time(title, &images, &spec, settings.as_ref(), jobs, &interrupt);
+        if interrupt.is_asked() {
+            return Ok(EXIT_INTERRUPTED);
+        }
+        worst = failures.iter().map(Failure::report).fold(worst, u8::max);
+        if run.spans.is_empty() {
+            return Ok(worst);
+        }
+        timeline::print(&run);
+        println!();
+        runs.push(run);
+    }
+    if let [before, after] = runs.as_slice() {
+        let gain = before.total().as_secs_f64() / after.total().as_secs_f64().max(1e-9);
+        anstream::println!(
+            "{BOLD}{:.3} s{BOLD:#} one after another, {BOLD}{:.3} s{BOLD:#} in parallel: {GOOD}{gain:.2} times as fast{GOOD:#}",
+            before.total().as_secs_f64(),
+            after.total().as_secs_f64()
+        );
+    }
+    if let Some(path) = &arguments.svg {
+        timeline::draw(&runs, path).map_err(|source| Failure::Output { path: path.clone(), source })?;
+        println!("Drawn as {}", shown(path));
+    }
+    Ok(worst)
+}
+
+/// Processes all images with `jobs` workers and notes when each was received and when it was processed.
+fn time(
+    title: String,
+    images: &[Image],
+    spec: &Spec,
+    settings: Option<&Settings>,
+    jobs: usize,
+    interrupt: &Interrupt,
+) -> (Run, Vec<Failure>) {
+    let next = AtomicUsize::new(0);
+    let done = Mutex::new((Vec::new(), Vec::new()));
+    let started = Instant::now();
+    std::thread::scope(|scope| {
+        for worker in 0..jobs.min(images.len()) {
+            let (next, done) = (&next, &done);
+            scope.spawn(move || {
+                let mut session = settings.map(|settings| Session::new(settings.clone()));
+                let mut scratch = Scratch::new();
+                while let Some(image) = images.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    if interrupt.is_asked() {
+                        break;
+                    }
+                    let received = started.elapsed();
+                    let input = || image.path.clone();
+                    let result = match &mut session {
+                        Some(session) => session
+                            .request(&image.bytes, spec, |_| {})
+                            .map(drop)
+                            .map_err(|error| Failure::Server { input: input(), error }),
+                        None => process_here(&image.bytes, spec, &mut scratch)
+                            .map(drop)
+                            .map_err(|error| Failure::Local { input: input(), error }),
+                    };
+                    let processed = started.elapsed();
+                    let mut done = done.lock().unwrap_or_else(PoisonError::into_inner);
+                    match result {
+                        Ok(()) => done.0.push(Span { name: input(), worker, received, processed }),
+                        Err(failure) => done.1.push(failure),
+                    }
+                }
+            });
+        }
+    });
+    let (mut spans, failures) = done.into_inner().unwrap_or_else(PoisonError::into_inner);
+    spans.sort_by_key(|span: &Span| span.received);
+    (Run { title, spans }, failures)
+}

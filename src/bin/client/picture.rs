@@ -1,0 +1,59 @@
+//! `Picture`: a finished picture, from this process or from a server.
+
+use imgsrv::codec::{self, CodecError, Encoded, Scratch};
+use imgsrv::format::Format;
+use imgsrv::limits::Limits;
+use imgsrv::spec::Spec;
+use imgsrv::wire::Reply;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// A finished picture and what is known about it.
+#[derive(Debug)]
+pub(crate) struct Picture {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) format: Format,
+    pub(crate) size: Option<(u32, u32)>,
+    pub(crate) source_size: Option<(u32, u32)>,
+    pub(crate) warnings: Vec<String>,
+}
+
+/// What a person may do with a file on a machine that is theirs: only what would not end well is refused.
+pub(crate) fn own_limits() -> Limits {
+    Limits { max_pixels: 500_000_000, max_side: 65_535, request_memory: u64::MAX, ..Limits::default() }
+}
+
+/// Processes an image in this process. A defect of the codec costs this picture, not the program.
+pub(crate) fn process_here(image: &[u8], spec: &Spec, scratch: &mut Scratch) -> Result<Picture, CodecError> {
+    let work = AssertUnwindSafe(|| codec::process(image, spec, &own_limits(), &mut *scratch));
+    match catch_unwind(work) {
+        Ok(done) => done.map(Picture::from),
+        Err(_) => {
+            *scratch = Scratch::new();
+            Err(CodecError::Internal("a worker panicked; please report the image".into()))
+        }
+    }
+}
+
+impl From<Encoded> for Picture {
+    fn from(done: Encoded) -> Picture {
+        Picture {
+            size: Some((done.width, done.height)),
+            source_size: Some((done.source.width, done.source.height)),
+            warnings: done.warnings.iter().map(|warning| warning.word().to_owned()).collect(),
+            format: done.format,
+            bytes: done.bytes,
+        }
+    }
+}
+
+impl From<Reply> for Picture {
+    fn from(Reply { report, payload }: Reply) -> Picture {
+        Picture {
+            bytes: payload,
+            format: report.format.unwrap_or(Format::Jpeg),
+            size: report.width.zip(report.height),
+            source_size: report.source_width.zip(report.source_height),
+            warnings: report.warnings,
+        }
+    }
+}

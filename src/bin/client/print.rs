@@ -1,0 +1,67 @@
+//! Text that is safe and pleasant to show: names without control characters, sizes, styles.
+
+use anstyle::{AnsiColor, Style};
+use std::fmt::Write;
+use std::path::Path;
+
+pub(crate) const GOOD: Style = AnsiColor::Green.on_default();
+pub(crate) const BAD: Style = AnsiColor::Red.on_default();
+pub(crate) const DIM: Style = Style::new().dimmed();
+pub(crate) const BOLD: Style = Style::new().bold();
+
+/// A path for a person: what could steer the terminal or turn the reading direction is escaped.
+pub(crate) fn shown(path: &Path) -> String {
+    let mut text = String::new();
+    for letter in path.to_string_lossy().chars() {
+        if letter.is_control() || is_bidi_control(letter) {
+            let _ = write!(text, "{}", letter.escape_unicode()); // a String takes everything
+        } else {
+            text.push(letter);
+        }
+    }
+    text
+}
+
+/// The characters of Unicode's bidirectional algorithm that are only orders (UAX #9 section 2).
+pub(crate) fn is_bidi_control(letter: char) -> bool {
+    matches!(letter, '\u{61C}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
+}
+
+/// A number of bytes with three digits: `1.34 MB`.
+pub(crate) fn size(bytes: u64) -> String {
+    match bytes {
+        0..1_000 => format!("{bytes} B"),
+        1_000..1_000_000 => scaled(bytes as f64 / 1e3, "kB"),
+        1_000_000..1_000_000_000 => scaled(bytes as f64 / 1e6, "MB"),
+        _ => scaled(bytes as f64 / 1e9, "GB"),
+    }
+}
+
+fn scaled(number: f64, unit: &str) -> String {
+    let digits = if number < 9.995 {
+        2
+    } else if number < 99.95 {
+        1
+    } else {
+        0
+    };
+    format!("{number:.digits$} {unit}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_cannot_steer_the_terminal() {
+        assert_eq!(shown(Path::new("a\u{1b}[31mb\u{202e}gpj")), "a\\u{1b}[31mb\\u{202e}gpj");
+    }
+
+    #[test]
+    fn sizes_have_three_digits() {
+        assert_eq!(
+            [0, 999, 1_341_679, 88_211, 12_000_000_000].map(size),
+            ["0 B", "999 B", "1.34 MB", "88.2 kB", "12.0 GB"]
+        );
+    }
+}

@@ -1,0 +1,292 @@
+//! The subcommands of `imgcli`, each against a real server where it needs one.
+
+mod imgcli_support;
+
+use imgcli_support::*;
+use serde_json::Value;
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+#[test]
+fn one_image_prints_what_the_original_client_prints() {
+    let server = Server::start(&[]);
+    let root = tempfile::tempdir().unwrap();
+    pictures(root.path(), &["info"]);
+    let address = server.address.to_string();
+    let output = imgcli(&["./info", "--width", "30", "--height", "20", "--server", &address])
+        .current_dir(root.path())
+        .output()
+        .unwrap();
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    let said = stdout(&output);
+    let heads: Vec<&str> = said.lines().map(|line| line.split([':', '(']).next().unwrap()).collect();
+    let bytes = fs::metadata(root.path().join("processed_info.jpg")).unwrap().len();
+    assert_eq!(heads[0], "Original image size");
+    assert_eq!(said.lines().nth(1).unwrap(), format!("Connecting to {address}..."));
+    assert_eq!(said.lines().nth(2).unwrap(), "Connected to server");
+    assert!(said.contains(&format!("Expecting processed image of {bytes} bytes\n")), "{said}");
+    assert!(said.contains(&format!("Received {bytes} bytes of processed image data\n")), "{said}");
+    assert!(said.contains("Saved processed image as ./processed_info.jpg\n"), "{said}");
+    assert!(
+        said.ends_with("Original image dimensions: (60, 40)\nProcessed image dimensions: (30, 20)\n"),
+        "{said}"
+    );
+}
+
+#[test]
+fn info_tells_what_a_jpeg_is() {
+    let root = tempfile::tempdir().unwrap();
+    pictures(root.path(), &["a.png"]);
+    let (from, to) = (root.path().join("a.png"), root.path().join("a.jpg"));
+    let made = run(&[
+        text(&from),
+        "--local",
+        "-o",
+        text(&to),
+        "--quality",
+        "77",
+        "--progressive",
+        "true",
+        "--subsampling",
+        "422",
+    ]);
+    assert_eq!(code(&made), 0, "{}", stderr(&made));
+    let output = run(&["info", text(&to), "--json"]);
+    let facts: Value = serde_json::from_str(&stdout(&output)).unwrap();
+    assert_eq!(
+        (&facts["format"], &facts["width"], &facts["orientation"]),
+        (&"jpeg".into(), &800.into(), &1.into())
+    );
+    let jpeg = &facts["jpeg"];
+    assert_eq!((&jpeg["quality"], &jpeg["quality_exact"]), (&77.into(), &true.into()));
+    assert_eq!((&jpeg["progressive"], &jpeg["subsampling"]), (&true.into(), &"4:2:2".into()));
+    assert_eq!(facts["metadata"]["gps"], false);
+    let text_form = stdout(&run(&["info", text(&to), text(&from)]));
+    assert!(
+        text_form.contains("77 (from the quantisation tables)") && text_form.contains("png"),
+        "{text_form}"
+    );
+    fs::write(root.path().join("no.jpg"), "text").unwrap();
+    assert_eq!(code(&run(&["info", text(&root.path().join("no.jpg"))])), 65);
+}
+
+#[test]
+fn ping_tells_a_living_server_from_a_dead_one() {
+    let server = Server::start(&[]);
+    let address = server.address.to_string();
+    let output = run(&["ping", "--server", &address, "--count", "2", "--interval", "1ms"]);
+    assert_eq!(code(&output), 0);
+    assert!(stdout(&output).contains("is well"));
+    drop(server);
+    let output = run(&["ping", "--server", &address]);
+    assert_eq!(code(&output), 69);
+    assert!(stderr(&output).contains("Is the server running?"), "{}", stderr(&output));
+}
+
+#[test]
+fn compare_shows_both_ways_and_draws_them() {
+    let server = Server::start(&[]);
+    let root = tempfile::tempdir().unwrap();
+    let from = root.path().join("in");
+    pictures(&from, &["a.png", "b.png", "c.png"]);
+    let (address, svg) = (server.address.to_string(), root.path().join("t.svg"));
+    for place in [["--server", &address], ["--local", "--color=never"]] {
+        let output =
+            run(&[&["compare", text(&from), "--jobs", "3", "--svg", text(&svg)], &place[..]].concat());
+        assert_eq!(code(&output), 0, "{}", stderr(&output));
+        let said = stdout(&output);
+        assert_eq!(said.matches("3 images in").count(), 2, "{said}");
+        assert!(said.contains("in parallel, 3 at once") && said.contains("times as fast"), "{said}");
+        assert!(said.lines().filter(|line| line.contains('█')).count() == 6, "{said}");
+        assert_eq!(fs::read_to_string(&svg).unwrap().matches("<rect").count(), 1 + 6);
+    }
+}
+
+#[test]
+fn bench_measures_throughput_latency_and_errors() {
+    let server = Server::start(&[]);
+    let root = tempfile::tempdir().unwrap();
+    pictures(root.path(), &["a.png", "b.png"]);
+    let (address, svg) = (server.address.to_string(), root.path().join("t.svg"));
+    let folder = text(root.path());
+    let short = ["--duration", "300ms", "--warmup", "0s", "--connections", "2", "--width", "30"];
+    let output =
+        run(&[&["bench", folder, "--server", &address, "--json", "--svg", text(&svg)], &short[..]].concat());
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    let measured: Value = serde_json::from_str(&stdout(&output)).unwrap();
+    assert!(measured["images"].as_u64().unwrap() > 0 && measured["errors"] == serde_json::json!({}));
+    let latency = |name: &str| measured["latency_ms"][name].as_f64().unwrap();
+    assert!(latency("p50") > 0.0 && latency("p50") <= latency("p99") && latency("p99.9") <= latency("max"));
+    assert!(measured["server_ms"]["decode"]["p50"].as_f64().unwrap() > 0.0);
+    assert!(fs::read_to_string(&svg).unwrap().contains("p99.9"));
+    let bad =
+        run(&[&["bench", folder, "--server", &address, "--crop", "0,0,9999,9999"], &short[..]].concat());
+    assert_eq!(code(&bad), 69);
+    assert!(stdout(&bad).contains("bad_request"), "{}", stdout(&bad));
+}
+
+#[test]
+fn an_open_load_counts_the_time_that_requests_wait_for_their_turn() {
+    // Answers one request at a time and takes 40 ms for each: 100 a second must queue up.
+    let address = listener(|_| {
+        std::thread::sleep(Duration::from_millis(40));
+        reply(false, "status=ok", b"x")
+    });
+    let root = tempfile::tempdir().unwrap();
+    pictures(root.path(), &["a.png"]);
+    let p90 = |rate: &[&str]| {
+        let head = ["bench", text(root.path()), "--server", &address, "--json", "--connections", "1"];
+        let output = run(&[&head[..], &["--duration", "600ms", "--warmup", "0s"], rate].concat());
+        let measured: Value = serde_json::from_str(&stdout(&output)).unwrap();
+        measured["latency_ms"]["p90"].as_f64().unwrap()
+    };
+    let (closed, open) = (p90(&[]), p90(&["--rate", "100"]));
+    // 60 requests are due in 0.6 s and take 2.4 s in all: the late ones have waited more than a second.
+    assert!(open > 1000.0 && open > 3.0 * closed, "{closed} ms closed, {open} ms open");
+}
+
+#[test]
+fn watch_converts_what_is_there_what_comes_and_what_changes() {
+    let server = Server::start(&[]);
+    let root = tempfile::tempdir().unwrap();
+    let (from, to) = (root.path().join("in"), root.path().join("out"));
+    pictures(&from, &["a.png"]);
+    let address = server.address.to_string();
+    let mut child = imgcli(&["watch", text(&from), text(&to), "--settle", "200ms", "--server", &address])
+        .args(["--width", "30"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut said = BufReader::new(child.stdout.take().unwrap());
+    let mut line = String::new();
+    said.read_line(&mut line).unwrap();
+    assert!(line.starts_with("Watching"), "{line}");
+    let wait_for = |what: &dyn Fn() -> bool| {
+        let started = Instant::now();
+        while !what() {
+            assert!(started.elapsed() < Duration::from_secs(60), "{:?}", tree(&to));
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    };
+    let size = |name: &str| fs::read(to.join(name)).ok().map(|bytes| jpeg_size(&bytes));
+    wait_for(&|| size("a.jpg") == Some((30, 20)));
+    // A file that is written in pieces is taken when it is whole.
+    let image = png(90, 30);
+    fs::write(from.join("b.png"), &image[..100]).unwrap();
+    std::thread::sleep(Duration::from_millis(100));
+    fs::write(from.join("b.png"), &image).unwrap();
+    pictures(&from, &["new/folder/c.png"]);
+    wait_for(&|| size("b.jpg") == Some((30, 10)) && size("new/folder/c.jpg") == Some((30, 20)));
+    fs::write(from.join("a.png"), png(30, 60)).unwrap();
+    wait_for(&|| size("a.jpg") == Some((30, 60)));
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    assert!(child.wait().unwrap().success());
+    assert_eq!(tree(&to), ["a.jpg", "b.jpg", "new/folder/c.jpg"]);
+}
+
+#[test]
+fn completions_and_manual_know_the_subcommands() {
+    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
+        let script = stdout(&run(&["completions", shell]));
+        assert!(script.contains("compare") && script.contains("max-bytes"), "{shell}");
+    }
+    let page = stdout(&run(&["man"]));
+    assert!(page.contains(".TH imgcli") && page.contains("skip\\-existing"));
+    let root = tempfile::tempdir().unwrap();
+    assert_eq!(code(&run(&["man", "--dir", text(root.path())])), 0);
+    assert!(root.path().join("imgcli-bench.1").exists());
+    assert!(stdout(&run(&["--version"])).starts_with("imgcli "));
+}
+
+#[test]
+fn colours_come_only_when_they_are_wanted() {
+    let missing = ["info", "/nowhere/at/all.png"];
+    let escapes = |command: &mut Command| stderr(&command.output().unwrap()).contains('\u{1b}');
+    assert!(!escapes(&mut imgcli(&missing)));
+    assert!(escapes(imgcli(&missing).arg("--color=always")));
+    assert!(!escapes(imgcli(&missing).arg("--color=never")));
+    assert!(!escapes(imgcli(&missing).env("NO_COLOR", "1")));
+}
+
+#[test]
+fn each_trouble_with_a_connection_says_what_to_try() {
+    let root = tempfile::tempdir().unwrap();
+    pictures(root.path(), &["a.png"]);
+    let image = root.path().join("a.png");
+    let said = |arguments: &[&str]| {
+        let output = run(&[&[text(&image)], arguments].concat());
+        (code(&output), stderr(&output))
+    };
+    // Nobody there.
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let (exit, message) = said(&["--server", &free]);
+    assert!(exit == 69 && message.contains("--local"), "{exit} {message}");
+    // Hangs up at once.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let rude = listener.local_addr().unwrap().to_string();
+    std::thread::spawn(move || listener.incoming().for_each(drop));
+    let (exit, message) = said(&["--server", &rude]);
+    assert!(exit == 69 && message.contains("--retries"), "{exit} {message}");
+    // Never answers.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = silent.local_addr().unwrap().to_string();
+    let (exit, message) = said(&["--server", &address, "--timeout", "200ms"]);
+    assert!(exit == 69 && message.contains("--timeout"), "{exit} {message}");
+    // No TLS there.
+    let server = Server::start(&[]);
+    let address = server.address.to_string();
+    let (exit, message) = said(&["--server", &address, "--insecure-tls", "--timeout", "2s"]);
+    assert!(exit == 69 && message.contains("--tls"), "{exit} {message}");
+    // A token that does not exist.
+    let (exit, message) = said(&["--server", &address, "--token-file", "/nowhere/token"]);
+    assert!(exit == 64 && message.contains("/nowhere/token"), "{exit} {message}");
+}
+
+#[test]
+fn retries_outlast_a_server_that_starts_late() {
+    let root = tempfile::tempdir().unwrap();
+    pictures(root.path(), &["a.png"]);
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let image = root.path().join("a.png");
+    let child = imgcli(&[text(&image), "--server", &port, "--retries", "8", "--retry-delay", "100ms"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    std::thread::sleep(Duration::from_millis(300));
+    let mut server = Command::new(env!("CARGO_BIN_EXE_imgsrv"))
+        .args(["--bind", &port])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let output = child.wait_with_output().unwrap();
+    server.kill().unwrap();
+    server.wait().unwrap();
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    assert!(root.path().join("processed_a.jpg").exists());
+}
+
+#[test]
+fn a_token_is_shown_from_a_file_or_the_environment() {
+    let root = tempfile::tempdir().unwrap();
+    pictures(root.path(), &["a.png"]);
+    let tokens = root.path().join("tokens");
+    fs::write(&tokens, "me:sesame\n").unwrap();
+    make_private(&tokens);
+    let address = listener(|options| match options.split('&').any(|pair| pair == "token=sesame") {
+        true => reply(false, "status=ok&format=jpeg", b"x"),
+        false => reply(true, "status=unauthorized", b"no token"),
+    });
+    let image = root.path().join("a.png");
+    let denied = run(&[text(&image), "--server", &address]);
+    assert_eq!(code(&denied), 77);
+    assert!(stderr(&denied).contains("--token-file"), "{}", stderr(&denied));
+    assert_eq!(code(&run(&[text(&image), "--server", &address, "--token-file", text(&tokens)])), 0);
+    let from_environment =
+        imgcli(&[text(&image), "--server", &address]).env("IMGSRV_TOKEN", "sesame").output();
+    assert_eq!(code(&from_environment.unwrap()), 0);
+}

@@ -68,8 +68,9 @@ impl Span {
 pub(super) struct TapPair(i32);
 
 impl TapPair {
-    fn new(first: i16, second: i16) -> TapPair {
-        TapPair(i32::from(second) << 16 | i32::from(first as u16))
+    /// Sets tap 0 or 1, which is zero so far.
+    fn put(&mut self, index: usize, tap: i16) {
+        self.0 |= i32::from(tap as u16) << (16 * index);
     }
 
     /// The two taps.
@@ -98,8 +99,24 @@ impl Weights {
         let mut taps: Vec<i16> = Vec::new();
         let mut offsets = Vec::with_capacity(axis.output + 1);
         let mut values: Vec<f64> = Vec::new();
+        // The first output sample of each phase whose taps all exist.
+        let mut firsts: Vec<Option<usize>> = vec![None; period(scale, axis.output)];
         for o in 0..axis.output {
             let centre = axis.origin + (o as f64 + 0.5) * scale;
+            let phase = o % firsts.len();
+            let whole = centre - reach >= 1.0 && centre + reach <= last as f64;
+            if whole && let Some(first) = firsts[phase] {
+                let shift = ((o - first) as f64 * scale).round() as u32;
+                let Span { start, len } = spans[first];
+                spans.push(Span { start: start + shift, len });
+                let from: usize = offsets[first];
+                offsets.push(taps.len());
+                taps.extend_from_within(from..from + len as usize);
+                continue;
+            }
+            if whole {
+                firsts[phase] = Some(o);
+            }
             let nearest = (centre.floor().max(0.0) as usize).min(last);
             let lo = ((centre - reach).floor().max(0.0) as usize).min(nearest);
             let hi = ((centre + reach).ceil().max(0.0) as usize).clamp(nearest, last);
@@ -165,6 +182,15 @@ impl Weights {
     }
 }
 
+/// After how many output samples the taps repeat, shifted by whole input samples: `outputs` if they do not.
+fn period(scale: f64, outputs: usize) -> usize {
+    let repeats = |period: &usize| {
+        let shift = *period as f64 * scale;
+        (shift - shift.round()).abs() < 1e-9
+    };
+    (1..outputs).find(repeats).unwrap_or(outputs)
+}
+
 /// Appends `values`, normalised and rounded with error diffusion so that they add up to exactly 1.0,
 /// without the zeros at either end. Says how many were left out in front.
 fn quantise(values: &[f64], nearest: usize, taps: &mut Vec<i16>) -> usize {
@@ -206,9 +232,8 @@ fn pack(mut spans: Vec<Span>, taps: &[i16], offsets: &[usize], pairing: Pairing)
     for ((row, span), ends) in pairs.chunks_exact_mut(pairs_each).zip(&spans).zip(offsets.windows(2)) {
         let own = &taps[ends[0]..ends[1]];
         let lead = span.len as usize - own.len();
-        let tap = |i: usize| i.checked_sub(lead).and_then(|i| own.get(i)).copied().unwrap_or(0);
-        for (p, pair) in row.iter_mut().enumerate() {
-            *pair = TapPair::new(tap(2 * p), tap(2 * p + 1));
+        for (i, tap) in (lead..).zip(own) {
+            row[i / 2].put(i % 2, *tap);
         }
     }
     Weights { spans, pairs, pairs_each }
@@ -244,6 +269,22 @@ mod tests {
                     }
                 }
             }
+        }
+    }
+
+    #[test]
+    fn taps_that_repeat_are_those_that_would_be_computed() {
+        let axis = Axis { available: 1363, origin: 0.0, extent: 1362.5, output: 720 };
+        let weights = Weights::new(Kernel::Lanczos3, &axis, Pairing::Free);
+        assert_eq!(period(axis.extent / 720.0, 720), 288);
+        for o in [5, 293, 581] {
+            // The same output sample alone, as the first and only one of its axis.
+            let scale = axis.extent / 720.0;
+            let alone = Axis { origin: o as f64 * scale, extent: scale, output: 1, ..axis };
+            let alone = Weights::new(Kernel::Lanczos3, &alone, Pairing::Free);
+            assert_eq!(weights.span(o), alone.span(0));
+            let len = alone.pairs(0).len();
+            assert_eq!(weights.pairs(o)[..len], *alone.pairs(0));
         }
     }
 

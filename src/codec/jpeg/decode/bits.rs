@@ -47,7 +47,13 @@ impl Bits {
 
     /// How many bits of the window have been dropped.
     pub(super) fn position(&self) -> usize {
-        (self.next * 8).saturating_sub((self.valid & 63) as usize)
+        self.position_behind(0)
+    }
+
+    /// How many bits have been dropped, counting from `bytes` before the window.
+    #[inline(always)]
+    pub(super) fn position_behind(&self, bytes: usize) -> usize {
+        ((bytes + self.next) * 8).saturating_sub((self.valid & 63) as usize)
     }
 
     /// The byte that the next refill reads first.

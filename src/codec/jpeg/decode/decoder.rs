@@ -3,6 +3,7 @@
 use super::Flaws;
 use super::block::{Corner, Scale};
 use super::kernels::{self, Kernels, Task};
+use super::parallel::{self, Parallel};
 use super::plane::{self, PlaneLayout, PlaneRows};
 use super::restart::Restarts;
 use super::scratch::Scratch;
@@ -12,13 +13,15 @@ use super::sink::PlaneSink;
 use super::stored::Stored;
 use super::window::{Reader, WindowBytes};
 use crate::codec::jpeg::error::JpegError;
-use crate::codec::jpeg::header::{FrameHeader, Header};
+use crate::codec::jpeg::header::{Component, FrameHeader, Header};
 use crate::limits::Limits;
 
 /// Decodes one picture, a row of MCUs at a time.
 ///
-/// A sequential picture in one scan streams: it needs no memory but the input window. Any other is decoded as a
-/// whole by the first call of [`Decoder::next_mcu_row`], into the coefficient memory of the [`Scratch`].
+/// A sequential picture in one scan streams: it needs no memory but the input window. Any other, and one that
+/// [`Limits::spare_workers`] may share, is decoded as a whole by the first call of [`Decoder::next_mcu_row`], into
+/// the coefficient memory of the [`Scratch`]. Workers are those of the current rayon pool; the samples are the
+/// same whatever their number.
 #[derive(Debug)]
 pub struct Decoder<'a> {
     layouts: Vec<PlaneLayout>,
@@ -35,6 +38,8 @@ pub struct Decoder<'a> {
 enum Source<'a> {
     /// One sequential scan.
     Stream(SequentialScan<'a>),
+    /// One sequential scan for several workers.
+    Parallel(Parallel<'a>),
     /// Several scans. The script is there until they have been decoded.
     Stored(Stored<'a>, Option<Box<Script<'a>>>),
 }
@@ -65,7 +70,7 @@ impl<'a> Decoder<'a> {
         let flaws = script.flaws;
         let source = match script.scans.first() {
             Some(scan) if script.streams(header) => {
-                Source::Stream(open_stream(input, frame, scan, &corners, scratch)?)
+                open_sequential(input, frame, scan, &corners, limits, scratch)?
             }
             _ => {
                 script.keep_needed(&corners);
@@ -117,6 +122,10 @@ impl<'a> Decoder<'a> {
                 }
                 self.flaws = scan.flaws;
             }
+            Source::Parallel(parallel) => {
+                self.flaws = parallel.decode(&self.limits.cancel)?;
+                parallel.transform_row(self.row, &self.corners, rows);
+            }
             Source::Stored(stored, pending) => {
                 if let Some(script) = pending.take() {
                     self.flaws = stored.decode_scans(&script, &self.corners, &self.limits.cancel)?;
@@ -130,28 +139,43 @@ impl<'a> Decoder<'a> {
 }
 
 /// Opens the only scan of a sequential picture.
-fn open_stream<'a>(
+fn open_sequential<'a>(
     input: &'a [u8],
     frame: &FrameHeader,
     scan: &Scan<'_>,
     corners: &[Corner],
+    limits: &Limits,
     scratch: &'a mut Scratch,
-) -> Result<SequentialScan<'a>, JpegError> {
+) -> Result<Source<'a>, JpegError> {
     const NO_TABLE: JpegError = JpegError::Damaged("a Huffman table is missing");
     let (columns, rows) = (plane::mcu_columns(frame), plane::mcu_rows(frame));
-    let blocks: usize = frame.components().iter().map(|c| usize::from(c.h) * usize::from(c.v)).sum();
-    let bits = (input.len() - scan.data) * 8;
-    let density = if bits / (blocks * columns * rows) > DENSE { Density::Dense } else { Density::Sparse };
+    let in_mcu = |c: &Component| usize::from(c.h) * usize::from(c.v);
+    let blocks: usize = frame.components().iter().map(in_mcu).sum();
+    let bytes = input.len() - scan.data;
+    let density =
+        if bytes * 8 / (blocks * columns * rows) > DENSE { Density::Dense } else { Density::Sparse };
     let mut lanes = Vec::new();
     for (i, part) in scan.header.components().iter().enumerate() {
         let component = &frame.components()[part.index];
         let dc = scratch.tables.dc(scan.dc[i].ok_or(NO_TABLE)?);
         let ac = scratch.tables.ac(scan.ac[i].ok_or(NO_TABLE)?);
-        lanes.push(Lane::new(dc, ac, &corners[part.index], component.h.into(), component.v.into(), density));
+        let (h, v) = (component.h.into(), component.v.into());
+        lanes.push(Lane::new(dc, ac, &corners[part.index], h, v, density));
+    }
+    if limits.spare_workers > 0 && scan.restart_interval == 0 {
+        let all_blocks = frame.components().iter().map(|c| in_mcu(c) * columns * rows);
+        let scales = corners.iter().map(|corner| corner.scale);
+        let workers = parallel::workers(bytes, all_blocks.zip(scales), limits.spare_workers + 1);
+        if workers > 1 {
+            scratch.parts.resize_with(scratch.parts.len().max(workers), Default::default);
+            let layout = parallel::Layout { lanes, columns, rows };
+            let memory = &mut scratch.parts[..workers];
+            return Ok(Source::Parallel(Parallel::new(input, scan.data, &layout, corners, memory)));
+        }
     }
     let reader = kernels::run(OpenReader { input, at: scan.data, blocks, window: &mut scratch.window });
     let restarts = Restarts::new(scan.restart_interval);
-    Ok(SequentialScan { reader, lanes, columns, restarts, flaws: Flaws::default() })
+    Ok(Source::Stream(SequentialScan { reader, lanes, columns, restarts, flaws: Flaws::default() }))
 }
 
 /// Bits a block from which on a picture counts as dense.

@@ -43,6 +43,7 @@ mod block;
 mod coefficients;
 mod decoder;
 mod kernels;
+mod parallel;
 mod plane;
 mod progressive;
 mod restart;

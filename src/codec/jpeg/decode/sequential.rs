@@ -60,7 +60,7 @@ pub(super) struct Lane {
     pub(super) h: usize,
     pub(super) v: usize,
     /// The DC coefficient before (PRED, F.1.1.5.1).
-    prediction: i32,
+    pub(super) prediction: i32,
 }
 
 impl Lane {
@@ -108,18 +108,31 @@ impl SequentialScan<'_> {
                 self.missing_mcu(kernels, sink, column, &mut block);
                 continue;
             }
-            let bytes = self.reader.bytes();
-            for (i, lane) in self.lanes.iter_mut().enumerate() {
-                for row in 0..lane.v {
-                    for across in 0..lane.h {
-                        let last = decode_block(&mut bits, bytes, lane, &mut block, &mut self.flaws.damaged);
-                        let place = Place { lane: i, column: column * lane.h + across, row };
-                        sink.block(kernels, place, lane.prediction as i16, &mut block, last);
-                    }
+            self.decode_mcu(&mut bits, kernels, sink, column, &mut block);
+        }
+        self.reader.bits = bits;
+    }
+
+    /// Decodes one MCU, for which there must be data in the window. `block` is zero before and afterwards.
+    #[inline(always)]
+    pub(super) fn decode_mcu<K: Kernels, S: Sink>(
+        &mut self,
+        bits: &mut Bits,
+        kernels: K,
+        sink: &mut S,
+        column: usize,
+        block: &mut Block,
+    ) {
+        let bytes = self.reader.bytes();
+        for (i, lane) in self.lanes.iter_mut().enumerate() {
+            for row in 0..lane.v {
+                for across in 0..lane.h {
+                    let last = decode_block(bits, bytes, lane, block, &mut self.flaws.damaged);
+                    let place = Place { lane: i, column: column * lane.h + across, row };
+                    sink.block(kernels, place, lane.prediction as i16, block, last);
                 }
             }
         }
-        self.reader.bits = bits;
     }
 
     #[cold]

@@ -48,7 +48,7 @@ impl<'a> Stored<'a> {
     ) -> Result<Flaws, JpegError> {
         let mut flaws = script.flaws;
         for scan in &script.scans {
-            let Scratch { tables, window, stores } = &mut *self.scratch;
+            let Scratch { tables, window, stores, .. } = &mut *self.scratch;
             let task = DecodeScan {
                 input: self.input,
                 frame: &self.frame,

@@ -12,9 +12,17 @@ const YCC_420: [(usize, usize); 3] = [(2, 2), (1, 1), (1, 1)];
 type Decoded = (Vec<PlaneLayout>, Vec<Vec<u8>>, Flaws);
 
 fn decode(file: &[u8], scales: &[Scale], scratch: &mut Scratch) -> Result<Decoded, JpegError> {
-    let limits = Limits::default();
-    let header = Header::parse(file, &limits)?;
-    let mut decoder = Decoder::new(file, &header, scales, &limits, scratch)?;
+    decode_with(file, scales, scratch, &Limits::default())
+}
+
+fn decode_with(
+    file: &[u8],
+    scales: &[Scale],
+    scratch: &mut Scratch,
+    limits: &Limits,
+) -> Result<Decoded, JpegError> {
+    let header = Header::parse(file, limits)?;
+    let mut decoder = Decoder::new(file, &header, scales, limits, scratch)?;
     let layouts = decoder.layouts().to_vec();
     let mut strips: Vec<Vec<u8>> = layouts.iter().map(|l| vec![0xAA; l.strip_len(l.min_stride)]).collect();
     let mut planes = vec![Vec::new(); layouts.len()];
@@ -261,6 +269,36 @@ fn a_damaged_restart_interval_spoils_only_itself() {
     let (_, planes, flaws) = full(&missing);
     assert!(flaws.damaged || flaws.truncated);
     assert_eq!(planes[0][rows(4)], whole[0][rows(4)], "the rest is in its place");
+}
+
+#[test]
+fn several_workers_decode_the_same_as_one() {
+    let mut random = Random(99);
+    let mut scratch = Scratch::default();
+    for (i, sampling) in [&[(1, 1)][..], &YCC_420, &[(2, 1), (1, 1), (1, 1)]].into_iter().enumerate() {
+        let mut picture = TestPicture::new(1100, 1300, sampling, 25, i as u64);
+        picture.codes = if i == 1 { Codes::Skewed } else { Codes::Flat };
+        let whole = picture.write();
+        assert!(whole.len() > 300_000, "large enough to be shared");
+        for round in 0..10 {
+            let mut file = whole.clone();
+            for _ in 0..round / 2 {
+                let at = 1000 + random.below(file.len() as u64 - 1000) as usize;
+                match random.below(3) {
+                    0 => file.truncate(at.max(200_000)),
+                    1 => drop(file.drain(at..(at + 9).min(whole.len() - 9))),
+                    _ => file[at] ^= 0x10,
+                }
+            }
+            let scales = vec![Scale::ALL[(i + round) % 8]; sampling.len()];
+            let alone = decode(&file, &scales, &mut Scratch::default()).unwrap();
+            for spare_workers in [1, 2, 7] {
+                let limits = Limits { spare_workers, ..Limits::default() };
+                let shared = decode_with(&file, &scales, &mut scratch, &limits).unwrap();
+                assert!(shared == alone, "sampling {i} round {round} workers {spare_workers}");
+            }
+        }
+    }
 }
 
 #[test]

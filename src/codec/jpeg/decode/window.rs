@@ -59,6 +59,12 @@ pub(super) struct Reader<'a> {
     input: &'a [u8],
     /// Offset in `input` of the first byte that is not in the window.
     at: usize,
+    /// Offset in `input` of the mark; the end of `input` once it has been passed.
+    mark: usize,
+    /// How many bits of data came before the mark, once it has been passed.
+    bits_to_mark: Option<usize>,
+    /// How many bytes of data the window has slid over.
+    dropped: usize,
     ending: Ending,
     window: &'a mut WindowBytes,
     /// End of the data in the window.
@@ -78,11 +84,45 @@ impl<'a> Reader<'a> {
         window: &'a mut WindowBytes,
         kernels: K,
     ) -> Reader<'a> {
+        Reader::with_mark(input, at, input.len(), blocks, window, kernels)
+    }
+
+    /// As [`Reader::new`], but counts the data up to offset `mark` of `input`. The byte before must not be `0xFF`.
+    pub(super) fn with_mark<K: Kernels>(
+        input: &'a [u8],
+        at: usize,
+        mark: usize,
+        blocks: usize,
+        window: &'a mut WindowBytes,
+        kernels: K,
+    ) -> Reader<'a> {
         let mcu = blocks.min(10) * BLOCK + 16;
-        let mut reader =
-            Reader { input, at, ending: Ending::NotYet, window, end: 0, mcu, bits: Bits::default() };
+        let mut reader = Reader {
+            input,
+            at,
+            mark,
+            bits_to_mark: None,
+            dropped: 0,
+            ending: Ending::NotYet,
+            window,
+            end: 0,
+            mcu,
+            bits: Bits::default(),
+        };
         reader.fill(kernels);
         reader
+    }
+
+    /// How many bits of data lie between the start and the mark, if it has come into the window.
+    #[inline(always)]
+    pub(super) fn bits_to_mark(&self) -> Option<usize> {
+        self.bits_to_mark
+    }
+
+    /// How many bits of data have been dropped since the start. Restarts do not count on.
+    #[inline(always)]
+    pub(super) fn bits_done(&self, bits: &Bits) -> usize {
+        bits.position_behind(self.dropped)
     }
 
     /// The window, to be read through [`Bits::refill`].
@@ -105,6 +145,7 @@ impl<'a> Reader<'a> {
             let used = bits.next_byte().min(self.end);
             self.window.0.copy_within(used..self.end, 0);
             self.end -= used;
+            self.dropped += used;
             bits.moved_back(used);
             self.fill(kernels);
         }
@@ -123,11 +164,18 @@ impl<'a> Reader<'a> {
     }
 
     fn fill<K: Kernels>(&mut self, kernels: K) {
-        let rest = self.input.get(self.at..).unwrap_or_default();
-        let moved = kernels.unstuff(rest, &mut self.window.0[self.end..DATA + 64]);
-        self.at += moved.read;
-        self.end += moved.written;
-        self.ending = moved.ending;
+        loop {
+            let rest = self.input.get(self.at..self.mark).unwrap_or_default();
+            let moved = kernels.unstuff(rest, &mut self.window.0[self.end..DATA + 64]);
+            self.at += moved.read;
+            self.end += moved.written;
+            self.ending = moved.ending;
+            if self.ending != Ending::Input || self.mark == self.input.len() {
+                break;
+            }
+            self.bits_to_mark = Some((self.dropped + self.end) * 8);
+            self.mark = self.input.len();
+        }
         self.window.0[self.end..self.end + SLACK].fill(0);
     }
 

@@ -277,3 +277,6 @@ fn pass_over(bits: &mut Bits, bytes: &WindowBytes, ac: &AcTable, mut k: usize, d
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -38,7 +38,7 @@ def main():
     with open(args.image, "rb") as file:
         image = file.read()
     with socket.create_connection((host.strip("[]"), int(port)), timeout=60) as sock:
-        report, payload = request(sock, image, [option.split("=", 1) for option in args.option])
+        report, payload = request(sock, image, dict(option.split("=", 1) for option in args.option))
     print(" ".join(f"{key}={value}" for key, value in report.items()))
     if report["status"] != "ok":
         print(f"{args.image}: {payload.decode()}", file=sys.stderr)

@@ -62,7 +62,13 @@ fn requests_and_refusals_are_counted() {
         support::send(&mut socket, &support::extended(&support::png(20, 10), 0, 0, options));
         support::read_extended(&mut socket);
     }
-    let page = server.get("GET /metrics HTTP/1.1\r\n\r\n");
+    // The reply leaves before its worker has put everything back.
+    let settled = |page: &String| page.lines().any(|line| line == "imgsrv_requests_in_progress 0");
+    let pages = std::iter::repeat_with(|| {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        server.get("GET /metrics HTTP/1.1\r\n\r\n")
+    });
+    let page = pages.take(100).find(settled).expect("a worker that comes to rest");
     assert!(page.starts_with("HTTP/1.1 200 OK\r\n"), "{page}");
     for line in [
         "imgsrv_requests_total{door=\"tcp\",status=\"ok\"} 1",

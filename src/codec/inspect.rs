@@ -6,7 +6,7 @@ use super::decode;
 use super::error::CodecError;
 use super::exif;
 use super::geometry::{Orientation, Size};
-use super::jpeg::encode::quantisation;
+use super::jpeg::encode::{Basis, quantisation};
 use super::jpeg::error::{JpegError, Kind};
 use super::jpeg::header::{Coding, FrameHeader, Header};
 use super::metadata::Metadata;
@@ -190,7 +190,7 @@ fn quality(header: &Header<'_>) -> Option<EstimatedQuality> {
         return None;
     }
     let difference = |quality: Quality| -> u64 {
-        let pairs = tables.iter().zip(quantisation(quality));
+        let pairs = tables.iter().zip(quantisation(quality, Basis::AnnexK));
         pairs
             .flat_map(|(table, ijg)| table.0.into_iter().zip(ijg.0))
             .map(|(a, b)| u64::from(a.abs_diff(b)))

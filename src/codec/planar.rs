@@ -4,6 +4,7 @@ use super::colour::{self, Applied};
 use super::encode::{self, JpegExtras};
 use super::error::CodecError;
 use super::geometry::{Geometry, Orientation, Region, Size};
+use super::jpeg;
 use super::jpeg::error::JpegError;
 use super::jpeg::header::Header;
 use super::jpeg::pipeline::{Made, Recolour, Resize, Scratch};
@@ -57,14 +58,9 @@ impl<'a> Planar<'a> {
         Ok(Some(Planar { input, header, spec, limits, profile }))
     }
 
-    /// Whether the request is for a JPEG that needs no pixels on the way: no operation but grayscale, and
-    /// one quality.
+    /// Whether [`Planar::transcode`] serves the request.
     pub(super) fn is_direct(&self, format: Format) -> bool {
-        let Spec { ops, max_bytes, target, .. } = self.spec;
-        format == Format::Jpeg
-            && matches!(ops.as_slice(), [] | [Op::Grayscale])
-            && max_bytes.is_none()
-            && target.is_none()
+        is_direct(self.spec, format)
     }
 
     /// The result as a JPEG file, if [`Planar::is_direct`] says so.
@@ -161,20 +157,37 @@ impl<'a> Planar<'a> {
 }
 
 /// Most bytes that the fast path holds at once besides the input, for a picture of which only the header is known.
-pub(super) fn estimate(probe: &Probe, geometry: &Geometry, spec: &Spec) -> u64 {
-    let Size { width, height } = geometry.output();
-    let file = super::jpeg::encode::estimate(
-        width as usize,
-        height as usize,
-        Sampling::S444,
-        super::jpeg::encode::Coding::of(spec),
-    );
-    // Rows of the resampler for three planes, and the result as planes and as pixels, turned and not.
+pub(super) fn estimate(probe: &Probe, geometry: &Geometry, format: Format, spec: &Spec) -> u64 {
+    let output = geometry.output();
+    let file = match format {
+        Format::Jpeg => {
+            let (width, height) = (output.width as usize, output.height as usize);
+            let sampling = encode::sampling(spec.quality, spec);
+            jpeg::encode::estimate(width, height, sampling, jpeg::encode::Coding::of(spec))
+        }
+        _ => 0,
+    };
+    // The result as pixels, and a copy of it; or as planes before they are turned or padded.
+    let straight = geometry.orientation.is_identity() && geometry.canvas.is_none();
+    let bytes_per_pixel = match (is_direct(spec, format), straight) {
+        (true, true) => 0,
+        (true, false) => 4,
+        (false, _) => 9,
+    };
+    // Rows of the resampler for three planes.
     let rows = u64::from(probe.stored.width) * 3 * 96;
-    let pixels = geometry.output().pixels() * 12;
     // Files of several scans keep the low-frequency corner of each block, and 64 bits of what is there.
     let blocks = probe.working / (2 * 64);
-    rows + pixels + file + blocks * (2 * stored_coefficients(geometry, spec.speed) + 8)
+    let coefficients = blocks * (2 * stored_coefficients(geometry, spec.speed) + 8);
+    rows + output.pixels() * bytes_per_pixel + file + coefficients
+}
+
+/// Whether the request is for a JPEG that needs no pixels on the way: no operation but grayscale, and one quality.
+fn is_direct(spec: &Spec, format: Format) -> bool {
+    format == Format::Jpeg
+        && matches!(spec.ops.as_slice(), [] | [Op::Grayscale])
+        && spec.max_bytes.is_none()
+        && spec.target.is_none()
 }
 
 /// Coefficients of a block that the decoder keeps at the scale that this reduction leads to.

@@ -179,7 +179,8 @@ pub fn estimate(probe: &Probe, spec: &Spec, limits: &Limits) -> u64 {
     let channels = if probe.channels.has_alpha() { 4 } else { 3 };
     let measured = if spec.target.is_some() { output.saturating_mul(metric::BYTES_PER_PIXEL) } else { 0 };
     if probe.planar && !spec.linear {
-        return planar::estimate(probe, &plan, spec).saturating_add(measured);
+        return planar::estimate(probe, &plan, output_format(spec.format, probe), spec)
+            .saturating_add(measured);
     }
     // While the source is held: what its decoder needs, or its 16-bit twin in linear light and the result.
     let linear = if spec.linear { 2 * probe.decoded_bytes() + output * 2 * channels } else { 0 };

@@ -22,7 +22,7 @@ mod trellis;
 pub use coefficients::{BadCoefficient, Coefficients};
 pub use frame::{ColourMark, Component, Frame};
 pub use segments::Segments;
-pub(crate) use tables::quantisation;
+pub(crate) use tables::{Basis, quantisation};
 
 use super::planes::{Planes, Sampling};
 use crate::limits::OutOfMemory;
@@ -32,7 +32,6 @@ use progressive::Progressive;
 use script::Scan;
 use segments::Process;
 use sequential::{Sequential, Tables};
-use tables::Basis;
 
 /// What kind of file to write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

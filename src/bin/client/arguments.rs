@@ -61,7 +61,7 @@ pub(crate) struct ProcessArguments {
     #[arg(value_name = "IMAGE", required = true)]
     pub(crate) inputs: Vec<PathBuf>,
 
-    /// Where to save the result of one image; - writes standard output [default: processed_<name> beside the input]
+    /// Where to save the result of one image; - writes standard output (default: `processed_NAME` beside the input)
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
 

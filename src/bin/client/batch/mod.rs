@@ -36,7 +36,7 @@ const JOBS_PER_SERVER: usize = 4;
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Many images")]
 pub(crate) struct BatchArguments {
-    /// Folder for the results [default: processed_<name> beside each image]
+    /// Folder for the results (default: `processed_NAME` beside each image)
     #[arg(long, value_name = "DIR", conflicts_with = "output")]
     out: Option<PathBuf>,
 

@@ -3,7 +3,7 @@
 //! ```text
 //! header -> scans: window (unstuffing) -> bits -> tables -> blocks -> inverse DCT -> rows of planes
 //! ```
-//! Usage: parse a [`Header`], choose a [`Scale`] for each component, make a [`Decoder`], and give it
+//! Usage: parse a [`Header`](super::header::Header), choose a [`Scale`] for each component, make a [`Decoder`], and give it
 //! room for one row of MCUs at a time until it says that there are no more:
 //! ```
 //! # use imgsrv::codec::jpeg::decode::{Decoder, PlaneRows, Scale, Scratch};

@@ -138,7 +138,16 @@ fn a_dry_run_says_what_would_be_done_and_does_nothing() {
         (&"planned".into(), &30.into(), &20.into())
     );
     assert!(line["result"].as_str().unwrap().ends_with("a.jpg"));
-    assert!(tree(root.path()) == ["in/a.png"]);
+    assert!(!out.exists(), "neither a folder nor a journal");
+    // Nor is the journal of an earlier run touched.
+    let with = |more: &[&str]| run(&[&[text(&from), "--local", "--out", text(&out)], more].concat());
+    assert_eq!(code(&with(&[])), 0);
+    let journal = || fs::read(out.join(".imgcli-journal")).unwrap();
+    let before = journal();
+    fs::write(from.join("b.png"), png(60, 60)).unwrap();
+    let output = with(&["--resume", "--dry-run"]);
+    assert!(stdout(&output).contains("1 would be saved, 1 skipped"), "{}", stdout(&output));
+    assert_eq!((tree(&out), journal()), (vec!["a.jpg".to_owned()], before));
 }
 
 #[test]

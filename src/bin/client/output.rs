@@ -1,14 +1,15 @@
-//! Where a result is saved: its name, and how it gets there without ever being half a file.
+//! Where one result is saved: its name, and what may happen to a file of that name.
 
+use super::batch::fitting;
 use super::failure::Failure;
-use std::fs::{self, File};
-use std::io::{self, Write};
+use super::folder::Folder;
+use super::print::shown;
 use std::path::{Path, PathBuf};
 
-/// `processed_<stem>.<extension>` beside the input.
+/// `processed_<stem>.<extension>` beside the input; a name that would be too long is cut.
 pub(crate) fn beside(input: &Path, extension: &str) -> PathBuf {
     let stem = input.file_stem().unwrap_or_default().to_string_lossy();
-    input.with_file_name(format!("processed_{stem}.{extension}"))
+    input.with_file_name(fitting(&format!("processed_{stem}.{extension}")))
 }
 
 /// What may happen to a file that is there already.
@@ -18,27 +19,13 @@ pub(crate) enum Existing {
     Keep,
 }
 
-/// Writes a file under a temporary name in its folder, then renames it.
+/// Saves a file in a folder that is there, whole or not at all.
 pub(crate) fn save(path: &Path, bytes: &[u8], existing: Existing) -> Result<(), Failure> {
-    if existing == Existing::Keep && fs::symlink_metadata(path).is_ok() {
-        return Err(Failure::Exists { path: path.to_owned() });
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    match path.file_name() {
+        Some(name) => Folder::at(folder)?.save(Path::new(name), bytes, existing, || Ok(())),
+        None => Err(Failure::Arguments(format!("{} is not the name of a file", shown(path)))),
     }
-    write_and_rename(path, bytes).map_err(|source| Failure::Output { path: path.to_owned(), source })
-}
-
-fn write_and_rename(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let name =
-        path.file_name().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "not a file name"))?;
-    let temporary = path.with_file_name(format!(".{}.{}.tmp", name.to_string_lossy(), std::process::id()));
-    let written = File::create_new(&temporary).and_then(|mut file| {
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        fs::rename(&temporary, path)
-    });
-    if written.is_err() {
-        let _ = fs::remove_file(&temporary); // best effort: the error that matters is the first one
-    }
-    written
 }
 
 #[cfg(test)]
@@ -49,6 +36,8 @@ mod tests {
     fn the_result_stands_beside_its_input_with_its_true_extension() {
         assert_eq!(beside(Path::new("a/b/photo.png"), "jpg"), Path::new("a/b/processed_photo.jpg"));
         assert_eq!(beside(Path::new("photo"), "webp"), Path::new("processed_photo.webp"));
+        let long = beside(Path::new(&("x".repeat(250) + ".png")), "jpg");
+        assert!(long.as_os_str().len() <= 255 && long.extension().is_some_and(|found| found == "jpg"));
     }
 
     #[test]
@@ -58,7 +47,7 @@ mod tests {
         save(&path, b"one", Existing::Keep).unwrap();
         assert!(matches!(save(&path, b"two", Existing::Keep), Err(Failure::Exists { .. })));
         save(&path, b"three", Existing::Replace).unwrap();
-        assert_eq!(fs::read(&path).unwrap(), b"three");
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+        assert_eq!(std::fs::read(&path).unwrap(), b"three");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 }

@@ -1,10 +1,9 @@
 //! `imgcli watch`: a folder of images and a folder of their results, kept in step.
 
-use super::batch::{
-    Depth, Folder, Memory, Place, Plan, Policy, Source, Template, Variant, convert, find, is_image,
-};
+use super::batch::{Depth, Memory, Place, Plan, Policy, Source, Template, Variant, convert, find, is_image};
 use super::connection::{ConnectionArguments, duration};
 use super::failure::Failure;
+use super::folder::Folder;
 use super::interrupt::Interrupt;
 use super::print::shown;
 use super::spec_arguments::SpecArguments;
@@ -34,6 +33,10 @@ pub(crate) struct WatchArguments {
     #[arg(long, value_name = "TEMPLATE", default_value = "{dir}/{stem}.{ext}")]
     name: Template,
 
+    /// Replace results that exist and were not made by an earlier run
+    #[arg(long)]
+    force: bool,
+
     /// How long a file must stay unchanged before it is taken
     #[arg(long, default_value = "1s", value_parser = duration, value_name = "TIME")]
     settle: Duration,
@@ -55,11 +58,12 @@ pub(crate) fn run(arguments: &WatchArguments) -> Result<u8, Failure> {
         |error: notify::Error| Failure::System(format!("cannot watch {}: {error}", shown(&arguments.from)));
     let interrupt = Interrupt::listen().map_err(|error| Failure::System(format!("no signals: {error}")))?;
     let spec = arguments.spec.spec_for_many()?;
+    let policy = if arguments.force { Policy::Replace } else { Policy::Refuse };
     let plan = |sources| -> Result<Plan, Failure> {
         let place = Place::Folder(Folder::create(&arguments.to)?);
-        let memory = Memory::open(&place, true)?;
+        let memory = Memory::of(&place, true)?;
         let variants = vec![Variant::new(None, spec.clone())];
-        Ok(Plan::new(sources, variants, place, arguments.name.clone(), Policy::Refuse, memory))
+        Ok(Plan::new(sources, variants, place, arguments.name.clone(), policy, memory))
     };
     let settings = if arguments.local { None } else { Some(arguments.connection.settings()?) };
 

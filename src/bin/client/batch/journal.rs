@@ -1,7 +1,7 @@
 //! `Journal`: which results are done, a line each, so that a batch that was cut short can be taken up.
 
 use super::super::failure::Failure;
-use super::folder::Folder;
+use super::super::folder::Folder;
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::fs::Metadata;
@@ -41,24 +41,23 @@ struct Entry {
 #[derive(Debug)]
 pub(crate) struct Journal {
     done: HashMap<(String, String), Entry>,
-    file: Mutex<cap_std::fs::File>,
+    /// Whether the last line was cut short.
+    torn: bool,
+    /// Open from the first note on.
+    file: Mutex<Option<cap_std::fs::File>>,
 }
 
 impl Journal {
-    /// Opens the journal of a folder. A last line that was cut short is passed over.
-    pub(crate) fn open(folder: &Folder) -> Result<Journal, Failure> {
-        let failed = |source| Failure::Output { path: folder.full(Path::new(NAME)), source };
-        Journal::read(folder).map_err(failed)
-    }
-
-    fn read(folder: &Folder) -> io::Result<Journal> {
-        let text = folder.read(NAME)?;
-        let done = text.lines().filter_map(entry).collect();
-        let mut file = folder.append(NAME)?;
-        if !text.is_empty() && !text.ends_with('\n') {
-            file.write_all(b"\n")?;
-        }
-        Ok(Journal { done, file: Mutex::new(file) })
+    /// Reads the journal of a folder, where there is one. A last line that was cut short is passed over.
+    pub(crate) fn read(folder: &Folder) -> Result<Journal, Failure> {
+        let text = folder
+            .read(NAME)
+            .map_err(|source| Failure::Output { path: folder.full(Path::new(NAME)), source })?;
+        Ok(Journal {
+            done: text.lines().filter_map(entry).collect(),
+            torn: !text.is_empty() && !text.ends_with('\n'),
+            file: Mutex::new(None),
+        })
     }
 
     /// The result that was made of this very source with these options.
@@ -76,6 +75,7 @@ impl Journal {
     /// nobody knows; this one leaves at worst a note without a result, which is made again.
     pub(crate) fn note(
         &self,
+        folder: &Folder,
         source: &Path,
         options: &str,
         now: Fingerprint,
@@ -90,7 +90,12 @@ impl Journal {
             "result": result.to_string_lossy(),
         });
         let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
-        file.write_all(format!("{line}\n").as_bytes())
+        let line = if self.torn && file.is_none() { format!("\n{line}\n") } else { format!("{line}\n") };
+        let file = match &mut *file {
+            Some(file) => file,
+            none => none.insert(folder.append(NAME)?),
+        };
+        file.write_all(line.as_bytes())
     }
 }
 
@@ -116,10 +121,13 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let folder = Folder::create(root.path()).unwrap();
         let (a, state) = (Path::new("/in/a.jpg"), Fingerprint { bytes: 7, modified: 9 });
-        Journal::open(&folder).unwrap().note(a, "width=8", state, Path::new("a.jpg")).unwrap();
+        let note = |options, result| {
+            Journal::read(&folder).unwrap().note(&folder, a, options, state, Path::new(result)).unwrap();
+        };
+        note("width=8", "a.jpg");
         folder.append(NAME).unwrap().write_all(b"{\"source\":\"/in/b").unwrap();
-        Journal::open(&folder).unwrap().note(a, "width=9", state, Path::new("a9.jpg")).unwrap();
-        let journal = Journal::open(&folder).unwrap();
+        note("width=9", "a9.jpg");
+        let journal = Journal::read(&folder).unwrap();
         assert_eq!(journal.result_of(a, "width=8", state), Some(Path::new("a.jpg")));
         assert_eq!(journal.result_of(a, "width=9", state), Some(Path::new("a9.jpg")));
         assert_eq!(journal.result_of(a, "width=8", Fingerprint { bytes: 8, ..state }), None);

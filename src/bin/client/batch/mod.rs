@@ -1,6 +1,5 @@
 //! Many images: what is to be done is planned first, then done by several workers, here or on servers.
 
-mod folder; // the place of the results.
 mod inputs; // from what was typed to files.
 mod journal; // what is done already.
 mod plan; // which results, and their names.
@@ -10,13 +9,13 @@ mod servers; // which servers are alive.
 mod template; // names with fields.
 mod worker; // one thread's share.
 
-pub(crate) use folder::Folder;
 pub(crate) use inputs::{Depth, Source, find, is_image, is_pattern};
 pub(crate) use plan::{Memory, Place, Plan, Policy, Variant};
-pub(crate) use template::Template;
+pub(crate) use template::{Template, fitting};
 
 use super::arguments::ProcessArguments;
 use super::failure::Failure;
+use super::folder::Folder;
 use super::interrupt::{EXIT_INTERRUPTED, Interrupt};
 use super::output::Existing;
 use clap::Args;
@@ -27,10 +26,15 @@ use report::{Form, Outcome, Record, Reporter};
 use servers::Servers;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::time::Duration;
 use worker::{Item, Shared, work};
 
 /// Connections to each server when `--jobs` does not say.
 const JOBS_PER_SERVER: usize = 4;
+
+/// How often it is looked whether Ctrl-C was pressed.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// What there is to say about many images.
 #[derive(Debug, Args)]
@@ -101,6 +105,9 @@ pub(crate) fn run(arguments: &ProcessArguments) -> Result<u8, Failure> {
             "- and --output take one image; --out takes a folder for many".into(),
         ));
     }
+    if arguments.show {
+        return Err(Failure::Arguments("--show shows one image".into()));
+    }
     let depth = if batch.recursive { Depth::Tree } else { Depth::Folder };
     let mut found = find(&arguments.inputs, depth, batch.out.as_deref());
     let plan = plan(arguments, std::mem::take(&mut found.sources))?;
@@ -149,8 +156,19 @@ fn process(
     let queue = Queue::new((0..plan.sources.len()).map(Item::new));
     let shared = Shared { plan, queue, reporter, interrupt, servers };
     std::thread::scope(|scope| {
+        let (working, ended) = channel::<()>();
         for _ in 0..jobs.min(plan.sources.len()) {
-            scope.spawn(|| work(&shared));
+            let (shared, working) = (&shared, working.clone());
+            scope.spawn(move || {
+                work(shared);
+                drop(working);
+            });
+        }
+        drop(working);
+        while ended.recv_timeout(LOOK_EVERY) == Err(RecvTimeoutError::Timeout) {
+            if interrupt.is_asked() {
+                return reporter.stopping();
+            }
         }
     });
     shared.queue.into_items().map(|item| item.missing(plan)).sum()
@@ -170,6 +188,7 @@ fn plan(arguments: &ProcessArguments, sources: Vec<Source>) -> Result<Plan, Fail
         () => Policy::Refuse,
     };
     let place = match &batch.out {
+        Some(out) if batch.dry_run => Place::Folder(Folder::at(out)?),
         Some(out) => Place::Folder(Folder::create(out)?),
         None => Place::Beside,
     };
@@ -181,7 +200,7 @@ fn plan(arguments: &ProcessArguments, sources: Vec<Source>) -> Result<Plan, Fail
         (None, Place::Beside, false) => "processed_{stem}-{size}.{ext}".parse(),
     };
     let template = template.map_err(Failure::Arguments)?;
-    let memory = Memory::open(&place, batch.resume)?;
+    let memory = Memory::of(&place, batch.resume)?;
     Ok(Plan::new(sources, variants, place, template, policy, memory))
 }
 

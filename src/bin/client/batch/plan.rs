@@ -1,9 +1,9 @@
 //! `Plan`: which results a batch makes of which source, what they are called, and whether one is there already.
 
 use super::super::failure::Failure;
+use super::super::folder::Folder;
 use super::super::output::{Existing, save};
 use super::super::picture::{Picture, own_limits};
-use super::folder::Folder;
 use super::inputs::Source;
 use super::journal::{Fingerprint, Journal};
 use super::template::{Field, Fields, Template};
@@ -57,10 +57,10 @@ pub(crate) enum Memory {
 }
 
 impl Memory {
-    /// Opens the journal of the folder of the results.
-    pub(crate) fn open(place: &Place, resume: bool) -> Result<Memory, Failure> {
+    /// Reads the journal of the folder of the results.
+    pub(crate) fn of(place: &Place, resume: bool) -> Result<Memory, Failure> {
         let Place::Folder(folder) = place else { return Ok(Memory::None) };
-        let journal = Journal::open(folder)?;
+        let journal = Journal::read(folder)?;
         Ok(if resume { Memory::Resume(journal) } else { Memory::Note(journal) })
     }
 }
@@ -155,7 +155,7 @@ impl Plan {
             Place::Beside => save(&name, &picture.bytes, existing)?,
             Place::Folder(folder) => folder.save(&name, &picture.bytes, existing, || match &self.memory {
                 Memory::Note(journal) | Memory::Resume(journal) => {
-                    journal.note(&source.path, &variant.options, now, &name)
+                    journal.note(folder, &source.path, &variant.options, now, &name)
                 }
                 Memory::None => Ok(()),
             })?,

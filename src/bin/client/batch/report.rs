@@ -116,6 +116,15 @@ impl Reporter {
         }
     }
 
+    /// Tells that no other image is begun.
+    pub(crate) fn stopping(&self) {
+        let say = || eprintln!("Finishing what is in flight; Ctrl-C again ends at once");
+        match &self.bar {
+            Some(bar) => bar.suspend(say),
+            None => say(),
+        }
+    }
+
     /// Nobody is left who could go on; told once.
     pub(crate) fn lost(&self, failure: Failure) {
         let mut totals = self.totals.lock().unwrap_or_else(PoisonError::into_inner);

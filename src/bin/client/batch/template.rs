@@ -161,7 +161,7 @@ fn harmless(text: &str) -> String {
 }
 
 /// The name itself, or its beginning, a hash of all of it, and its extension.
-fn fitting(name: &str) -> String {
+pub(crate) fn fitting(name: &str) -> String {
     if name.len() <= MAX_NAME {
         return name.to_owned();
     }

@@ -1,29 +1,44 @@
-//! `Folder`: the place of the results, which nothing that is saved can leave.
+//! `Folder`: a place for results, which nothing that is saved can leave or find half written.
 
-use super::super::failure::Failure;
-use super::super::output::Existing;
+use super::failure::Failure;
+use super::output::Existing;
 use cap_std::ambient_authority;
 use cap_std::fs::{Dir, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// An open folder. Every path is resolved below it, one part after the other: a link that leads out of it
-/// is an error, however it got there.
+/// A folder. Every path is resolved below it, one part after the other: a link that leads out of it is an
+/// error, however it got there.
 #[derive(Debug)]
 pub(crate) struct Folder {
-    dir: Dir,
     path: PathBuf,
+    /// `None` for a folder that is not there.
+    dir: Option<Dir>,
     temporaries: AtomicU64,
 }
 
 impl Folder {
-    /// Opens the folder, which is made if it is not there.
+    /// The folder as it is, which may be not at all: looking at it makes nothing.
+    pub(crate) fn at(path: &Path) -> Result<Folder, Failure> {
+        let dir = match Dir::open_ambient_dir(path, ambient_authority()) {
+            Ok(dir) => Some(dir),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(source) => return Err(Failure::Output { path: path.to_owned(), source }),
+        };
+        Ok(Folder { path: path.to_owned(), dir, temporaries: AtomicU64::new(0) })
+    }
+
+    /// The folder, which is made if it is not there.
     pub(crate) fn create(path: &Path) -> Result<Folder, Failure> {
-        let opened =
-            std::fs::create_dir_all(path).and_then(|()| Dir::open_ambient_dir(path, ambient_authority()));
-        let dir = opened.map_err(|source| Failure::Output { path: path.to_owned(), source })?;
-        Ok(Folder { dir, path: path.to_owned(), temporaries: AtomicU64::new(0) })
+        match std::fs::create_dir_all(path) {
+            Ok(()) => Folder::at(path),
+            Err(source) => Err(Failure::Output { path: path.to_owned(), source }),
+        }
+    }
+
+    fn dir(&self) -> io::Result<&Dir> {
+        self.dir.as_ref().ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "its folder is not there"))
     }
 
     /// The path of a result, for a person.
@@ -33,7 +48,7 @@ impl Folder {
 
     /// Whether something has that name, be it a link that leads nowhere.
     pub(crate) fn holds(&self, name: &Path) -> bool {
-        self.dir.symlink_metadata(name).is_ok()
+        self.dir.as_ref().is_some_and(|dir| dir.symlink_metadata(name).is_ok())
     }
 
     /// Writes a file under a temporary name and gives it its own only when it is whole; `commit` runs between.
@@ -58,52 +73,65 @@ impl Folder {
         existing: Existing,
         commit: impl FnOnce() -> io::Result<()>,
     ) -> io::Result<()> {
+        let dir = self.dir()?;
         let number = self.temporaries.fetch_add(1, Ordering::Relaxed);
         let temporary = name.with_file_name(format!(".imgcli-{}-{number}.tmp", std::process::id()));
         if let Some(parent) = name.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-            self.dir.create_dir_all(parent)?;
+            dir.create_dir_all(parent)?;
         }
-        let mut file = self.dir.open_with(&temporary, OpenOptions::new().write(true).create_new(true))?;
+        let mut file = dir.open_with(&temporary, OpenOptions::new().write(true).create_new(true))?;
         let written = file.write_all(bytes).and_then(|()| commit()).and_then(|()| match existing {
-            Existing::Replace => self.dir.rename(&temporary, &self.dir, name),
-            Existing::Keep => self.link(&temporary, name),
+            Existing::Replace => dir.rename(&temporary, dir, name),
+            Existing::Keep => link(dir, &temporary, name),
         });
         if written.is_err() || existing == Existing::Keep {
-            let _ = self.dir.remove_file(&temporary); // gone already after a rename
+            let _ = dir.remove_file(&temporary); // gone already after a rename
         }
         written
-    }
-
-    /// A second name is only given when it is free, in one step. Where the file system knows no second
-    /// names, looking and renaming are two steps.
-    fn link(&self, temporary: &Path, name: &Path) -> io::Result<()> {
-        match self.dir.hard_link(temporary, &self.dir, name) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(error),
-            Err(_) if self.holds(name) => Err(io::ErrorKind::AlreadyExists.into()),
-            Err(_) => self.dir.rename(temporary, &self.dir, name),
-            Ok(()) => Ok(()),
-        }
     }
 
     /// The text of a file of ours in the folder; empty when it is not there.
     pub(crate) fn read(&self, name: &str) -> io::Result<String> {
         let mut text = String::new();
-        match self.dir.open(name) {
-            Ok(mut file) => file.read_to_string(&mut text).map(|_| text),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(text),
-            Err(error) => Err(error),
+        match self.dir.as_ref().map(|dir| dir.open(name)) {
+            None => Ok(text),
+            Some(Ok(mut file)) => file.read_to_string(&mut text).map(|_| text),
+            Some(Err(error)) if error.kind() == io::ErrorKind::NotFound => Ok(text),
+            Some(Err(error)) => Err(error),
         }
     }
 
     /// A file of ours in the folder, to which lines are added.
     pub(crate) fn append(&self, name: &str) -> io::Result<File> {
-        self.dir.open_with(name, OpenOptions::new().append(true).create(true))
+        self.dir()?.open_with(name, OpenOptions::new().append(true).create(true))
+    }
+}
+
+/// A second name is only given when it is free, in one step. Where the file system knows no second names,
+/// looking and renaming are two steps.
+fn link(dir: &Dir, temporary: &Path, name: &Path) -> io::Result<()> {
+    match dir.hard_link(temporary, dir, name) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(error),
+        Err(_) if dir.symlink_metadata(name).is_ok() => Err(io::ErrorKind::AlreadyExists.into()),
+        Err(_) => dir.rename(temporary, dir, name),
+        Ok(()) => Ok(()),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_folder_that_is_only_looked_at_is_not_made() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("a/b");
+        let folder = Folder::at(&path).unwrap();
+        assert!(!folder.holds(Path::new("x.jpg")) && folder.read("x.jpg").unwrap().is_empty());
+        assert!(!root.path().join("a").exists());
+        assert!(folder.save(Path::new("x.jpg"), b"x", Existing::Keep, || Ok(())).is_err());
+        assert!(!root.path().join("a").exists());
+    }
 
     #[test]
     fn a_result_is_never_half_there_and_replaces_only_when_told() {

@@ -73,7 +73,7 @@ pub(crate) fn run(arguments: &CompareArguments) -> Result<u8, Failure> {
         ));
     }
     let spec = arguments.spec.spec_for_many()?;
-    let settings = if arguments.local { None } else { Some(arguments.connection.first()?) };
+    let servers = if arguments.local { Vec::new() } else { arguments.connection.settings()? };
     let interrupt = Interrupt::listen().map_err(|error| Failure::System(format!("no signals: {error}")))?;
     let cores = std::thread::available_parallelism().map_or(2, NonZeroUsize::get).max(2);
     let jobs = arguments.jobs.map_or(cores, NonZeroUsize::get);
@@ -81,7 +81,7 @@ pub(crate) fn run(arguments: &CompareArguments) -> Result<u8, Failure> {
     let mut runs = Vec::new();
     for (title, jobs) in [("one after another".to_owned(), 1), (format!("in parallel, {jobs} at once"), jobs)]
     {
-        let (run, failures) = time(title, &images, &spec, settings.as_ref(), jobs, &interrupt);
+        let (run, failures) = time(title, &images, &spec, &servers, jobs, &interrupt);
         if interrupt.is_asked() {
             return Ok(EXIT_INTERRUPTED);
         }
@@ -108,12 +108,12 @@ pub(crate) fn run(arguments: &CompareArguments) -> Result<u8, Failure> {
     Ok(worst)
 }
 
-/// Processes all images with `jobs` workers and notes when each was received and when it was processed.
+/// Processes all images with `jobs` workers, on the servers or, without any, here, and notes when each was received and when it was processed.
 fn time(
     title: String,
     images: &[Image],
     spec: &Spec,
-    settings: Option<&Settings>,
+    servers: &[Settings],
     jobs: usize,
     interrupt: &Interrupt,
 ) -> (Run, Vec<Failure>) {
@@ -123,8 +123,9 @@ fn time(
     std::thread::scope(|scope| {
         for worker in 0..jobs.min(images.len()) {
             let (next, done) = (&next, &done);
+            let server = servers.get(worker % servers.len().max(1));
             scope.spawn(move || {
-                let mut session = settings.map(|settings| Session::new(settings.clone()));
+                let mut session = server.map(|settings| Session::new(settings.clone()));
                 let mut scratch = Scratch::new();
                 while let Some(image) = images.get(next.fetch_add(1, Ordering::Relaxed)) {
                     if interrupt.is_asked() {

@@ -72,12 +72,6 @@ impl ConnectionArguments {
         Ok(servers.collect())
     }
 
-    /// Settings for the first server: for what speaks to one alone.
-    pub(crate) fn first(&self) -> Result<Settings, Failure> {
-        let first = self.settings()?.into_iter().next();
-        first.ok_or_else(|| Failure::Arguments("--server needs an address".into()))
-    }
-
     fn token(&self) -> Result<Option<Token>, Failure> {
         let refused =
             |origin: &dyn Display, why: &dyn Display| Failure::Arguments(format!("{origin}: {why}"));

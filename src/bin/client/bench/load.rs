@@ -25,7 +25,8 @@ pub(crate) enum Pace {
 /// What is sent to whom.
 #[derive(Debug)]
 pub(crate) struct Load<'a> {
-    pub(crate) settings: &'a Settings,
+    /// Of each server; the connections are shared among them.
+    pub(crate) servers: &'a [Settings],
     pub(crate) images: &'a [Vec<u8>],
     pub(crate) spec: &'a Spec,
     pub(crate) connections: usize,
@@ -68,7 +69,8 @@ impl Load<'_> {
         let mut total = Measured::default();
         std::thread::scope(|scope| {
             let workers: Vec<_> = (0..self.connections)
-                .map(|_| scope.spawn(|| self.connection(&next, started, interrupt)))
+                .zip(self.servers.iter().cycle())
+                .map(|(_, server)| scope.spawn(|| self.connection(server, &next, started, interrupt)))
                 .collect();
             for worker in workers {
                 // A worker that panicked has counted nothing.
@@ -79,7 +81,13 @@ impl Load<'_> {
         total
     }
 
-    fn connection(&self, next: &AtomicU64, started: Instant, interrupt: &Interrupt) -> Measured {
+    fn connection(
+        &self,
+        server: &Settings,
+        next: &AtomicU64,
+        started: Instant,
+        interrupt: &Interrupt,
+    ) -> Measured {
         let mut measured = Measured::default();
         let mut client = None;
         while !interrupt.is_asked() {
@@ -93,7 +101,7 @@ impl Load<'_> {
             }
             interrupt.sleep(due.saturating_sub(started.elapsed()));
             let image = &self.images[number as usize % self.images.len()];
-            match self.request(&mut client, image) {
+            match self.request(server, &mut client, image) {
                 Ok(reply) => {
                     measured.latency.record(started.elapsed() - due);
                     measured.bytes_out += image.len() as u64;
@@ -120,10 +128,15 @@ impl Load<'_> {
         measured
     }
 
-    fn request(&self, open: &mut Option<Client>, image: &[u8]) -> Result<Reply, ClientError> {
+    fn request(
+        &self,
+        server: &Settings,
+        open: &mut Option<Client>,
+        image: &[u8],
+    ) -> Result<Reply, ClientError> {
         let mut client = match open.take() {
             Some(client) => client,
-            None => Client::connect_once(self.settings)?,
+            None => Client::connect_once(server)?,
         };
         let reply = client.request(image, self.spec)?;
         *open = Some(client);

@@ -12,6 +12,7 @@ use super::print::{BAD, BOLD, GOOD, shown, size};
 use super::spec_arguments::SpecArguments;
 use clap::Args;
 use histogram::Histogram;
+use imgsrv::client::Client;
 use load::{Load, Measured, Pace};
 use serde_json::{Value, json};
 use std::num::NonZeroUsize;
@@ -71,13 +72,17 @@ pub(crate) fn run(arguments: &BenchArguments) -> Result<u8, Failure> {
     if images.is_empty() {
         return Err(Failure::Arguments("there is no image in this folder".into()));
     }
-    let settings = arguments.connection.first()?;
+    let servers = arguments.connection.settings()?;
     let spec = arguments.spec.spec()?;
+    for server in &servers {
+        // A server that is not there is no measurement.
+        Client::connect(server).map_err(|error| Failure::Connection { error })?;
+    }
     let interrupt = Interrupt::listen().map_err(|error| Failure::System(format!("no signals: {error}")))?;
     let connections = arguments.connections.get();
     let pace = arguments.rate.map_or(Pace::Closed, Pace::Open);
     let load =
-        |duration| Load { settings: &settings, images: &images, spec: &spec, connections, pace, duration };
+        |duration| Load { servers: &servers, images: &images, spec: &spec, connections, pace, duration };
     load(arguments.warmup).apply(&interrupt);
     let measured = load(arguments.duration).apply(&interrupt);
     if arguments.json {

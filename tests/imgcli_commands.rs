@@ -74,6 +74,33 @@ fn info_tells_what_a_jpeg_is() {
 }
 
 #[test]
+fn show_draws_before_and_after_where_there_are_colours() {
+    let server = Server::start(&[]);
+    let root = tempfile::tempdir().unwrap();
+    pictures(root.path(), &["a.png"]);
+    let (image, address) = (root.path().join("a.png"), server.address.to_string());
+    let show = |more: &[&str]| {
+        let head = [text(&image), "--show", "--width", "30", "--height", "20", "--server", &address];
+        imgcli(&[&head[..], more].concat())
+    };
+    let plain = show(&[]).output().unwrap();
+    assert_eq!(code(&plain), 0);
+    assert!(!stdout(&plain).contains('\u{1b}') && stderr(&plain).contains("No preview"), "{plain:?}");
+    let drawn = show(&["--color=always"]).output().unwrap();
+    let said = stdout(&drawn);
+    let (_, picture) = said.split_once("before").unwrap();
+    // 60 x 40 does not fit into 39 columns and keeps its shape beside 30 x 20; a letter is two pixels high.
+    assert_eq!(picture.lines().filter(|line| line.contains('▀')).count(), 13, "{said}");
+    assert!(picture.contains("\u{1b}[38;2;") && picture.lines().next().unwrap().ends_with("after"));
+    let off = show(&["--color=never"]).env("COLORTERM", "truecolor").output().unwrap();
+    assert!(!stdout(&off).contains('\u{1b}'));
+    let to_stdout = show(&["--color=always", "-o", "-"]).output().unwrap();
+    jpeg_size(&to_stdout.stdout);
+    assert!(stderr(&to_stdout).contains('▀'), "the picture goes elsewhere when the image goes there");
+    assert_eq!(code(&run(&[text(root.path()), "--show", "--local"])), 64);
+}
+
+#[test]
 fn ping_tells_a_living_server_from_a_dead_one() {
     let server = Server::start(&[]);
     let address = server.address.to_string();
@@ -126,6 +153,14 @@ fn bench_measures_throughput_latency_and_errors() {
         run(&[&["bench", folder, "--server", &address, "--crop", "0,0,9999,9999"], &short[..]].concat());
     assert_eq!(code(&bad), 69);
     assert!(stdout(&bad).contains("bad_request"), "{}", stdout(&bad));
+    // Several servers share the connections; one that is not there ends it before it begins.
+    let other = Server::start(&[]);
+    let both = format!("{address},{}", other.address);
+    let shared = run(&[&["bench", folder, "--server", &both, "--json"], &short[..]].concat());
+    assert_eq!(code(&shared), 0, "{}", stderr(&shared));
+    assert!(other.stop().contains("status=ok"), "it had its share");
+    let gone = run(&[&["bench", folder, "--server", &both], &short[..]].concat());
+    assert!(code(&gone) == 69 && stderr(&gone).contains("Is the server running?"), "{}", stderr(&gone));
 }
 
 #[test]

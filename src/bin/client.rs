@@ -7,6 +7,7 @@ mod client {
     pub(crate) mod compare; // one after another against in parallel.
     pub(crate) mod connection; // flags that say where the server is.
     pub(crate) mod failure; // why, what to try, the exit code.
+    pub(crate) mod folder; // a place that results cannot leave.
     pub(crate) mod info; // what a file says about itself.
     pub(crate) mod interrupt; // Ctrl-C.
     pub(crate) mod manual; // completions and man pages.
@@ -15,6 +16,7 @@ mod client {
     pub(crate) mod picture; // a finished picture, from here or from a server.
     pub(crate) mod ping; // is the server well?
     pub(crate) mod print; // text that is safe to show.
+    pub(crate) mod show; // a preview in the terminal.
     pub(crate) mod spec_arguments; // the options of a request as flags.
     pub(crate) mod svg; // drawings.
     pub(crate) mod timeline; // when each image was under way.

@@ -73,6 +73,10 @@ pub(crate) struct ProcessArguments {
     #[arg(long)]
     pub(crate) local: bool,
 
+    /// Show one image before and after, in a terminal that has colours or graphics
+    #[arg(long)]
+    pub(crate) show: bool,
+
     #[command(flatten)]
     pub(crate) batch: BatchArguments,
 

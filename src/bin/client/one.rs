@@ -4,6 +4,8 @@ use super::arguments::ProcessArguments;
 use super::failure::Failure;
 use super::output::{Existing, beside, save};
 use super::picture::{Picture, process_here};
+use super::print::shown;
+use super::show::show;
 use imgsrv::client::{ClientError, Event, Session};
 use imgsrv::codec::Scratch;
 use imgsrv::spec::Spec;
@@ -47,6 +49,13 @@ impl Job<'_> {
         }
         if !picture.warnings.is_empty() {
             say(format!("Note: {}", picture.warnings.join(", ")));
+        }
+        if self.arguments.show {
+            let preview = match self.arguments.to_stdout() {
+                true => show(&image, &picture.bytes, io::stderr()),
+                false => show(&image, &picture.bytes, io::stdout()),
+            };
+            preview.unwrap_or_else(|error| log::warn!("no preview: {error}"));
         }
         Ok(())
     }
@@ -97,7 +106,7 @@ impl Job<'_> {
                 path
             }
         };
-        self.arguments.say(&format!("Saved processed image as {}", path.display()));
+        self.arguments.say(&format!("Saved processed image as {}", shown(&path)));
         Ok(())
     }
 }

@@ -8,8 +8,8 @@ use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
     let limits = Limits::default();
-    if let Ok(probe) = codec::probe(bytes, &limits) {
-        assert!(probe.upright().pixels() <= limits.max_pixels);
-        let _ = codec::estimate(&probe, &Spec::plain(100, 100), &limits);
+    if let Ok(plan) = codec::plan(bytes, &Spec::plain(100, 100), &limits) {
+        assert!(plan.source.upright().pixels() <= limits.max_pixels);
+        assert!(plan.memory <= limits.request_memory);
     }
 });

@@ -2,7 +2,6 @@
 
 use super::bytes::Bytes;
 use super::colour;
-use super::decode;
 use super::error::CodecError;
 use super::exif;
 use super::geometry::{Orientation, Size};
@@ -10,7 +9,8 @@ use super::jpeg::encode::{Basis, quantisation};
 use super::jpeg::error::{JpegError, Kind};
 use super::jpeg::header::{Coding, FrameHeader, Header};
 use super::metadata::Metadata;
-use super::probe::{Probe, probe};
+use super::probe::Probe;
+use super::source::Source;
 use crate::format::Format;
 use crate::limits::Limits;
 use crate::pixels::Channels;
@@ -100,11 +100,10 @@ pub struct EstimatedQuality {
 /// Reads what the headers of `input` say.
 ///
 /// # Errors
-/// As [`probe`].
+/// As [`probe`](super::probe()).
 pub fn inspect(input: &[u8], limits: &Limits) -> Result<Facts, CodecError> {
-    let probe = probe(input, limits)?;
+    let Source { probe, metadata, header, .. } = Source::open(input, limits)?;
     let Probe { format, stored, orientation, channels, depth, animated, .. } = probe;
-    let metadata = decode::metadata(format, input);
     Ok(Facts {
         format,
         bytes: input.len() as u64,
@@ -116,7 +115,7 @@ pub fn inspect(input: &[u8], limits: &Limits) -> Result<Facts, CodecError> {
         animated,
         profile: metadata.icc.as_deref().map(profile),
         metadata: classes(&metadata),
-        jpeg: (format == Format::Jpeg).then(|| jpeg(input, limits)).flatten(),
+        jpeg: (format == Format::Jpeg).then(|| jpeg(input, header.as_ref(), limits)).flatten(),
     })
 }
 
@@ -139,18 +138,21 @@ fn classes(metadata: &Metadata<'_>) -> Classes {
     }
 }
 
-fn jpeg(input: &[u8], limits: &Limits) -> Option<JpegFacts> {
+/// What `header` says, or, without one, why our own decoder has none.
+fn jpeg(input: &[u8], header: Option<&Header<'_>>, limits: &Limits) -> Option<JpegFacts> {
     let other = |process| JpegFacts { process, subsampling: None, quality: None, restart_interval: 0 };
-    match Header::parse(input, limits) {
-        Ok(header) => Some(JpegFacts {
+    if let Some(header) = header {
+        return Some(JpegFacts {
             process: match header.frame.coding {
                 Coding::Sequential => "sequential",
                 Coding::Progressive => "progressive",
             },
             subsampling: subsampling(&header.frame),
-            quality: quality(&header),
+            quality: quality(header),
             restart_interval: header.tables.restart_interval,
-        }),
+        });
+    }
+    match Header::parse(input, limits) {
         Err(JpegError::NotForUs(kind)) => Some(other(match kind {
             Kind::Lossless => "lossless",
             Kind::Arithmetic => "arithmetic",
@@ -158,7 +160,7 @@ fn jpeg(input: &[u8], limits: &Limits) -> Option<JpegFacts> {
             Kind::HighPrecision => "high precision",
             _ => "unusual",
         })),
-        Err(_) => None,
+        _ => None,
     }
 }
 

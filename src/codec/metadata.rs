@@ -1,6 +1,7 @@
 //! What stands beside the pixels: EXIF, XMP, IPTC and the colour profile, and which of it may leave.
 
 use super::exif;
+use super::jpeg::header;
 use crate::spec::{self, Icc, Spec};
 use std::borrow::Cow;
 
@@ -22,6 +23,17 @@ pub(super) struct Metadata<'a> {
 impl Metadata<'_> {
     /// Largest block that is looked at, in bytes.
     pub(super) const MAX_BLOCK: usize = 4 << 20;
+
+    /// What the application segments of a JPEG carry.
+    pub(super) fn of_jpeg<'a>(found: &header::Metadata<'a>) -> Metadata<'a> {
+        Metadata {
+            exif: found.exif.map(Cow::Borrowed),
+            xmp: found.xmp.map(Cow::Borrowed),
+            iptc: found.iptc.map(Cow::Borrowed),
+            icc: found.icc.profile(),
+            other: found.other,
+        }
+    }
 
     /// Whether `spec` lets all of it stay. The profile is judged by who knows colours.
     pub(super) fn all_kept(&self, spec: &Spec) -> bool {

@@ -1,7 +1,7 @@
 //! Bytes in, bytes out: tells formats apart, decodes, transforms and encodes one picture.
 //!
 //! ```text
-//! input -> probe -> decode -> upright, crop, resize -> colour -> ops -> encode -> Encoded
+//! input -> probe, plan -> decode -> upright, crop, resize -> colour -> ops -> encode -> Encoded
 //! ```
 //! JPEG takes [`jpeg`]'s planar path wherever it can. Knows no sockets and no wire numbers.
 
@@ -19,6 +19,8 @@ mod linear; // sRGB to linear light.
 mod metadata; // what may leave with a picture.
 mod metric; // SSIMULACRA2.
 mod outcome;
+mod picture; // between decode and encode: planes or pixels.
+mod plan; // which way a request takes.
 mod planar; // the fast path of JPEG sources.
 mod place; // turns, padding, background.
 mod probe;
@@ -27,10 +29,13 @@ mod rate; // the quality that max_bytes or target asks for.
 mod resize; // interleaved pixels.
 mod scratch;
 mod sniff; // formats by their first bytes.
+mod source; // a file whose headers have been read.
+mod transform; // decode, resize, colour, operations.
 
 pub use error::CodecError;
 pub use inspect::{Classes, EstimatedQuality, Facts, JpegFacts, Profile, inspect};
 pub use outcome::{Encoded, SourceInfo, StageTimes, Warning, Warnings};
+pub use plan::{Plan, Route, plan};
 pub use probe::{Probe, probe};
-pub use process::{estimate, process};
+pub use process::{process, process_planned};
 pub use scratch::Scratch;

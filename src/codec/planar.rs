@@ -1,99 +1,76 @@
-//! The fast path of JPEG sources: which requests it serves, and how it is asked.
+//! JPEG sources by our own decoder: what of a request goes to the planar pipeline, and what it will take.
 
-use super::colour::{self, Applied};
-use super::encode::{self, JpegExtras};
+use super::encode::{self, Output};
 use super::error::CodecError;
 use super::geometry::{Geometry, Orientation, Region, Size};
 use super::jpeg;
-use super::jpeg::error::JpegError;
-use super::jpeg::header::Header;
-use super::jpeg::pipeline::{Made, Recolour, Resize, Scratch};
-use super::jpeg::planes::Sampling;
-use super::metadata::Metadata;
-use super::outcome::{StageTimes, Warning, Warnings};
-use super::probe::Probe;
+use super::jpeg::decode::Flaws;
+use super::jpeg::header::{ColorModel, Header};
+use super::jpeg::pipeline::{Made, Resize, Scratch};
+use super::jpeg::planes::{Planes, Sampling};
+use super::outcome::{Warning, Warnings};
+use super::plan::{Plan, Route};
 use crate::format::Format;
 use crate::limits::Limits;
 use crate::pixels::Pixels;
-use crate::spec::{Icc, Kernel, Op, Spec, Speed};
+use crate::spec::{Kernel, Quality, Spec, Speed};
 
-/// A JPEG file that our own decoder reads, and a request that it serves.
+/// Whether our own decoder may serve `spec`. Planes of luma and chroma have no linear light.
+pub(super) fn decodes(spec: &Spec) -> bool {
+    !spec.linear
+}
+
+/// Whether the file stores what a JPEG result stores, so that no colour need be converted.
+pub(super) fn is_luma_chroma(header: &Header<'_>) -> bool {
+    matches!(header.color_model(), ColorModel::Grey | ColorModel::YCbCr)
+}
+
+/// A JPEG file, the plan for it, and what it may cost.
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Planar<'a> {
-    input: &'a [u8],
-    header: Header<'a>,
-    spec: &'a Spec,
-    limits: &'a Limits,
-    /// A profile that has to be applied: not sRGB in effect.
-    profile: Option<&'a [u8]>,
+    pub(super) input: &'a [u8],
+    pub(super) header: &'a Header<'a>,
+    pub(super) spec: &'a Spec,
+    pub(super) limits: &'a Limits,
 }
 
-/// What came of it.
-pub(super) struct Done<T> {
-    pub(super) value: T,
-    pub(super) warnings: Warnings,
-    pub(super) times: StageTimes,
-}
-
-impl<'a> Planar<'a> {
-    /// `None` for other formats, for the kinds of JPEG that are left to others, and for linear light, which
-    /// planes of luma and chroma do not have.
-    ///
-    /// # Errors
-    /// [`CodecError::Damaged`], [`CodecError::TooLarge`].
-    pub(super) fn open(
-        input: &'a [u8],
-        probe: &Probe,
-        spec: &'a Spec,
-        metadata: &'a Metadata<'_>,
-        limits: &'a Limits,
-    ) -> Result<Option<Planar<'a>>, CodecError> {
-        if !probe.planar || spec.linear {
-            return Ok(None);
-        }
-        let header = match Header::parse(input, limits) {
-            Err(JpegError::NotForUs(_)) => return Ok(None),
-            header => header?,
-        };
-        let profile = metadata.icc.as_deref().filter(|icc| spec.icc == Icc::Srgb && !colour::is_srgb(icc));
-        Ok(Some(Planar { input, header, spec, limits, profile }))
+impl Planar<'_> {
+    /// The chroma resolution of a result of this quality.
+    pub(super) fn sampling(&self, quality: Quality) -> Sampling {
+        let gray = !self.spec.ops.is_empty() || self.header.color_model() == ColorModel::Grey;
+        if gray { Sampling::Gray } else { encode::sampling(quality, self.spec) }
     }
 
-    /// Whether [`Planar::transcode`] serves the request.
-    pub(super) fn is_direct(&self, format: Format) -> bool {
-        is_direct(self.spec, format)
-    }
-
-    /// The result as a JPEG file, if [`Planar::is_direct`] says so.
+    /// The result as a JPEG file of the asked quality, in one go: its rows are encoded as they are decoded.
     pub(super) fn transcode(
         &self,
         geometry: &Geometry,
-        metadata: &Metadata<'_>,
+        output: &Output<'_>,
         scratch: &mut Scratch,
-    ) -> Result<Done<Vec<u8>>, CodecError> {
-        let extras = JpegExtras::of(metadata);
-        let other = extras.other();
-        let mut options = extras.options(self.spec.quality, self.spec);
-        options.segments.other = &other;
-        let sampling = match self.spec.ops.as_slice() {
-            [] => encode::sampling(self.spec.quality, self.spec),
-            _ => Sampling::Gray,
-        };
-        self.recolouring(|recolour| self.resize(geometry).transcode(sampling, &options, recolour, scratch))
+    ) -> Result<Made<Vec<u8>>, CodecError> {
+        let quality = self.spec.quality;
+        output.jpeg(quality, |options| {
+            self.resize(geometry).transcode(self.sampling(quality), options, None, scratch)
+        })
     }
 
-    /// The result as upright pixels in sRGB, without the canvas.
+    /// The planes of the result, with their margins.
+    pub(super) fn planes(
+        &self,
+        geometry: &Geometry,
+        sampling: Sampling,
+        scratch: &mut Scratch,
+    ) -> Result<Made<Planes>, CodecError> {
+        self.resize(geometry).planes(sampling, None, scratch)
+    }
+
+    /// The result as upright pixels, without the canvas.
     pub(super) fn pixels(
         &self,
         geometry: &Geometry,
         scratch: &mut Scratch,
-    ) -> Result<Done<Pixels>, CodecError> {
-        self.recolouring(|recolour| {
-            let mut made = self.resize(geometry).pixels(scratch)?;
-            if let Some(recolour) = recolour {
-                recolour(&mut made.value);
-            }
-            Ok(made)
-        })
+    ) -> Result<Made<Pixels>, CodecError> {
+        self.resize(geometry).pixels(scratch)
     }
 
     /// A small upright picture of `region`, to look at.
@@ -110,94 +87,70 @@ impl<'a> Planar<'a> {
         Ok(resize.pixels(scratch)?.value)
     }
 
-    fn resize<'r>(&'r self, geometry: &'r Geometry) -> Resize<'r> {
-        let Spec { kernel, speed, background, .. } = *self.spec;
-        Resize {
-            input: self.input,
-            header: &self.header,
-            geometry,
-            kernel,
-            speed,
-            background,
-            limits: self.limits,
+    /// Says what was wrong with the data, or refuses it where `strict` says so.
+    pub(super) fn judged(&self, flaws: Flaws) -> Result<Warnings, CodecError> {
+        let mut warnings = Warnings::default();
+        for (flawed, warning, reason) in [
+            (flaws.truncated, Warning::Truncated, "the data ends before the end of the picture"),
+            (flaws.damaged, Warning::Damaged, "it makes no sense in places"),
+        ] {
+            if flawed && self.spec.strict {
+                return Err(CodecError::damaged(Format::Jpeg, reason));
+            }
+            if flawed {
+                warnings.add(warning);
+            }
         }
+        Ok(warnings)
     }
 
-    /// Runs `work` with what the profile asks for, and judges what was wrong with the file.
-    fn recolouring<T>(
-        &self,
-        work: impl FnOnce(Option<Recolour<'_>>) -> Result<Made<T>, CodecError>,
-    ) -> Result<Done<T>, CodecError> {
-        let mut warnings = Warnings::default();
-        let made = match self.profile {
-            None => work(None)?,
-            Some(profile) => work(Some(&mut |pixels| {
-                if colour::to_srgb(pixels, profile) == Applied::Unusable {
-                    warnings.add(Warning::ProfileDropped);
-                }
-            }))?,
-        };
-        let Made { value, flaws, times } = made;
-        if self.spec.strict && (flaws.truncated || flaws.damaged) {
-            let reason = if flaws.truncated {
-                "the data ends before the end of the picture"
-            } else {
-                "it makes no sense in places"
-            };
-            return Err(CodecError::damaged(Format::Jpeg, reason));
-        }
-        if flaws.truncated {
-            warnings.add(Warning::Truncated);
-        }
-        if flaws.damaged {
-            warnings.add(Warning::Damaged);
-        }
-        Ok(Done { value, warnings, times })
+    fn resize<'r>(&'r self, geometry: &'r Geometry) -> Resize<'r> {
+        let Spec { kernel, speed, background, .. } = *self.spec;
+        let Planar { input, header, limits, .. } = *self;
+        Resize { input, header, geometry, kernel, speed, background, limits }
     }
 }
 
-/// Most bytes that the fast path holds at once besides the input, for a picture of which only the header is known.
-pub(super) fn estimate(probe: &Probe, geometry: &Geometry, format: Format, spec: &Spec) -> u64 {
+/// Eighths of its size, 1 to 8, at which the decoder hands out luma.
+pub(super) fn decode_scale(header: &Header<'_>, geometry: &Geometry, spec: &Spec) -> u8 {
+    jpeg::pipeline::luma_scale(header, geometry, spec.kernel, spec.speed).k() as u8
+}
+
+/// Most bytes that carrying out `plan` holds at once besides the input, without a measurement.
+pub(super) fn estimate(plan: &Plan, spec: &Spec) -> u64 {
+    let Plan { source: probe, format, geometry, .. } = plan;
     let output = geometry.output();
+    let (width, height) = (output.width as usize, output.height as usize);
     let file = match format {
         Format::Jpeg => {
-            let (width, height) = (output.width as usize, output.height as usize);
             let sampling = encode::sampling(spec.quality, spec);
             jpeg::encode::estimate(width, height, sampling, jpeg::encode::Coding::of(spec))
         }
         _ => 0,
     };
-    // The result as pixels, and a copy of it; or as planes before they are turned or padded.
+    // The result as pixels, and copies of it; or as planes before they are turned or padded.
     let straight = geometry.orientation.is_identity() && geometry.canvas.is_none();
-    let bytes_per_pixel = match (is_direct(spec, format), straight) {
-        (true, true) => 0,
-        (true, false) => 4,
-        (false, _) => 9,
+    let searched = spec.max_bytes.is_some() || spec.target.is_some();
+    let bytes_per_pixel = match (plan.route, straight) {
+        (Route::Planar, true) => 0,
+        (Route::Planar, false) => 4,
+        _ => 9,
     };
+    // A search holds the planes of both chroma resolutions, and a smaller copy.
+    let held = if searched { 8 } else { 0 };
     // Rows of the resampler for three planes.
     let rows = u64::from(probe.stored.width) * 3 * 96;
     // Files of several scans keep the low-frequency corner of each block, and 64 bits of what is there.
     let blocks = probe.working / (2 * 64);
-    let coefficients = blocks * (2 * stored_coefficients(geometry, spec.speed) + 8);
-    rows + output.pixels() * bytes_per_pixel + file + coefficients
+    let coefficients = blocks * (2 * stored_coefficients(plan.decode_scale) + 8);
+    rows + output.pixels() * (bytes_per_pixel + held) + file + coefficients
 }
 
-/// Whether the request is for a JPEG that needs no pixels on the way: no operation but grayscale, and one quality.
-fn is_direct(spec: &Spec, format: Format) -> bool {
-    format == Format::Jpeg
-        && matches!(spec.ops.as_slice(), [] | [Op::Grayscale])
-        && spec.max_bytes.is_none()
-        && spec.target.is_none()
-}
-
-/// Coefficients of a block that the decoder keeps at the scale that this reduction leads to.
-fn stored_coefficients(geometry: &Geometry, speed: Speed) -> u64 {
-    let Geometry { region, width, height, .. } = geometry;
-    let least = if speed == Speed::Fast { 1.0 } else { 1.4 };
-    let ratio = (region.width / f64::from(*width)).min(region.height / f64::from(*height));
-    match (8.0 * least / ratio).ceil() {
-        k if k <= 2.0 => 8,
-        k if k <= 4.0 => 16,
+/// Coefficients of a block that the decoder keeps at a scale.
+fn stored_coefficients(scale: Option<u8>) -> u64 {
+    match scale {
+        Some(..=2) => 8,
+        Some(..=4) => 16,
         _ => 64,
     }
 }

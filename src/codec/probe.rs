@@ -3,6 +3,8 @@
 use super::decode;
 use super::error::CodecError;
 use super::geometry::{Orientation, Size};
+use super::jpeg::error::JpegError;
+use super::jpeg::header::Header;
 use super::sniff::sniff;
 use crate::format::Format;
 use crate::limits::Limits;
@@ -47,7 +49,21 @@ impl Probe {
 /// [`CodecError::Unsupported`] for what is no image of a known format, [`CodecError::Damaged`] for a
 /// header that cannot be read, [`CodecError::TooLarge`] for a picture over the limits.
 pub fn probe(input: &[u8], limits: &Limits) -> Result<Probe, CodecError> {
-    let probe = decode::probe(sniff(input)?, input)?;
+    let format = sniff(input)?;
+    of(format, input, jpeg_header(format, input, limits)?.as_ref(), limits)
+}
+
+/// The same where the format is known, and the header if it is of a JPEG that our own decoder reads.
+pub(super) fn of(
+    format: Format,
+    input: &[u8],
+    header: Option<&Header<'_>>,
+    limits: &Limits,
+) -> Result<Probe, CodecError> {
+    let probe = match header {
+        Some(header) => decode::jpeg_probe(input, header),
+        None => decode::probe(format, input)?,
+    };
     let Size { width, height } = probe.stored;
     if width == 0 || height == 0 {
         return Err(CodecError::damaged(probe.format, format_args!("the picture is {width}x{height}")));
@@ -62,9 +78,29 @@ pub fn probe(input: &[u8], limits: &Limits) -> Result<Probe, CodecError> {
     if probe.stored.pixels() > limits.max_pixels {
         return too_large("the size of the picture in pixels", probe.stored.pixels(), limits.max_pixels);
     }
+    // Our own decoder need not hold the whole picture: what it takes depends on the result.
     let bytes = probe.decoded_bytes().saturating_add(probe.working);
-    if bytes > limits.request_memory {
+    if !probe.planar && bytes > limits.request_memory {
         return too_large("the memory for decoding in bytes", bytes, limits.request_memory);
     }
     Ok(probe)
+}
+
+/// The header as our own decoder reads it; `None` for other formats, and for the kinds of JPEG that are left to
+/// others.
+///
+/// # Errors
+/// [`CodecError::Damaged`], [`CodecError::TooLarge`].
+pub(super) fn jpeg_header<'a>(
+    format: Format,
+    input: &'a [u8],
+    limits: &Limits,
+) -> Result<Option<Header<'a>>, CodecError> {
+    if format != Format::Jpeg {
+        return Ok(None);
+    }
+    match Header::parse(input, limits) {
+        Err(JpegError::NotForUs(_)) => Ok(None),
+        header => Ok(Some(header?)),
+    }
 }

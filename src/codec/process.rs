@@ -1,25 +1,16 @@
-//! The whole way of one picture: probe, decode, resize, colour, operations, encode.
+//! The whole way of one picture: read the headers, plan, decode and transform, encode.
 
-use super::attention;
-use super::colour::{self, Applied};
-use super::decode::{self, Decoded, Tolerance};
-use super::encode;
+use super::encode::Output;
 use super::error::CodecError;
-use super::geometry::{Geometry, Region, Size};
-use super::metadata::Metadata;
-use super::metric;
 use super::outcome::{Encoded, SourceInfo, StageTimes, Warning, Warnings};
-use super::place;
-use super::planar::{self, Planar};
-use super::probe::{Probe, probe};
+use super::plan::{self, Plan, Route};
+use super::probe::Probe;
 use super::rate::{self, Chosen};
-use super::resize::{Light, Premultiplied};
 use super::scratch::Scratch;
-use crate::format::Format;
+use super::source::Source;
+use super::transform::{Transform, Transformed};
 use crate::limits::Limits;
-use crate::ops::{self, OpError};
-use crate::pixels::Pixels;
-use crate::spec::{Gravity, Icc, Kernel, OutputFormat, Spec};
+use crate::spec::Spec;
 use std::time::Instant;
 
 /// Makes of the picture in `input` what `spec` asks for.
@@ -33,281 +24,117 @@ pub fn process(
     scratch: &mut Scratch,
 ) -> Result<Encoded, CodecError> {
     let started = Instant::now();
-    let probe = probe(input, limits)?;
-    let format = output_format(spec.format, &probe);
-    encode::check(format, spec)?;
-    let geometry = Geometry::plan(probe.stored, probe.orientation, spec, limits)?;
-    let memory = estimate(&probe, spec, limits);
-    if memory > limits.request_memory {
-        return Err(CodecError::TooLarge {
-            what: "the memory for this request in bytes",
-            value: memory,
-            max: limits.request_memory,
-        });
-    }
-    let metadata = decode::metadata(probe.format, input);
-    let same_pixels = spec.ops.is_empty() && geometry.is_identity(probe.stored);
-    let may_pass = spec.passthrough
-        && same_pixels
-        && format == probe.format
-        && may_leave(&metadata, spec)
-        && spec.max_bytes.is_none_or(|max| input.len() as u64 <= max);
-    if may_pass && probe.animated {
-        return Ok(untouched(input, &probe, started));
-    }
+    let source = Source::open(input, limits)?;
+    let plan = Plan::of(&source, spec, limits)?;
+    carry_out(&source, &plan, spec, limits, scratch, started)
+}
 
-    let planar = Planar::open(input, &probe, spec, &metadata, limits)?;
-    let resized = match planar {
-        Some(planar) => {
-            let geometry = focused(geometry, &probe, spec, limits, |region, size| {
-                planar.thumbnail(geometry.orientation, region, size, &mut scratch.planar)
-            })?;
-            if planar.is_direct(format) {
-                let done = planar.transcode(&geometry, &metadata.kept(spec), &mut scratch.planar)?;
-                Resized {
-                    picture: Picture::File(done.value),
-                    geometry,
-                    warnings: done.warnings,
-                    times: done.times,
-                }
-            } else {
-                let done = planar.pixels(&geometry, &mut scratch.planar)?;
-                let pixels = canvassed(done.value, &geometry, spec)?;
-                Resized {
-                    picture: Picture::Pixels(pixels),
-                    geometry,
-                    warnings: done.warnings,
-                    times: done.times,
-                }
-            }
+/// The same by a `plan` that [`plan`](super::plan()) made of this `input`, `spec` and limits: what it knows is not
+/// found out again.
+///
+/// # Errors
+/// As [`process`].
+pub fn process_planned(
+    input: &[u8],
+    plan: &Plan,
+    spec: &Spec,
+    limits: &Limits,
+    scratch: &mut Scratch,
+) -> Result<Encoded, CodecError> {
+    let started = Instant::now();
+    let source = Source::reopen(input, plan.source, limits)?;
+    carry_out(&source, plan, spec, limits, scratch, started)
+}
+
+fn carry_out(
+    source: &Source<'_>,
+    plan: &Plan,
+    spec: &Spec,
+    limits: &Limits,
+    scratch: &mut Scratch,
+    started: Instant,
+) -> Result<Encoded, CodecError> {
+    let kept = source.metadata.kept(spec);
+    let output = Output { format: plan.format, spec, metadata: &kept, limits };
+    let transform = Transform { source, plan, spec, limits };
+    let Transformed { value: chosen, geometry, mut warnings, times } = match plan.route {
+        Route::Passthrough => return Ok(untouched(source, started)),
+        Route::Planar if spec.max_bytes.is_none() && spec.target.is_none() => {
+            transform.streamed(&output, scratch)?.map(|bytes, geometry| Chosen {
+                bytes,
+                size: geometry.output(),
+                quality: Some(spec.quality),
+                score: None,
+                tries: 1,
+            })
         }
-        None => resized(input, &probe, geometry, &metadata, spec, limits, scratch)?,
-    };
-    let Resized { picture, geometry, mut warnings, mut times } = resized;
-    let Chosen { bytes, size, quality, score, tries } = match picture {
-        Picture::File(bytes) => {
-            Chosen { bytes, size: geometry.output(), quality: Some(spec.quality), score: None, tries: 1 }
-        }
-        Picture::Pixels(pixels) => {
+        Route::Planar | Route::Pixels => {
+            let mut transformed = transform.picture(scratch)?;
             let started = Instant::now();
-            let pixels = operated(pixels, format, spec, limits)?;
-            let operated = Instant::now();
-            let chosen = rate::encode(&pixels, format, spec, &metadata.kept(spec), limits, scratch)?;
-            scratch.frames.give(pixels.into_data());
-            times.resize += operated - started;
-            times.encode += operated.elapsed();
-            chosen
+            let chosen = rate::encode(&mut transformed.value, &output, scratch)?;
+            transformed.times.encode += started.elapsed();
+            transformed.map(|picture, _| {
+                picture.give_back(scratch);
+                chosen
+            })
         }
     };
-    if may_pass && bytes.len() >= input.len() {
-        return Ok(untouched(input, &probe, started));
+    let Chosen { bytes, size, quality, score, tries } = chosen;
+    if bytes.len() >= source.input.len() && plan::may_pass(source, plan.format, &plan.geometry, spec) {
+        return Ok(untouched(source, started));
     }
-    if probe.animated {
-        warnings.add(Warning::FramesDropped);
-    }
-    if geometry.enlarges() {
-        warnings.add(Warning::Upscaled);
-    }
-    if size != geometry.output() {
-        warnings.add(Warning::Shrunk);
+    for (happened, warning) in [
+        (plan.source.animated, Warning::FramesDropped),
+        (geometry.enlarges(), Warning::Upscaled),
+        (size != geometry.output(), Warning::Shrunk),
+    ] {
+        if happened {
+            warnings.add(warning);
+        }
     }
     Ok(Encoded {
         bytes,
-        format,
+        format: plan.format,
         width: size.width,
         height: size.height,
         quality,
         tries,
         score,
-        source: source_info(&probe),
+        source: source_info(&plan.source),
         warnings,
         times,
     })
 }
 
-/// A picture on its way, after the resize.
-struct Resized {
-    picture: Picture,
-    /// The plan that was followed.
-    geometry: Geometry,
-    warnings: Warnings,
-    times: StageTimes,
-}
-
-enum Picture {
-    /// A finished JPEG file that never was pixels.
-    File(Vec<u8>),
-    /// Upright pixels in sRGB on their canvas.
-    Pixels(Pixels),
-}
-
-/// The way over pixels: decode in full, resize, convert, turn.
-fn resized(
-    input: &[u8],
-    probe: &Probe,
-    geometry: Geometry,
-    metadata: &Metadata<'_>,
-    spec: &Spec,
-    limits: &Limits,
-    scratch: &mut Scratch,
-) -> Result<Resized, CodecError> {
-    let started = Instant::now();
-    let tolerance = if spec.strict { Tolerance::Strict } else { Tolerance::Lenient };
-    let Decoded { pixels, mut warnings } =
-        decode::decode(input, probe, tolerance, limits, &mut scratch.frames)?;
-    let decoded = Instant::now();
-    let (pixels, geometry) = arranged(pixels, probe, geometry, spec, limits, scratch)?;
-    let pixels = coloured(pixels, metadata, spec, &mut warnings);
-    let pixels = place::turned(pixels, geometry.orientation)?;
-    let pixels = canvassed(pixels, &geometry, spec)?;
-    let times = StageTimes { decode: decoded - started, resize: decoded.elapsed(), ..StageTimes::default() };
-    Ok(Resized { picture: Picture::Pixels(pixels), geometry, warnings, times })
-}
-
-/// The operations, and nothing transparent left where the format cannot say so.
-fn operated(pixels: Pixels, format: Format, spec: &Spec, limits: &Limits) -> Result<Pixels, CodecError> {
-    let pixels =
-        spec.ops.iter().try_fold(pixels, |pixels, op| ops::apply(pixels, op, limits).map_err(stopped))?;
-    if format.has_alpha() { Ok(pixels) } else { place::flattened(pixels, spec.background) }
-}
-
-/// Most bytes that [`process`] holds at once besides the input, for a picture of which only the header
-/// is known.
-pub fn estimate(probe: &Probe, spec: &Spec, limits: &Limits) -> u64 {
-    let Ok(plan) = Geometry::plan(probe.stored, probe.orientation, spec, limits) else { return 0 };
-    let output = plan.output().pixels();
-    let channels = if probe.channels.has_alpha() { 4 } else { 3 };
-    let measured = if spec.target.is_some() { output.saturating_mul(metric::BYTES_PER_PIXEL) } else { 0 };
-    if probe.planar && !spec.linear {
-        return planar::estimate(probe, &plan, output_format(spec.format, probe), spec)
-            .saturating_add(measured);
-    }
-    // While the source is held: what its decoder needs, or its 16-bit twin in linear light and the result.
-    let linear = if spec.linear { 2 * probe.decoded_bytes() + output * 2 * channels } else { 0 };
-    let decoding = probe.decoded_bytes().saturating_add(probe.working.max(linear + output * channels));
-    // Afterwards: the result, one copy of it, and the file, which is hardly ever larger.
-    decoding.max(output.saturating_mul(3 * channels).saturating_add(measured))
-}
-
-fn output_format(asked: OutputFormat, probe: &Probe) -> Format {
-    match asked {
-        OutputFormat::Fixed(format) => format,
-        OutputFormat::Source if probe.format.is_writable() => probe.format,
-        OutputFormat::Auto if cfg!(feature = "webp") => Format::WebP,
-        OutputFormat::Source | OutputFormat::Auto if probe.channels.has_alpha() => Format::Png,
-        OutputFormat::Source | OutputFormat::Auto => Format::Jpeg,
-    }
-}
-
-/// Whether the metadata of the source may stay in an untouched file: nothing of it would be removed, and
-/// a profile at most says what is assumed without one.
-fn may_leave(metadata: &Metadata<'_>, spec: &Spec) -> bool {
-    let profile_fits = match (&metadata.icc, spec.icc) {
-        (None, _) | (_, Icc::Keep) => true,
-        (Some(profile), Icc::Srgb) => colour::is_srgb(profile),
-        (Some(_), Icc::Ignore) => false,
-    };
-    profile_fits && metadata.all_kept(spec)
-}
-
-fn untouched(input: &[u8], probe: &Probe, started: Instant) -> Encoded {
+fn untouched(source: &Source<'_>, started: Instant) -> Encoded {
     let mut warnings = Warnings::default();
     warnings.add(Warning::Passthrough);
-    let source = source_info(probe);
+    let SourceInfo { format, width, height } = source_info(&source.probe);
     Encoded {
-        bytes: input.to_vec(),
-        format: probe.format,
-        width: source.width,
-        height: source.height,
+        bytes: source.input.to_vec(),
+        format,
+        width,
+        height,
         quality: None,
         tries: 0,
         score: None,
-        source,
+        source: SourceInfo { format, width, height },
         warnings,
         times: StageTimes { decode: started.elapsed(), ..StageTimes::default() },
     }
 }
 
 fn source_info(probe: &Probe) -> SourceInfo {
-    let Size { width, height } = probe.upright();
-    SourceInfo { format: probe.format, width, height }
-}
-
-/// The stored pixels resampled to the size of the plan, not yet turned; and the plan, in which
-/// `gravity=smart` is settled.
-fn arranged(
-    pixels: Pixels,
-    probe: &Probe,
-    geometry: Geometry,
-    spec: &Spec,
-    limits: &Limits,
-    scratch: &mut Scratch,
-) -> Result<(Pixels, Geometry), CodecError> {
-    if geometry.keeps_all(probe.stored) {
-        return Ok((pixels, geometry));
-    }
-    let orientation = geometry.orientation;
-    let stored = |region| orientation.stored_region(region, orientation.turned(probe.stored));
-    let source = Premultiplied::new(pixels, if spec.linear { Light::Linear } else { Light::Encoded })?;
-    let geometry = focused(geometry, probe, spec, limits, |region, size| {
-        let size = orientation.turned(size);
-        let thumbnail = source.resize(stored(region), size, Kernel::Box, &mut scratch.resizer)?;
-        Ok(place::turned(thumbnail, orientation)?)
-    })?;
-    let size = orientation.turned(Size { width: geometry.width, height: geometry.height });
-    let resized = source.resize(stored(geometry.region), size, spec.kernel, &mut scratch.resizer)?;
-    scratch.frames.give(source.into_data());
-    Ok((resized, geometry))
-}
-
-/// The plan again, with `gravity=smart` settled by a thumbnail of an upright region.
-fn focused(
-    geometry: Geometry,
-    probe: &Probe,
-    spec: &Spec,
-    limits: &Limits,
-    thumbnail: impl FnOnce(Region, Size) -> Result<Pixels, CodecError>,
-) -> Result<Geometry, CodecError> {
-    let base = Region::of(spec.crop, geometry.orientation.turned(probe.stored));
-    if spec.gravity != Gravity::Smart || geometry.region == base {
-        return Ok(geometry);
-    }
-    let thumbnail = thumbnail(base, attention::thumbnail(base))?;
-    let window = (geometry.region.width / base.width, geometry.region.height / base.height);
-    let (x, y) = attention::focus(&thumbnail, window);
-    let spec = Spec { gravity: Gravity::Focus(x, y), ..spec.clone() };
-    Geometry::plan(probe.stored, probe.orientation, &spec, limits)
-}
-
-/// The pixels in sRGB, if that is asked; after the resize, when there are fewer of them.
-fn coloured(mut pixels: Pixels, metadata: &Metadata<'_>, spec: &Spec, warnings: &mut Warnings) -> Pixels {
-    if let (Icc::Srgb, Some(profile)) = (spec.icc, &metadata.icc)
-        && colour::to_srgb(&mut pixels, profile) == Applied::Unusable
-    {
-        warnings.add(Warning::ProfileDropped);
-    }
-    pixels
-}
-
-/// The upright pixels on their canvas.
-fn canvassed(pixels: Pixels, geometry: &Geometry, spec: &Spec) -> Result<Pixels, CodecError> {
-    match geometry.canvas {
-        Some(canvas) => place::padded(&pixels, canvas, spec.background),
-        None => Ok(pixels),
-    }
-}
-
-fn stopped(error: OpError) -> CodecError {
-    match error {
-        OpError::Stopped(stopped) => stopped.into(),
-        OpError::OutOfMemory(refused) => refused.into(),
-    }
+    let upright = probe.upright();
+    SourceInfo { format: probe.format, width: upright.width, height: upright.height }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spec::Rotate;
+    use crate::codec::probe;
+    use crate::format::Format;
+    use crate::spec::{Effort, Op, OutputFormat, Quality, Rotate};
     use image::{ImageFormat, Rgb, RgbImage, Rgba, RgbaImage};
     use std::io::Cursor;
 
@@ -398,5 +225,76 @@ mod tests {
         input[16..20].copy_from_slice(&60_000u32.to_be_bytes());
         let error = probe(&input, &Limits::default()).unwrap_err();
         assert!(matches!(error, CodecError::TooLarge { value: 60_000, max: 16_384, .. }));
+    }
+
+    /// A JPEG with texture, so that qualities differ in size.
+    fn photo(width: u32, height: u32) -> Vec<u8> {
+        let texture = |x: u32, y: u32| ((x * 7919 + y * 104_729) >> 3 & 31) as u8;
+        let picture = RgbImage::from_fn(width, height, |x, y| {
+            let t = texture(x, y);
+            Rgb([(x * 200 / width) as u8 + t, (y * 200 / height) as u8 + t / 2, 90 + t])
+        });
+        let spec = Spec { quality: Quality::new(96).unwrap(), ..Spec::default() };
+        run(&file(&picture.into(), ImageFormat::Png), &spec).bytes
+    }
+
+    #[test]
+    fn a_result_within_max_bytes_is_that_of_a_plain_request_of_its_quality() {
+        let input = photo(320, 240);
+        for (asked, share) in [(85, 70), (85, 30), (97, 90), (97, 40)] {
+            for ops in [vec![], vec![Op::Grayscale]] {
+                let plain = Spec { quality: Quality::new(asked).unwrap(), ops, ..Spec::plain(200, 133) };
+                let max_bytes = run(&input, &plain).bytes.len() as u64 * share / 100;
+                let found = run(&input, &Spec { max_bytes: Some(max_bytes), ..plain.clone() });
+                assert!(found.bytes.len() as u64 <= max_bytes && found.tries <= 8, "{}", found.tries);
+                let quality = found.quality.unwrap();
+                let at = |quality| run(&input, &Spec { quality, ..plain.clone() }).bytes;
+                assert!(found.bytes == at(quality), "{asked} {share} {}", quality.get());
+                let next = at(Quality::new(quality.get() + 1).unwrap());
+                assert!(next.len() as u64 > max_bytes, "{asked} {share}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_result_that_reaches_the_target_is_that_of_a_plain_request_of_its_quality() {
+        let input = photo(160, 120);
+        let plain = Spec::plain(100, 75);
+        let found = run(&input, &Spec { target: Some(80.0), ..plain.clone() });
+        assert!(found.score.unwrap() >= 80.0);
+        let quality = found.quality.unwrap();
+        assert!(found.bytes == run(&input, &Spec { quality, ..plain }).bytes);
+    }
+
+    #[test]
+    fn a_planar_picture_shrinks_from_its_planes_when_no_quality_fits() {
+        let input = photo(320, 240);
+        let worst = run(&input, &Spec { quality: Quality::new(1).unwrap(), ..Spec::plain(0, 0) }).bytes.len();
+        let spec = Spec { max_bytes: Some(worst as u64 - 1), ..Spec::plain(0, 0) };
+        let refused = process(&input, &spec, &Limits::default(), &mut Scratch::new());
+        assert!(matches!(refused, Err(CodecError::TooLarge { .. })));
+        let found = run(&input, &Spec { allow_smaller: true, ..spec });
+        assert!(found.bytes.len() < worst && found.warnings.contains(Warning::Shrunk));
+        let shown = image::load_from_memory(&found.bytes).unwrap().to_rgb8();
+        assert_eq!((shown.width(), shown.height()), (found.width, found.height));
+        let (first, last) = (shown.get_pixel(0, 0), shown.get_pixel(found.width - 1, found.height - 1));
+        assert!(last[0] > first[0] + 100 && last[1] > first[1] + 100, "{first:?} {last:?}");
+    }
+
+    #[test]
+    fn a_plan_made_before_gives_the_same_result() {
+        let limits = Limits::default();
+        let input = photo(90, 70);
+        for spec in [
+            Spec::plain(40, 30),
+            png(33, 0),
+            Spec { max_bytes: Some(900), ..Spec::plain(60, 0) },
+            Spec { effort: Effort::Fast, linear: true, ..Spec::plain(20, 20) },
+        ] {
+            let plan = plan::plan(&input, &spec, &limits).unwrap();
+            let planned = process_planned(&input, &plan, &spec, &limits, &mut Scratch::new()).unwrap();
+            assert!(planned.bytes == run(&input, &spec).bytes);
+            assert_eq!((planned.width, planned.height), (plan.size().width, plan.size().height));
+        }
     }
 }

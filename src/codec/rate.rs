@@ -1,17 +1,15 @@
-//! Rate control: the quality that `max_bytes` or `target` asks for, found by encoding the same pixels a
+//! Rate control: the quality that `max_bytes` or `target` asks for, found by encoding the same picture a
 //! few times.
 
 use super::decode::{self, Tolerance};
-use super::encode;
+use super::encode::Output;
 use super::error::CodecError;
 use super::geometry::Size;
-use super::metadata::Metadata;
 use super::metric::Original;
+use super::picture::Picture;
 use super::probe::probe;
-use super::resize::resize;
 use super::scratch::Scratch;
 use crate::format::Format;
-use crate::limits::Limits;
 use crate::pixels::Pixels;
 use crate::spec::{Quality, Spec};
 
@@ -28,26 +26,22 @@ pub(super) struct Chosen {
     pub(super) tries: u32,
 }
 
-/// Encodes `pixels` as `spec` asks, at the quality that its `max_bytes` or `target` leads to.
+/// Encodes `picture` as `output` says, at the quality that its `max_bytes` or `target` leads to.
 ///
 /// # Errors
-/// [`CodecError::TooLarge`] when nothing fits `max_bytes`, [`CodecError::BadRequest`] for a `target` that
-/// the format cannot serve.
+/// [`CodecError::TooLarge`] when nothing fits `max_bytes`.
 pub(super) fn encode(
-    pixels: &Pixels,
-    format: Format,
-    spec: &Spec,
-    metadata: &Metadata<'_>,
-    limits: &Limits,
+    picture: &mut Picture<'_>,
+    output: &Output<'_>,
     scratch: &mut Scratch,
 ) -> Result<Chosen, CodecError> {
-    let mut encoder = Encoder { format, spec, metadata, limits, tries: 0 };
-    match (spec.target, spec.max_bytes) {
-        (Some(target), _) => encoder.reach(pixels, target, scratch),
-        (None, Some(max_bytes)) => encoder.fit(pixels, max_bytes, scratch),
+    let mut search = Search { picture, output, scratch, tries: 0 };
+    match (output.spec.target, output.spec.max_bytes) {
+        (Some(target), _) => search.reach(target),
+        (None, Some(max_bytes)) => search.fit(max_bytes),
         (None, None) => {
-            let bytes = encoder.at(pixels, spec.quality)?;
-            Ok(encoder.chosen(pixels, bytes, spec.quality))
+            let bytes = search.at(output.spec.quality)?;
+            Ok(search.chosen(bytes, output.spec.quality))
         }
     }
 }
@@ -57,26 +51,25 @@ pub(super) fn has_quality(format: Format, spec: &Spec) -> bool {
     matches!(format, Format::Jpeg | Format::WebP | Format::Avif) && !spec.lossless
 }
 
-struct Encoder<'a> {
-    format: Format,
-    spec: &'a Spec,
-    metadata: &'a Metadata<'a>,
-    limits: &'a Limits,
+struct Search<'s, 'p> {
+    picture: &'s mut Picture<'p>,
+    output: &'s Output<'s>,
+    scratch: &'s mut Scratch,
     tries: u32,
 }
 
-impl Encoder<'_> {
-    fn at(&mut self, pixels: &Pixels, quality: Quality) -> Result<Vec<u8>, CodecError> {
-        self.limits.cancel.check()?;
+impl Search<'_, '_> {
+    fn at(&mut self, quality: Quality) -> Result<Vec<u8>, CodecError> {
+        self.output.limits.cancel.check()?;
         self.tries += 1;
-        encode::encode(pixels, self.format, quality, self.spec, self.metadata)
+        self.picture.encode(quality, self.output, self.scratch)
     }
 
-    fn chosen(&self, pixels: &Pixels, bytes: Vec<u8>, quality: Quality) -> Chosen {
+    fn chosen(&self, bytes: Vec<u8>, quality: Quality) -> Chosen {
         Chosen {
             bytes,
-            size: Size { width: pixels.width(), height: pixels.height() },
-            quality: has_quality(self.format, self.spec).then_some(quality),
+            size: self.picture.size(),
+            quality: has_quality(self.output.format, self.output.spec).then_some(quality),
             score: None,
             tries: self.tries,
         }
@@ -84,17 +77,17 @@ impl Encoder<'_> {
 
     /// The best quality that fits; then, where `allow_smaller` says so, a smaller picture that does: its
     /// sides shrink by the root of what is too much until it fits.
-    fn fit(&mut self, pixels: &Pixels, max_bytes: u64, scratch: &mut Scratch) -> Result<Chosen, CodecError> {
-        let least = if self.spec.allow_smaller { LEAST_QUALITY } else { 1 };
-        let mut outcome = self.fit_quality(pixels, max_bytes, least)?;
+    fn fit(&mut self, max_bytes: u64) -> Result<Chosen, CodecError> {
+        let may_shrink = self.output.spec.allow_smaller;
+        let least = if may_shrink { LEAST_QUALITY } else { 1 };
+        let whole = self.picture.size();
         let mut factor = 1.0;
         loop {
-            let smallest = match outcome {
+            let smallest = match self.fit_quality(max_bytes, least)? {
                 Fitted::At(chosen) => return Ok(chosen),
                 Fitted::Not { smallest } => smallest,
             };
-            let size = scaled(pixels, factor);
-            if !self.spec.allow_smaller || size.pixels() == 1 {
+            if !may_shrink || self.picture.size().pixels() == 1 {
                 return Err(CodecError::TooLarge {
                     what: "the smallest result in bytes",
                     value: smallest,
@@ -103,32 +96,28 @@ impl Encoder<'_> {
             }
             // Headers do not shrink with the picture: never less than a twentieth at a time, so that it ends.
             factor *= (max_bytes as f64 / smallest as f64).sqrt().min(0.95);
-            outcome = self.fit_quality(
-                &resize(pixels.clone(), scaled(pixels, factor), self.spec.kernel, &mut scratch.resizer)?,
-                max_bytes,
-                least,
-            )?;
+            self.picture.shrink(scaled(whole, factor), self.output, self.scratch)?;
         }
     }
 
     /// The best quality from `least` to the asked one whose result fits; the next one up does not.
     /// At most 8 encodes: the asked quality, then bisection of at most 99 others.
-    fn fit_quality(&mut self, pixels: &Pixels, max_bytes: u64, least: u8) -> Result<Fitted, CodecError> {
+    fn fit_quality(&mut self, max_bytes: u64, least: u8) -> Result<Fitted, CodecError> {
         let fits = |bytes: &Vec<u8>| bytes.len() as u64 <= max_bytes;
-        let asked = self.spec.quality;
-        let bytes = self.at(pixels, asked)?;
+        let asked = self.output.spec.quality;
+        let bytes = self.at(asked)?;
         if fits(&bytes) {
-            return Ok(Fitted::At(self.chosen(pixels, bytes, asked)));
+            return Ok(Fitted::At(self.chosen(bytes, asked)));
         }
         let mut smallest = bytes.len() as u64;
         let mut best = None;
-        if has_quality(self.format, self.spec) {
+        if has_quality(self.output.format, self.output.spec) {
             let (mut too_low, mut too_high) = (least.min(asked.get()) - 1, asked.get());
             while let Some(quality) = between(too_low, too_high) {
-                let bytes = self.at(pixels, quality)?;
+                let bytes = self.at(quality)?;
                 if fits(&bytes) {
                     too_low = quality.get();
-                    best = Some(self.chosen(pixels, bytes, quality));
+                    best = Some(self.chosen(bytes, quality));
                 } else {
                     too_high = quality.get();
                     smallest = smallest.min(bytes.len() as u64);
@@ -139,22 +128,16 @@ impl Encoder<'_> {
     }
 
     /// The lowest quality whose result scores `target`, or 100 if none does. At most 7 encodes.
-    fn reach(&mut self, pixels: &Pixels, target: f64, scratch: &mut Scratch) -> Result<Chosen, CodecError> {
-        if !matches!(self.format, Format::Jpeg | Format::WebP) || self.spec.lossless {
-            let format = self.format;
-            return Err(CodecError::BadRequest(format!(
-                "target={target} goes with format=jpeg or webp, not {format}"
-            )));
-        }
-        let original = Original::new(pixels)?;
+    fn reach(&mut self, target: f64) -> Result<Chosen, CodecError> {
+        let original = Original::new(&*self.picture.pixels(self.scratch)?)?;
         let (mut too_low, mut too_high) = (0, 101);
         let mut best = None;
         while let Some(quality) = between(too_low, too_high) {
-            let bytes = self.at(pixels, quality)?;
-            let score = original.score(&self.decoded(&bytes, scratch)?)?;
+            let bytes = self.at(quality)?;
+            let score = original.score(&self.decoded(&bytes)?)?;
             if score >= target || quality.get() == 100 {
                 too_high = quality.get();
-                best = Some(Chosen { score: Some(score), ..self.chosen(pixels, bytes, quality) });
+                best = Some(Chosen { score: Some(score), ..self.chosen(bytes, quality) });
             } else {
                 too_low = quality.get();
             }
@@ -163,9 +146,10 @@ impl Encoder<'_> {
         Ok(Chosen { tries: self.tries, ..best })
     }
 
-    fn decoded(&self, bytes: &[u8], scratch: &mut Scratch) -> Result<Pixels, CodecError> {
-        let probe = probe(bytes, self.limits)?;
-        Ok(decode::decode(bytes, &probe, Tolerance::Strict, self.limits, &mut scratch.frames)?.pixels)
+    fn decoded(&mut self, bytes: &[u8]) -> Result<Pixels, CodecError> {
+        let limits = self.output.limits;
+        let probe = probe(bytes, limits)?;
+        Ok(decode::decode(bytes, &probe, Tolerance::Strict, limits, &mut self.scratch.frames)?.pixels)
     }
 }
 
@@ -179,14 +163,16 @@ fn between(too_low: u8, too_high: u8) -> Option<Quality> {
     Quality::new(u8::midpoint(too_low, too_high)).filter(|quality| quality.get() > too_low)
 }
 
-fn scaled(pixels: &Pixels, factor: f64) -> Size {
+fn scaled(whole: Size, factor: f64) -> Size {
     let side = |side: u32| ((f64::from(side) * factor) as u32).max(1);
-    Size { width: side(pixels.width()), height: side(pixels.height()) }
+    Size { width: side(whole.width), height: side(whole.height) }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::codec::metadata::Metadata;
+    use crate::limits::Limits;
     use crate::pixels::Channels;
 
     fn noise(side: u32) -> Pixels {
@@ -199,8 +185,9 @@ mod tests {
     }
 
     fn run(pixels: &Pixels, spec: &Spec) -> Result<Chosen, CodecError> {
-        let metadata = Metadata::default();
-        encode(pixels, Format::Jpeg, spec, &metadata, &Limits::default(), &mut Scratch::new())
+        let (metadata, limits) = (Metadata::default(), Limits::default());
+        let output = Output { format: Format::Jpeg, spec, metadata: &metadata, limits: &limits };
+        encode(&mut Picture::of_pixels(pixels.clone()), &output, &mut Scratch::new())
     }
 
     #[test]

@@ -14,8 +14,7 @@ pub use budget::{Budget, BudgetSpent, Reservation};
 pub use job::{Done, Job, JobError, Scarce};
 pub use ticket::Ticket;
 
-use crate::codec;
-use crate::codec::Probe;
+use crate::codec::{self, Plan};
 use crate::limits::{Limits, MIB};
 use crate::metrics::{Metrics, Moment};
 use queue::{Lane, Lanes};
@@ -84,7 +83,7 @@ struct State {
 #[derive(Debug)]
 pub struct Examined {
     job: Job,
-    probe: Probe,
+    plan: Plan,
     /// Bytes that the job needs in all while it runs.
     needs: u64,
 }
@@ -92,7 +91,7 @@ pub struct Examined {
 impl Examined {
     /// Pixels of the source picture.
     pub fn pixels(&self) -> u64 {
-        self.probe.upright().pixels()
+        self.plan.source.upright().pixels()
     }
 }
 
@@ -151,21 +150,18 @@ impl Engine {
     /// [`JobError::Codec`] when the header shows that the picture is refused.
     pub fn examine(&self, job: Job) -> Result<Examined, JobError> {
         let limits = &self.shared.settings.limits;
-        let looked = catch_unwind(AssertUnwindSafe(|| {
-            let probe = codec::probe(&job.body, limits)?;
-            let needs = (job.body.len() as u64).saturating_add(codec::estimate(&probe, &job.spec, limits));
-            Ok::<_, codec::CodecError>((probe, needs))
-        }));
-        let (probe, needs) = looked.map_err(|_| {
+        let looked = catch_unwind(AssertUnwindSafe(|| codec::plan(&job.body, &job.spec, limits)));
+        let plan = looked.map_err(|_| {
             self.shared.metrics.panics.increment();
             JobError::Panicked
         })??;
+        let needs = plan.memory.saturating_add(job.body.len() as u64);
         if needs > limits.request_memory.max(job.body.len() as u64) {
             let what = "the memory that this request needs, in bytes,";
             let error = codec::CodecError::TooLarge { what, value: needs, max: limits.request_memory };
             return Err(error.into());
         }
-        Ok(Examined { job, probe, needs })
+        Ok(Examined { job, plan, needs })
     }
 
     /// Queues a job, unless the queue is full.

@@ -3,7 +3,7 @@
 use super::budget::Reservation;
 use super::job::{Done, Job, JobError, Scarce};
 use super::{Examined, Shared};
-use crate::codec::CodecError;
+use crate::codec::{CodecError, Plan};
 use crate::limits::{Cancel, Stopped};
 use crate::spec::Spec;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
@@ -79,6 +79,7 @@ pub(super) struct Slot(Mutex<Option<Pending>>);
 #[derive(Debug)]
 pub(super) struct Pending {
     pub(super) body: Vec<u8>,
+    pub(super) plan: Plan,
     pub(super) spec: Spec,
     pub(super) memory: Reservation,
     pub(super) cancel: Cancel,
@@ -91,11 +92,12 @@ pub(super) struct Pending {
 impl Slot {
     pub(super) fn new(examined: Examined, now: Instant, engine: &Arc<Shared>) -> (Arc<Slot>, Ticket) {
         let (reply, result) = mpsc::sync_channel(1);
-        let Examined { job: Job { body, memory, spec, deadline }, probe: _, needs } = examined;
+        let Examined { job: Job { body, memory, spec, deadline }, plan, needs } = examined;
         let super::Settings { request_timeout, queue_timeout, .. } = engine.settings;
         let deadline = now + deadline.unwrap_or(request_timeout).min(request_timeout);
         let cancel = Cancel::at(deadline);
-        let pending = Pending { body, spec, memory, cancel: cancel.clone(), queued_at: now, reply, needs };
+        let pending =
+            Pending { body, plan, spec, memory, cancel: cancel.clone(), queued_at: now, reply, needs };
         let slot = Arc::new(Slot(Mutex::new(Some(pending))));
         let ticket = Ticket {
             slot: slot.clone(),

@@ -64,12 +64,13 @@ pub(super) fn process(
     metrics: &Metrics,
     scratch: &mut Scratch,
 ) {
-    let Pending { body, spec, mut memory, cancel, queued_at, reply, .. } = pending;
+    let Pending { body, plan, spec, mut memory, cancel, queued_at, reply, .. } = pending;
     let queued = queued_at.elapsed();
     metrics.staged(Stage::Queue, queued);
     let limits = Limits { spare_workers: spare, cancel: cancel.clone(), ..limits.clone() };
     let outcome = cancel.check().map_err(|stopped| JobError::Codec(stopped.into())).and_then(|()| {
-        match catch_unwind(AssertUnwindSafe(|| codec::process(&body, &spec, &limits, scratch))) {
+        let work = AssertUnwindSafe(|| codec::process_planned(&body, &plan, &spec, &limits, scratch));
+        match catch_unwind(work) {
             Ok(outcome) => outcome.map_err(JobError::Codec),
             Err(_) => {
                 metrics.panics.increment();

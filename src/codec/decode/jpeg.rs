@@ -6,6 +6,7 @@ use crate::codec::bytes::Bytes;
 use crate::codec::error::CodecError;
 use crate::codec::exif;
 use crate::codec::geometry::{Orientation, Size};
+use crate::codec::jpeg::header::{self, Coding, Header};
 use crate::codec::jpeg::marker::{Marker, Segment, Segments};
 use crate::codec::metadata::Metadata;
 use crate::codec::outcome::{Warning, Warnings};
@@ -13,18 +14,14 @@ use crate::codec::probe::Probe;
 use crate::format::Format;
 use crate::limits::{Limits, try_vec};
 use crate::pixels::{Channels, Pixels};
-use std::borrow::Cow;
 use zune_core::bytestream::ZCursor;
 use zune_core::colorspace::ColorSpace;
 use zune_core::options::DecoderOptions;
 
 const EXIF: &[u8] = b"Exif\0\0";
-const XMP: &[u8] = b"http://ns.adobe.com/xap/1.0/\0";
-const ICC: &[u8] = b"ICC_PROFILE\0";
-const PHOTOSHOP: &[u8] = b"Photoshop 3.0\0";
 const ADOBE: &[u8] = b"Adobe";
 
-/// Walks the segments up to the first scan.
+/// Walks the segments of a kind that is left to others, up to the first scan.
 pub(super) fn probe(input: &[u8]) -> Result<Probe, CodecError> {
     let structure = Structure::of(input).ok_or_else(|| damaged("there is no frame header"))?;
     let frame = structure.frame;
@@ -35,10 +32,9 @@ pub(super) fn probe(input: &[u8]) -> Result<Probe, CodecError> {
     }
     let channels = if frame.components == 1 { Channels::Gray } else { Channels::Rgb };
     let samples = frame.size.pixels() * u64::from(frame.components);
-    // Files of several scans keep 16-bit coefficients until the last one.
+    // Progressive files keep 16-bit coefficients until the last scan.
     let working = match frame.process {
         Process::Progressive => samples * 2,
-        Process::Sequential if frame.planar && structure.scanned < frame.components => samples * 2,
         Process::Sequential | Process::Lossless if frame.components == 4 => samples,
         Process::Sequential | Process::Lossless => 0,
     };
@@ -50,47 +46,41 @@ pub(super) fn probe(input: &[u8]) -> Result<Probe, CodecError> {
         depth: frame.depth,
         animated: false,
         working,
-        planar: frame.planar,
+        planar: false,
     })
+}
+
+/// What the header says that our own decoder has read.
+pub(in crate::codec) fn probe_read(input: &[u8], header: &Header<'_>) -> Probe {
+    let frame = &header.frame;
+    let components = frame.components().len();
+    let samples = frame.pixels() * components as u64;
+    // Behind the first scan's marker and length stands how many components it has.
+    let scanned = input.get(header.scans + 4).copied().unwrap_or_default();
+    // Files of several scans keep 16-bit coefficients until the last one.
+    let working = match frame.coding {
+        Coding::Progressive => samples * 2,
+        Coding::Sequential if usize::from(scanned) < components => samples * 2,
+        Coding::Sequential if components == 4 => samples,
+        Coding::Sequential => 0,
+    };
+    Probe {
+        format: Format::Jpeg,
+        stored: Size { width: frame.width.into(), height: frame.height.into() },
+        orientation: header.metadata.exif.map(exif::orientation).unwrap_or_default(),
+        channels: if components == 1 { Channels::Gray } else { Channels::Rgb },
+        depth: frame.precision,
+        animated: false,
+        working,
+        planar: true,
+    }
 }
 
 /// EXIF, XMP, IPTC and the profile, which may lie in several segments.
 pub(super) fn metadata(input: &[u8]) -> Metadata<'_> {
-    let mut metadata = Metadata::default();
-    let mut profile = Vec::new();
-    for Segment { marker, body, .. } in segments(input) {
-        let after = |mark: &[u8]| body.strip_prefix(mark).map(Cow::Borrowed);
-        match marker.0 & 0x0F {
-            _ if marker == Marker::COM => metadata.other = true,
-            _ if marker.0 & 0xF0 != 0xE0 => {}
-            // JFIF and Adobe say how to decode; whatever else is not known is somebody's message.
-            0 | 14 => {}
-            1 if body.starts_with(EXIF) => metadata.exif = metadata.exif.or(after(EXIF)),
-            1 if body.starts_with(XMP) => metadata.xmp = metadata.xmp.or(after(XMP)),
-            2 if body.starts_with(ICC) => profile.extend(body[ICC.len()..].split_first_chunk::<2>()),
-            13 if body.starts_with(PHOTOSHOP) => metadata.iptc = metadata.iptc.or(after(PHOTOSHOP)),
-            _ => metadata.other = true,
-        }
-    }
-    metadata.icc = assembled(profile);
-    metadata
-}
-
-/// The profile from its numbered parts (ICC.1 annex B.4); `None` unless each is there once.
-fn assembled<'a>(mut parts: Vec<(&'a [u8; 2], &'a [u8])>) -> Option<Cow<'a, [u8]>> {
-    parts.sort_by_key(|([number, _], _)| *number);
-    let complete = parts
-        .iter()
-        .zip(1..)
-        .all(|(([number, count], _), i)| usize::from(*number) == i && usize::from(*count) == parts.len());
-    let len: usize = parts.iter().map(|(_, data)| data.len()).sum();
-    if !complete || len == 0 || len > Metadata::MAX_BLOCK {
-        return None;
-    }
-    match parts.as_slice() {
-        [(_, only)] => Some(Cow::Borrowed(only)),
-        _ => Some(Cow::Owned(parts.iter().flat_map(|(_, data)| data.iter().copied()).collect())),
-    }
+    let mut found = header::Metadata::default();
+    segments(input).for_each(|segment| found.read(&segment));
+    Metadata::of_jpeg(&found)
 }
 
 /// Decodes the whole picture.
@@ -211,8 +201,6 @@ struct Frame {
     depth: u8,
     components: u8,
     process: Process,
-    /// Whether our own decoder reads files of this kind.
-    planar: bool,
 }
 
 /// What decides how the pixels are decoded.
@@ -220,8 +208,6 @@ struct Structure {
     frame: Frame,
     orientation: Orientation,
     inks: Inks,
-    /// Components in the first scan.
-    scanned: u8,
     /// Where the first scan begins.
     scan_at: usize,
 }
@@ -231,7 +217,6 @@ impl Structure {
         let mut frame = None;
         let mut orientation = None;
         let mut inks = Inks::Plain;
-        let mut scanned = 0;
         let mut scan_at = input.len();
         for Segment { marker, body, end, .. } in segments(input) {
             if marker.is_frame() {
@@ -240,18 +225,10 @@ impl Structure {
                 orientation = orientation.or(body.strip_prefix(EXIF).map(exif::orientation));
             } else if marker == Marker::app(14) && body.starts_with(ADOBE) {
                 inks = Inks::Inverted;
-            } else if marker == Marker::SOS {
-                scanned = body.first().copied().unwrap_or_default();
             }
             scan_at = end;
         }
-        Some(Structure {
-            frame: frame?,
-            orientation: orientation.unwrap_or_default(),
-            inks,
-            scanned,
-            scan_at,
-        })
+        Some(Structure { frame: frame?, orientation: orientation.unwrap_or_default(), inks, scan_at })
     }
 
     /// Whether an end-of-image marker follows the first scan.
@@ -271,9 +248,8 @@ fn frame_header(marker: Marker, body: &[u8]) -> Option<Frame> {
         3 => Process::Lossless,
         _ => Process::Sequential,
     };
-    let planar = matches!(marker.0, 0xC0..=0xC2) && depth == 8 && matches!(components, 1 | 3 | 4);
     let size = Size { width: width.into(), height: height.into() };
-    Some(Frame { size, depth, components, process, planar })
+    Some(Frame { size, depth, components, process })
 }
 
 /// Each whole segment up to the first scan, that scan's header included.

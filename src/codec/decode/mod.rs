@@ -7,6 +7,8 @@ mod simple;
 mod tiff;
 mod webp;
 
+pub(super) use jpeg::probe_read as jpeg_probe;
+
 use super::error::CodecError;
 use super::metadata::Metadata;
 use super::outcome::Warnings;

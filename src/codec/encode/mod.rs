@@ -11,20 +11,28 @@ mod webp;
 #[cfg(feature = "webp")]
 mod webp_lossy;
 
-pub(super) use jpeg::{JpegExtras, sampling};
+pub(super) use jpeg::sampling;
 
 use super::error::CodecError;
 use super::metadata::Metadata;
 use crate::format::Format;
+use crate::limits::Limits;
 use crate::pixels::Pixels;
 use crate::spec::{Quality, Spec};
 
 /// Refuses what this build cannot write, before any work is done.
 ///
 /// # Errors
-/// [`CodecError::BadRequest`] for a format that is only read, or that has no lossless mode;
-/// [`CodecError::Unsupported`] for one that was not built in.
+/// [`CodecError::BadRequest`] for a format that is only read, that has no lossless mode, or no quality for a
+/// target; [`CodecError::Unsupported`] for one that was not built in.
 pub(super) fn check(format: Format, spec: &Spec) -> Result<(), CodecError> {
+    if let Some(target) = spec.target
+        && !matches!(format, Format::Jpeg | Format::WebP)
+    {
+        return Err(CodecError::BadRequest(format!(
+            "target={target} goes with format=jpeg or webp, not {format}"
+        )));
+    }
     match format {
         Format::Pnm | Format::Ico | Format::Tga => Err(read_only(format)),
         Format::Avif if !cfg!(feature = "avif") => {
@@ -46,19 +54,24 @@ fn read_only(format: Format) -> CodecError {
     ))
 }
 
-/// Encodes `pixels` as `format`; `quality` counts where the format has one, the other knobs are in `spec`.
+/// What a result is to be, besides its picture and its quality.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Output<'a> {
+    pub(super) format: Format,
+    pub(super) spec: &'a Spec,
+    /// What goes along.
+    pub(super) metadata: &'a Metadata<'a>,
+    pub(super) limits: &'a Limits,
+}
+
+/// Encodes `pixels` as `output` says; `quality` counts where the format has one.
 ///
 /// # Errors
 /// [`CodecError::Unsupported`] for a format that this build does not write.
-pub(super) fn encode(
-    pixels: &Pixels,
-    format: Format,
-    quality: Quality,
-    spec: &Spec,
-    metadata: &Metadata<'_>,
-) -> Result<Vec<u8>, CodecError> {
+pub(super) fn encode(pixels: &Pixels, quality: Quality, output: &Output<'_>) -> Result<Vec<u8>, CodecError> {
+    let Output { format, spec, metadata, .. } = *output;
     match format {
-        Format::Jpeg => jpeg::encode(pixels, quality, spec, metadata),
+        Format::Jpeg => jpeg::encode(pixels, quality, output),
         Format::Png => png::encode(pixels, spec, metadata),
         Format::WebP => webp::encode(pixels, quality, spec, metadata),
         Format::Gif => gif::encode(pixels, spec),

@@ -161,7 +161,7 @@ fn unsupported(what: impl std::fmt::Display) -> CodecError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::codec::encode;
+    use crate::codec::encode::{self, Output};
     use crate::pixels::Channels;
     use crate::spec::{Effort, Quality, Spec};
 
@@ -181,9 +181,10 @@ mod tests {
             for effort in [Effort::Fast, Effort::Balanced] {
                 let spec = Spec { effort, ..Spec::default() };
                 let pixels = picture(channels);
-                let file =
-                    encode::encode(&pixels, Format::Tiff, Quality::DEFAULT, &spec, &Metadata::default())
-                        .unwrap();
+                let (metadata, limits) = (Metadata::default(), Limits::default());
+                let output =
+                    Output { format: Format::Tiff, spec: &spec, metadata: &metadata, limits: &limits };
+                let file = encode::encode(&pixels, Quality::DEFAULT, &output).unwrap();
                 assert_eq!(read(&file).unwrap().pixels, pixels, "{channels:?} {effort:?}");
             }
         }

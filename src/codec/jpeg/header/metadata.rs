@@ -18,6 +18,8 @@ pub struct Metadata<'a> {
     pub iptc: Option<&'a [u8]>,
     /// The ICC profile in pieces (APP2).
     pub icc: IccChunks<'a>,
+    /// Whether there is more: comments, thumbnails, segments that are not known.
+    pub other: bool,
 }
 
 /// Pixel density of a JFIF segment.
@@ -39,40 +41,47 @@ pub struct Adobe {
 }
 
 impl<'a> Metadata<'a> {
-    /// Takes over what an application segment carries; other segments change nothing.
-    pub(super) fn read(&mut self, segment: &Segment<'a>) {
+    /// Takes over what an application segment or a comment carries; other segments change nothing.
+    pub(in crate::codec) fn read(&mut self, segment: &Segment<'a>) {
         const EXIF: &[u8] = b"Exif\0";
         const XMP: &[u8] = b"http://ns.adobe.com/xap/1.0/\0";
         const ICC: &[u8] = b"ICC_PROFILE\0";
         const PHOTOSHOP: &[u8] = b"Photoshop 3.0\0";
-        let body = segment.body;
-        let marker = segment.marker;
-        if marker == Marker::app(0) {
-            if let Some(&[_, _, unit, x1, x0, y1, y0]) =
-                body.strip_prefix(b"JFIF\0").and_then(|b| b.first_chunk())
-            {
+        let Segment { marker, body, .. } = *segment;
+        let after = |mark: &[u8]| body.strip_prefix(mark);
+        if marker == Marker::app(0)
+            && let Some(jfif) = after(b"JFIF\0")
+        {
+            if let Some(&[_, _, unit, x1, x0, y1, y0]) = jfif.first_chunk() {
                 let density =
                     Density { unit, x: u16::from_be_bytes([x1, x0]), y: u16::from_be_bytes([y1, y0]) };
                 self.density.get_or_insert(density);
             }
-        } else if marker == Marker::app(1) {
-            if let Some(exif) = body.strip_prefix(EXIF) {
-                self.exif = self.exif.or(exif.get(1..));
-            } else if let Some(xmp) = body.strip_prefix(XMP) {
-                self.xmp.get_or_insert(xmp);
-            }
-        } else if marker == Marker::app(2) {
-            if let Some(chunk) = body.strip_prefix(ICC) {
-                self.icc.push(chunk);
-            }
-        } else if marker == Marker::app(13) {
-            if let Some(iptc) = body.strip_prefix(PHOTOSHOP) {
-                self.iptc.get_or_insert(iptc);
-            }
-        } else if marker == Marker::app(14)
-            && let Some(&transform) = body.strip_prefix(b"Adobe").and_then(|adobe| adobe.get(6))
+            self.other |= jfif.len() > 9; // a thumbnail
+        } else if marker == Marker::app(1)
+            && let Some(exif) = after(EXIF)
         {
-            self.adobe.get_or_insert(Adobe { transform });
+            self.exif = self.exif.or(exif.get(1..));
+        } else if marker == Marker::app(1)
+            && let Some(xmp) = after(XMP)
+        {
+            self.xmp.get_or_insert(xmp);
+        } else if marker == Marker::app(2)
+            && let Some(chunk) = after(ICC)
+        {
+            self.icc.push(chunk);
+        } else if marker == Marker::app(13)
+            && let Some(iptc) = after(PHOTOSHOP)
+        {
+            self.iptc.get_or_insert(iptc);
+        } else if marker == Marker::app(14)
+            && let Some(adobe) = after(b"Adobe")
+        {
+            if let Some(&transform) = adobe.get(6) {
+                self.adobe.get_or_insert(Adobe { transform });
+            }
+        } else if marker == Marker::COM || marker.0 & 0xF0 == 0xE0 {
+            self.other = true;
         }
     }
 }

@@ -12,7 +12,7 @@ mod shrink;
 mod turn;
 
 use super::colour::{self, Ink};
-use super::decode::Flaws;
+use super::decode::{Flaws, Scale};
 use super::encode::{self, Encoder};
 use super::error::JpegError;
 use super::header::{ColorModel, Header};
@@ -316,6 +316,12 @@ impl<'a> Resize<'a> {
         while shrink.step(planes, &mut times)? {}
         Ok((shrink.flaws(), times))
     }
+}
+
+/// The scale at which luma is decoded for a result of `geometry`.
+pub fn luma_scale(header: &Header<'_>, geometry: &Geometry, kernel: Kernel, speed: Speed) -> Scale {
+    let frame = &header.frame;
+    plan::route(frame, &frame.components()[0], 0, geometry, Sampling::S444, kernel, speed).scale
 }
 
 fn planes_for(routes: &[Route]) -> Result<Vec<Plane>, OutOfMemory> {

@@ -8,6 +8,7 @@ mod filter;
 mod kernel;
 mod scalar;
 mod weights;
+mod whole;
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
@@ -15,6 +16,7 @@ mod avx2;
 mod neon;
 
 pub use weights::Axis;
+pub use whole::resized;
 
 use crate::limits::{OutOfMemory, try_vec};
 use crate::spec::Kernel;

@@ -74,6 +74,42 @@ fn info_tells_what_a_jpeg_is() {
 }
 
 #[test]
+fn explain_says_what_a_server_then_does() {
+    let server = Server::start(&[]);
+    let root = tempfile::tempdir().unwrap();
+    let (png_file, jpeg_file) = (root.path().join("a.png"), root.path().join("a.jpg"));
+    fs::write(&png_file, png(1600, 1200)).unwrap();
+    let made = run(&[text(&png_file), "--local", "-o", text(&jpeg_file), "--width", "1600", "--height", "0"]);
+    assert_eq!(code(&made), 0, "{}", stderr(&made));
+    let explain = |file, more: &[&str]| run(&[&["explain", text(file)], more].concat());
+    let small = ["--width", "400", "--height", "300"];
+    let output = explain(&jpeg_file, &[&small[..], &["--json", "--run"]].concat());
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    let told: Value = serde_json::from_str(&stdout(&output)).unwrap();
+    let want = serde_json::json!(["planar", 0.375, "lanczos3", 400, 300, "jpeg"]);
+    let keys = ["route", "decode_scale", "kernel", "width", "height", "format"];
+    assert_eq!(serde_json::json!(keys.map(|key| &told[key])), want);
+    assert_eq!(told["steps"]["resize"], "600 x 450 to 400 x 300 by lanczos3");
+    assert!(told["memory"].as_u64().unwrap() > 0 && told["run"]["decode_ms"].as_f64().unwrap() > 0.0);
+    let address = server.address.to_string();
+    let served = run(&[&[text(&jpeg_file), "--server", &address, "-o", "-"], &small[..]].concat());
+    assert_eq!(told["run"]["bytes"].as_u64().unwrap(), served.stdout.len() as u64);
+    // The same as text, with the reason for the longer way.
+    let pixels = stdout(&explain(&jpeg_file, &["--ops", "blur:2", "--kernel", "mitchell"]));
+    for part in ["pixels: decoded to pixels, because the operations work on them", "by mitchell", "blur:2"] {
+        assert!(pixels.contains(part), "{part} in {pixels}");
+    }
+    assert!(!pixels.contains("done in"), "{pixels}");
+    let enlarged = stdout(&explain(&png_file, &["--scale", "2"]));
+    assert!(enlarged.contains("because the source is png") && enlarged.contains("upscaled"), "{enlarged}");
+    // What only this machine's owner may do.
+    fs::write(&png_file, png(20_000, 4)).unwrap();
+    let refused = stdout(&explain(&png_file, &small));
+    assert!(refused.contains("server") && refused.contains("16384"), "{refused}");
+    assert_eq!(code(&explain(&root.path().join("none.jpg"), &[])), 66);
+}
+
+#[test]
 fn show_draws_before_and_after_where_there_are_colours() {
     let server = Server::start(&[]);
     let root = tempfile::tempdir().unwrap();

@@ -6,6 +6,7 @@ mod client {
     pub(crate) mod bench; // a load on a server.
     pub(crate) mod compare; // one after another against in parallel.
     pub(crate) mod connection; // flags that say where the server is.
+    pub(crate) mod explain; // what would be done, and why.
     pub(crate) mod failure; // why, what to try, the exit code.
     pub(crate) mod folder; // a place that results cannot leave.
     pub(crate) mod info; // what a file says about itself.
@@ -26,7 +27,7 @@ mod client {
 use clap::Parser;
 use client::arguments::{Arguments, Command};
 use client::failure::{EXIT_USAGE, Failure};
-use client::{batch, bench, compare, info, manual, one, ping, watch};
+use client::{batch, bench, compare, explain, info, manual, one, ping, watch};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -53,6 +54,7 @@ fn main() -> ExitCode {
 fn run(arguments: &Arguments) -> Result<u8, Failure> {
     match &arguments.command {
         Some(Command::Info(arguments)) => info::run(arguments),
+        Some(Command::Explain(arguments)) => explain::run(arguments),
         Some(Command::Compare(arguments)) => compare::run(arguments),
         Some(Command::Bench(arguments)) => bench::run(arguments),
         Some(Command::Watch(arguments)) => watch::run(arguments),

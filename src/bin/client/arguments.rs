@@ -4,6 +4,7 @@ use super::batch::BatchArguments;
 use super::bench::BenchArguments;
 use super::compare::CompareArguments;
 use super::connection::ConnectionArguments;
+use super::explain::ExplainArguments;
 use super::info::InfoArguments;
 use super::manual::{CompletionsArguments, ManArguments};
 use super::ping::PingArguments;
@@ -40,6 +41,8 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// Say what image files hold: size, quality, profile, metadata
     Info(InfoArguments),
+    /// Say what would be done with an image and why: path, decode scale, colours, memory
+    Explain(ExplainArguments),
     /// Process images one after another, then in parallel, and show what that gains
     Compare(CompareArguments),
     /// Put a load on a server and measure how it bears it

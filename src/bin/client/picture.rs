@@ -22,11 +22,16 @@ pub(crate) fn own_limits() -> Limits {
     Limits { max_pixels: 500_000_000, max_side: 65_535, request_memory: u64::MAX, ..Limits::default() }
 }
 
-/// Processes an image in this process. A defect of the codec costs this picture, not the program.
+/// Processes an image in this process.
 pub(crate) fn process_here(image: &[u8], spec: &Spec, scratch: &mut Scratch) -> Result<Picture, CodecError> {
+    encode_here(image, spec, scratch).map(Picture::from)
+}
+
+/// The same with all that is known about the result. A defect of the codec costs this picture, not the program.
+pub(crate) fn encode_here(image: &[u8], spec: &Spec, scratch: &mut Scratch) -> Result<Encoded, CodecError> {
     let work = AssertUnwindSafe(|| codec::process(image, spec, &own_limits(), &mut *scratch));
     match catch_unwind(work) {
-        Ok(done) => done.map(Picture::from),
+        Ok(done) => done,
         Err(_) => {
             *scratch = Scratch::new();
             Err(CodecError::Internal("a worker panicked; please report the image".into()))

@@ -18,9 +18,10 @@ use super::failure::Failure;
 use super::folder::Folder;
 use super::interrupt::{EXIT_INTERRUPTED, Interrupt};
 use super::output::Existing;
+use super::picture::own_limits;
 use clap::Args;
 use imgsrv::client::Settings;
-use plan::forecast;
+use imgsrv::codec;
 use queue::Queue;
 use report::{Form, Outcome, Record, Reporter};
 use servers::Servers;
@@ -226,17 +227,16 @@ fn foretold(
         return Ok(Outcome::Skipped { path, why: "done earlier" });
     }
     let image = std::fs::read(&source.path).map_err(unreadable)?;
-    let forecast = forecast(&image, &variant.spec)
+    let result = codec::plan(&image, &variant.spec, &own_limits())
         .map_err(|error| Failure::Local { input: source.path.clone(), error })?;
-    let format = forecast.format.unwrap_or(imgsrv::format::Format::Jpeg);
-    let name = plan.name(source, variant, forecast.size, format);
+    let name = plan.name(source, variant, result.size(), result.format);
     let path = plan.path(&name);
     Ok(match (plan.holds(&name), plan.policy) {
         (true, Policy::Skip) => Outcome::Skipped { path, why: "exists" },
         (true, Policy::Refuse) if plan.existing(source, variant, &name) == Existing::Keep => {
             return Err(Failure::Exists { path });
         }
-        _ => Outcome::Planned { path, size: Some(forecast.size) },
+        _ => Outcome::Planned { path, size: Some(result.size()) },
     })
 }
 

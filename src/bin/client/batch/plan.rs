@@ -3,12 +3,11 @@
 use super::super::failure::Failure;
 use super::super::folder::Folder;
 use super::super::output::{Existing, save};
-use super::super::picture::{Picture, own_limits};
+use super::super::picture::Picture;
 use super::inputs::Source;
 use super::journal::{Fingerprint, Journal};
 use super::template::{Field, Fields, Template};
-use imgsrv::codec::geometry::{Geometry, Size};
-use imgsrv::codec::{CodecError, probe};
+use imgsrv::codec::geometry::Size;
 use imgsrv::format::Format;
 use imgsrv::spec::{OutputFormat, Spec};
 use std::collections::{HashMap, HashSet};
@@ -76,14 +75,6 @@ pub(crate) struct Plan {
     memory: Memory,
     /// Results whose names earlier ones have taken.
     ambiguous: HashSet<(usize, usize)>,
-}
-
-/// What a result would be, as far as the header of its source tells.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Forecast {
-    pub(crate) size: Size,
-    /// `None` when the pixels decide.
-    pub(crate) format: Option<Format>,
 }
 
 impl Plan {
@@ -237,17 +228,4 @@ impl Plan {
             Place::Folder(_) => name,
         }
     }
-}
-
-/// What `spec` would make of the image, told from its header.
-pub(crate) fn forecast(image: &[u8], spec: &Spec) -> Result<Forecast, CodecError> {
-    let limits = own_limits();
-    let probe = probe(image, &limits)?;
-    let geometry = Geometry::plan(probe.stored, probe.orientation, spec, &limits)?;
-    let format = match spec.format {
-        OutputFormat::Fixed(format) => Some(format),
-        OutputFormat::Source if probe.format.is_writable() => Some(probe.format),
-        OutputFormat::Source | OutputFormat::Auto => None,
-    };
-    Ok(Forecast { size: geometry.output(), format })
 }

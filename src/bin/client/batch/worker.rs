@@ -2,16 +2,16 @@
 
 use super::super::failure::Failure;
 use super::super::interrupt::Interrupt;
-use super::super::picture::{Picture, process_here};
+use super::super::picture::{Picture, own_limits, process_here};
 use super::inputs::Source;
 use super::journal::Fingerprint;
-use super::plan::{Plan, Policy, Variant, forecast};
+use super::plan::{Plan, Policy, Variant};
 use super::queue::Queue;
 use super::report::{Outcome, Record, Reporter, Saved};
 use super::servers::{Choice, Servers};
 use imgsrv::client::{Client, ClientError};
-use imgsrv::codec::Scratch;
 use imgsrv::codec::geometry::Size;
+use imgsrv::codec::{self, Scratch};
 use imgsrv::status::Status;
 use std::fs;
 use std::ops::ControlFlow;
@@ -158,10 +158,9 @@ impl Hands<'_> {
             }
         };
         if name.is_none()
-            && let Ok(forecast) = forecast(image, &variant.spec)
-            && let Some(format) = forecast.format
+            && let Ok(result) = codec::plan(image, &variant.spec, &own_limits())
         {
-            name = Some(plan.name(source, variant, forecast.size, format));
+            name = Some(plan.name(source, variant, result.size(), result.format));
         }
         if let Some(name) = &name
             && plan.holds(name)

@@ -16,13 +16,15 @@ pub mod rate; // RateLimits: how much one caller may ask for.
 pub mod reason; // Reason: why somebody was refused, in one word.
 pub mod report; // Report: what a reply tells about its request.
 pub mod spec; // Spec: what can be asked for, its parser and canonical form.
-pub mod status; // Status: the nine outcomes and what they are called at each door.
+pub mod status; // Status: the ten outcomes and what they are called at each door.
 
 // Rooms, from the inside out.
 pub mod codec; // probe and process: bytes -> bytes.
 pub mod ops; // apply: picture operations, pixels -> pixels.
 pub mod wire; // bytes of the TCP protocol <-> headers, options, replies.
 pub mod engine; // admission, one queue, a pool of workers.
+#[cfg(feature = "jobs")]
+pub mod jobs; // tasks that outlive a request: store and runners.
 pub mod access_log; // a request's end: counted, and logged in one line.
 pub mod server; // the blocking TCP door.
 pub mod config; // the server's settings, from flags, environment and file.

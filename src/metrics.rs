@@ -1,5 +1,9 @@
 //! `Metrics`: what the server counts, as atomics, and their text in Prometheus' exposition format 0.0.4.
 
+mod tasks;
+
+pub use tasks::TaskMetrics;
+
 use crate::reason::Reason;
 use crate::status::Status;
 use std::fmt::{self, Write};
@@ -86,6 +90,11 @@ impl Gauge {
         Held(self)
     }
 
+    /// Says how many there are, where they are counted elsewhere.
+    pub fn set(&self, now: u64) {
+        self.0.store(now, Ordering::Relaxed);
+    }
+
     /// How many there are.
     pub fn now(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
@@ -156,6 +165,8 @@ pub struct Metrics {
     pub pixels: Counter,
     /// Panics that were contained.
     pub panics: Counter,
+    /// Tasks that outlive their request.
+    pub tasks: TaskMetrics,
 }
 
 impl Metrics {
@@ -235,7 +246,7 @@ impl Metrics {
             head(out, name, "gauge", help)?;
             writeln!(out, "{name} {now}")?;
         }
-        Ok(())
+        self.tasks.write(out)
     }
 }
 

@@ -53,13 +53,15 @@ pub enum Reason {
     Unsupported,
     /// The data is broken.
     Corrupt,
+    /// No room on disk for another task.
+    StorageFull,
     /// A defect of ours.
     Internal,
 }
 
 impl Reason {
     /// Every reason, in order of declaration.
-    pub const ALL: [Reason; 26] = [
+    pub const ALL: [Reason; 27] = [
         Reason::ShortHeader,
         Reason::HeaderTimeout,
         Reason::SlowClient,
@@ -85,6 +87,7 @@ impl Reason {
         Reason::TooManyScans,
         Reason::Unsupported,
         Reason::Corrupt,
+        Reason::StorageFull,
         Reason::Internal,
     ];
 
@@ -116,6 +119,7 @@ impl Reason {
             Reason::TooManyScans => "too_many_scans",
             Reason::Unsupported => "unsupported",
             Reason::Corrupt => "corrupt",
+            Reason::StorageFull => "storage_full",
             Reason::Internal => "internal",
         }
     }

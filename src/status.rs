@@ -1,4 +1,4 @@
-//! The nine outcomes a request can have: the one word that report, HTTP body, metric label and log line share.
+//! The ten outcomes a request can have: the one word that report, HTTP body, metric label and log line share.
 
 use std::fmt;
 use std::str::FromStr;
@@ -22,13 +22,15 @@ pub enum Status {
     Busy,
     /// A deadline passed (read, queue or processing).
     Timeout,
+    /// No room on disk to keep a task: the operator must give some, or results must expire.
+    StorageFull,
     /// A defect of ours; the worker survived.
     Internal,
 }
 
 impl Status {
     /// Every status, in the order of the protocol document.
-    pub const ALL: [Status; 9] = [
+    pub const ALL: [Status; 10] = [
         Status::Ok,
         Status::BadRequest,
         Status::Unauthorized,
@@ -37,6 +39,7 @@ impl Status {
         Status::Damaged,
         Status::Busy,
         Status::Timeout,
+        Status::StorageFull,
         Status::Internal,
     ];
 
@@ -51,6 +54,7 @@ impl Status {
             Status::Damaged => "damaged",
             Status::Busy => "busy",
             Status::Timeout => "timeout",
+            Status::StorageFull => "storage_full",
             Status::Internal => "internal",
         }
     }
@@ -66,6 +70,7 @@ impl Status {
             Status::Damaged => 422,
             Status::Busy => 503,
             Status::Timeout => 504,
+            Status::StorageFull => 507,
             Status::Internal => 500,
         }
     }
@@ -76,7 +81,7 @@ impl Status {
             Status::Ok => 0,
             Status::BadRequest => 64,
             Status::TooLarge | Status::Unsupported | Status::Damaged => 65,
-            Status::Busy | Status::Timeout => 69,
+            Status::Busy | Status::Timeout | Status::StorageFull => 69,
             Status::Internal => 70,
             Status::Unauthorized => 77,
         }
@@ -97,7 +102,7 @@ impl FromStr for Status {
     }
 }
 
-/// The word is none of the nine statuses.
+/// The word is none of the ten statuses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not a status word")]
 pub struct UnknownStatus;

@@ -2,11 +2,13 @@
 //!
 //! A flag `--max-pixels`, a variable `IMGSRV_MAX_PIXELS` and a file key `max_pixels` are one setting.
 
+mod data_dir;
 mod effective;
 mod file;
 mod show;
 mod value;
 
+pub use data_dir::DataDir;
 pub use effective::{ConfigError, Effective, Origin};
 pub use show::example;
 
@@ -86,6 +88,14 @@ pub struct Config {
     pub rate_megapixels: Option<u32>,
     /// Whether requests must name a preset and may say no more. Default: false.
     pub only_presets: bool,
+    /// Where tasks and their results are kept. Default: the system's place for the state of programs.
+    pub data_dir: DataDir,
+    /// How long results of tasks are kept. Default: 24 h.
+    pub task_ttl: Duration,
+    /// Bytes of the images and results of all tasks. Default: 4 GiB.
+    pub task_bytes: u64,
+    /// Tasks that are kept for one token, or for everybody without tokens. Default: 10,000.
+    pub tasks_per_owner: usize,
 }
 
 /// Form of the log.
@@ -209,6 +219,10 @@ pub const SETTINGS: &[Setting] = &[
     setting!(rate_requests, "a number, or nothing", "requests a second of one token or address"),
     setting!(rate_megapixels, "a number, or nothing", "source megapixels a minute of one token or address"),
     setting!(only_presets, "true or false", "take requests that name a preset and say no more"),
+    setting!(data_dir, "a folder, auto (the system's place for state) or none", "where tasks are kept"),
+    setting!(task_ttl, "a time, such as 24h", "how long results of tasks are kept"),
+    setting!(task_bytes, "bytes, such as 4GiB", "images and results of all tasks together"),
+    setting!(tasks_per_owner, "a number of tasks", "tasks that are kept for one token"),
     setting!(log_format, "auto, text or json", "form of the log; auto is text on a terminal, json otherwise"),
 ];
 
@@ -251,6 +265,10 @@ impl Config {
             rate_requests: None,
             rate_megapixels: None,
             only_presets: false,
+            data_dir: DataDir::Auto,
+            task_ttl: Duration::from_secs(24 * 3600),
+            task_bytes: 4096 * MIB,
+            tasks_per_owner: 10_000,
         }
     }
 
@@ -303,6 +321,18 @@ impl Config {
             rate_requests: self.rate_requests,
             rate_megapixels: self.rate_megapixels,
             ..server::Settings::default()
+        }
+    }
+}
+
+#[cfg(feature = "jobs")]
+impl Config {
+    /// What the store of tasks may keep.
+    pub fn tasks(&self) -> crate::jobs::Limits {
+        crate::jobs::Limits {
+            ttl: self.task_ttl,
+            bytes: self.task_bytes,
+            tasks_per_owner: self.tasks_per_owner,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! How the values of settings are written: numbers, bytes, pixels, times, words.
 
-use super::LogFormat;
+use super::{DataDir, LogFormat};
 use crate::spec::Quality;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -62,21 +62,23 @@ impl Value for Quality {
     }
 }
 
+/// In milliseconds; `ms` before the letters that it ends in.
+const TIMES: &[(&str, u64)] = &[("ms", 1), ("s", 1000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
+
+/// A year.
+const MAX_TIME: u64 = 366 * 86_400_000;
+
 impl Value for Duration {
     fn read(text: &str) -> Option<Self> {
-        let (digits, factor) = match text.strip_suffix("ms") {
-            Some(digits) => (digits, 1),
-            None => match text.strip_suffix('m') {
-                Some(digits) => (digits, 60_000),
-                None => (text.strip_suffix('s').unwrap_or(text), 1000),
-            },
-        };
+        let unit = TIMES.iter().find_map(|(unit, factor)| Some((text.strip_suffix(unit)?, *factor)));
+        let (digits, factor) = unit.unwrap_or((text, 1000));
         let ms = digits.parse::<u64>().ok()?.checked_mul(factor)?;
-        (1..=86_400_000).contains(&ms).then(|| Duration::from_millis(ms))
+        (1..=MAX_TIME).contains(&ms).then(|| Duration::from_millis(ms))
     }
 
     fn show(&self) -> String {
         match self.as_millis() {
+            ms if ms.is_multiple_of(3_600_000) => format!("{}h", ms / 3_600_000),
             ms if ms.is_multiple_of(1000) => format!("{}s", ms / 1000),
             ms => format!("{ms}ms"),
         }
@@ -111,6 +113,25 @@ impl Value for PathBuf {
 
     fn show(&self) -> String {
         self.display().to_string()
+    }
+}
+
+impl Value for DataDir {
+    fn read(text: &str) -> Option<Self> {
+        match text {
+            "" => None,
+            "auto" => Some(DataDir::Auto),
+            "none" => Some(DataDir::None),
+            path => Some(DataDir::At(path.into())),
+        }
+    }
+
+    fn show(&self) -> String {
+        match self {
+            DataDir::Auto => "auto".to_owned(),
+            DataDir::None => "none".to_owned(),
+            DataDir::At(path) => path.show(),
+        }
     }
 }
 
@@ -163,7 +184,8 @@ mod tests {
         assert_eq!(Duration::read("5"), Some(Duration::from_secs(5)));
         assert_eq!(Duration::read("250ms"), Some(Duration::from_millis(250)));
         assert_eq!(Duration::read("2m"), Some(Duration::from_secs(120)));
-        for bad in ["", "0", "s", "-1s", "1h", "999999999s"] {
+        assert_eq!(Duration::read("7d").map(|time| time.show()).as_deref(), Some("168h"));
+        for bad in ["", "0", "s", "-1s", "1y", "999999999s", "367d"] {
             assert_eq!(Duration::read(bad), None, "{bad}");
         }
     }

@@ -93,6 +93,11 @@ impl Examined {
     pub fn pixels(&self) -> u64 {
         self.plan.source.upright().pixels()
     }
+
+    /// The job again, for somebody who wanted to know no more than whether it can be done.
+    pub fn into_job(self) -> Job {
+        self.job
+    }
 }
 
 impl Engine {

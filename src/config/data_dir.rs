@@ -1,0 +1,60 @@
+//! `DataDir`: the folder of what must outlive the process, given or found.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+/// Where a server keeps what must outlive it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DataDir {
+    /// The system's place for the state of programs.
+    Auto,
+    /// Nothing is kept.
+    None,
+    /// This folder.
+    At(PathBuf),
+}
+
+impl DataDir {
+    /// The folder. For [`DataDir::Auto`] what systemd hands a unit with `StateDirectory=`, else `imgsrv` within
+    /// `XDG_STATE_HOME`, else within `~/.local/state`; `None` also where no variable tells any of these.
+    pub fn folder(&self, variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
+        let path = |name| variable(name).map(PathBuf::from).filter(|path| path.is_absolute());
+        match self {
+            DataDir::At(path) => Some(path.clone()),
+            DataDir::None => None,
+            DataDir::Auto => path("STATE_DIRECTORY")
+                .or_else(|| Some(path("XDG_STATE_HOME")?.join("imgsrv")))
+                .or_else(|| Some(path("HOME")?.join(".local/state/imgsrv"))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(variables: &[(&str, &str)]) -> Option<PathBuf> {
+        let variable = |name: &str| {
+            let found = variables.iter().find(|(known, _)| *known == name);
+            found.map(|(_, value)| OsString::from(value))
+        };
+        DataDir::Auto.folder(variable)
+    }
+
+    #[test]
+    fn the_systems_place_is_found_by_its_variables() {
+        let home = ("HOME", "/home/me");
+        let state = ("XDG_STATE_HOME", "/home/me/state");
+        assert_eq!(found(&[home]), Some("/home/me/.local/state/imgsrv".into()));
+        assert_eq!(found(&[home, state]), Some("/home/me/state/imgsrv".into()));
+        assert_eq!(
+            found(&[home, state, ("STATE_DIRECTORY", "/var/lib/imgsrv")]),
+            Some("/var/lib/imgsrv".into())
+        );
+        assert_eq!(found(&[("HOME", "")]), None);
+        assert_eq!(
+            found(&[home, ("XDG_STATE_HOME", "relative")]),
+            Some("/home/me/.local/state/imgsrv".into())
+        );
+    }
+}

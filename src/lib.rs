@@ -1,7 +1,7 @@
 //! Image bytes in, a resized and compressed image out.
 //!
 //! ```text
-//! door (tcp) -> engine: admit bytes -> read body -> probe -> admit memory
+//! door (tcp | http) -> engine: admit bytes -> read body -> probe -> admit memory
 //!      -> pool worker: codec [ decode -> transform -> encode ] -> report + bytes -> door
 //! ```
 //! Imports run one way, from the doors down to the leaves; `wire` and `codec` never see each other.
@@ -26,7 +26,10 @@ pub mod engine; // admission, one queue, a pool of workers.
 #[cfg(feature = "jobs")]
 pub mod jobs; // tasks that outlive a request: store and runners.
 pub mod access_log; // a request's end: counted, and logged in one line.
+pub mod gate; // who may come in, and how often: shared by the doors.
 pub mod server; // the blocking TCP door.
+#[cfg(feature = "http")]
+pub mod http; // the HTTP door.
 pub mod config; // the server's settings, from flags, environment and file.
 pub mod client; // the blocking client.
 

@@ -29,6 +29,8 @@ pub enum Reason {
     BadRequest,
     /// The token is missing or wrong, or came over an open line.
     Unauthorized,
+    /// A page of an origin that is not allowed.
+    ForeignOrigin,
     /// Too many wrong tokens from this address.
     Guessing,
     /// Over the caller's requests a second or megapixels a minute.
@@ -61,7 +63,7 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason, in order of declaration.
-    pub const ALL: [Reason; 27] = [
+    pub const ALL: [Reason; 28] = [
         Reason::ShortHeader,
         Reason::HeaderTimeout,
         Reason::SlowClient,
@@ -75,6 +77,7 @@ impl Reason {
         Reason::ForeignProtocol,
         Reason::BadRequest,
         Reason::Unauthorized,
+        Reason::ForeignOrigin,
         Reason::Guessing,
         Reason::RateLimit,
         Reason::BodyTooLarge,
@@ -107,6 +110,7 @@ impl Reason {
             Reason::ForeignProtocol => "foreign_protocol",
             Reason::BadRequest => "bad_request",
             Reason::Unauthorized => "unauthorized",
+            Reason::ForeignOrigin => "foreign_origin",
             Reason::Guessing => "guessing",
             Reason::RateLimit => "rate_limit",
             Reason::BodyTooLarge => "body_too_large",

@@ -329,7 +329,7 @@ fn retries_outlast_a_server_that_starts_late() {
         .unwrap();
     std::thread::sleep(Duration::from_millis(300));
     let mut server = Command::new(env!("CARGO_BIN_EXE_imgsrv"))
-        .args(["--bind", &port])
+        .args(["--bind", &port, "--http", "none"])
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()

@@ -17,7 +17,7 @@ struct Measured {
 impl Measured {
     fn start(arguments: &[&str]) -> Measured {
         let mut child = Command::new(env!("CARGO_BIN_EXE_imgsrv"))
-            .args(["--bind=127.0.0.1:0", "--metrics=127.0.0.1:0"])
+            .args(["--bind=127.0.0.1:0", "--http=none", "--metrics=127.0.0.1:0"])
             .args(arguments)
             .stdout(Stdio::piped())
             .stderr(Stdio::null())

@@ -153,7 +153,7 @@ class ServedWorker:
 
 
 def our_server(place: Place, cores: tuple[int, ...], workers: int) -> Server:
-    return Server([place.server, "--bind", "127.0.0.1:0", "--workers", str(workers)], cores)
+    return Server([place.server, "--bind", "127.0.0.1:0", "--http", "none", "--workers", str(workers)], cores)
 
 
 @dataclass

@@ -23,7 +23,13 @@ impl Server {
     pub(crate) fn start(program: &Path, arguments: &[&str]) -> Server {
         let (file, log) = tempfile::NamedTempFile::new().expect("a temporary file").into_parts();
         let mut child = Command::new(program)
-            .args(["--bind=127.0.0.1:0", "--metrics=127.0.0.1:0", "--log-format=json", "--per-ip=4096"])
+            .args([
+                "--bind=127.0.0.1:0",
+                "--http=none",
+                "--metrics=127.0.0.1:0",
+                "--log-format=json",
+                "--per-ip=4096",
+            ])
             .args(arguments)
             .stdout(Stdio::piped())
             .stderr(file)

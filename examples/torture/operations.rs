@@ -223,7 +223,7 @@ pub(crate) fn wrong_settings(program: &Path, _scale: Scale) -> Row {
     for case in cases {
         let mut child = Command::new(program);
         if !case.contains(&"--bind") {
-            child.args(["--bind=127.0.0.1:0", "-qq"]);
+            child.args(["--bind=127.0.0.1:0", "--http=none", "-qq"]);
         }
         let child = child.args(case).stdout(Stdio::null()).stderr(Stdio::piped()).spawn();
         let Ok(mut child) = child else { continue };

@@ -6,15 +6,17 @@ mod server {
     pub(crate) mod logging;
     pub(crate) mod process;
     pub(crate) mod secrets;
+    pub(crate) mod web;
 }
 
 use anyhow::{Context, bail};
 use imgsrv::config::Effective;
 use imgsrv::engine::Engine;
+use imgsrv::gate::Gate;
 use imgsrv::server::{Stop, listen, serve, serve_metrics};
 use server::arguments::{self, Action};
 use server::secrets::{self, Reload};
-use server::{health, logging, process};
+use server::{health, logging, process, web};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use std::net::SocketAddr;
@@ -59,18 +61,24 @@ fn run() -> anyhow::Result<ExitCode> {
 
 /// Serves until a signal says stop. Whether everything in flight was finished.
 fn start(effective: Effective) -> anyhow::Result<bool> {
-    let Effective { config, offer, .. } = effective;
     process::log_panics();
     process::forbid_core_dumps();
+    let config = &effective.config;
     let mut settings = config.server();
-    settings.offer = offer;
-    settings.max_connections = process::connections(config.max_connections);
-    let reloads = secrets::read(&config, &mut settings)?;
+    settings.offer = effective.offer.clone();
+    let mut gate = config.gate();
+    gate.max_connections = process::connections(config.max_connections);
+    let reloads = secrets::read(config, &mut gate, &mut settings)?;
+    let gate = Gate::new(gate);
 
     let engine = Arc::new(Engine::new(config.engine()).context("cannot start the workers")?);
     let listener = listen(&config.bind).with_context(|| format!("cannot listen on {}", config.bind))?;
     let address = listener.local_addr()?;
-    check_exposure(address, &config, &settings)?;
+    check_exposure(address, config, &gate)?;
+    let http = web::listen(&effective)?;
+    if let Some(listener) = &http {
+        check_exposure(listener.local_addr()?, config, &gate)?;
+    }
     let stop = Stop::new(&listener)?;
     if let Some(bind) = &config.metrics {
         let listener = listen(bind).with_context(|| format!("cannot listen on {bind}"))?;
@@ -78,23 +86,20 @@ fn start(effective: Effective) -> anyhow::Result<bool> {
         serve_metrics(listener, engine.clone(), stop.clone()).context("cannot start the metrics")?;
     }
     act_on_signals(stop.clone(), reloads)?;
+    let _http = web::start(http, config, &engine, &gate, &settings, &stop)?;
     log::info!(workers = config.workers; "listening on {address}");
     println!("imgsrv listening on {address}");
-    let clean = serve(listener, engine, settings, stop);
+    let clean = serve(listener, engine, gate, settings, stop);
     log::info!("{}", if clean { "stopped" } else { "stopped with requests unfinished" });
     Ok(clean)
 }
 
 /// Warns of what can be reached from other machines without protection, or refuses to start.
-fn check_exposure(
-    address: SocketAddr,
-    config: &imgsrv::config::Config,
-    settings: &imgsrv::server::Settings,
-) -> anyhow::Result<()> {
+fn check_exposure(address: SocketAddr, config: &imgsrv::config::Config, gate: &Gate) -> anyhow::Result<()> {
     if address.ip().is_loopback() || config.insecure {
         return Ok(());
     }
-    if settings.tokens.is_none() {
+    if !gate.asks_for_tokens() {
         if config.require_token {
             bail!("{address} can be reached from other machines and no --token-file is given");
         }

@@ -86,6 +86,11 @@ pub struct Effective {
 }
 
 impl Effective {
+    /// Whether nobody has said anything about the setting of this name.
+    pub fn is_default(&self, name: &str) -> bool {
+        SETTINGS.iter().zip(&self.origins).any(|(one, from)| one.name == name && *from == Origin::Default)
+    }
+
     /// Weighs the sources: `file` is a name for messages and a text; `said` is what flag or variable say
     /// about a setting.
     ///

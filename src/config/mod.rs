@@ -13,6 +13,7 @@ pub use effective::{ConfigError, Effective, Origin};
 pub use show::example;
 
 use crate::engine;
+use crate::gate;
 use crate::limits::{Limits, MIB};
 use crate::server;
 use crate::spec::{Offer, Quality, Spec};
@@ -25,6 +26,10 @@ use value::Value;
 pub struct Config {
     /// Address of the TCP door. Default: `127.0.0.1:65432`.
     pub bind: String,
+    /// Address of the HTTP door; `none` for none. Default: `127.0.0.1:8080`.
+    pub http: String,
+    /// Whose pages in a browser may ask, comma separated origins or `*`. Default: none but our own.
+    pub cors_origin: Option<String>,
     /// Threads that process pictures. Default: the cores.
     pub workers: usize,
     /// Quality of a result when the request names none. Default: 85.
@@ -185,6 +190,12 @@ macro_rules! setting {
 /// Every setting, in the order of the documentation.
 pub const SETTINGS: &[Setting] = &[
     setting!(bind, "host:port, [IPv6]:port or name:port; port 0 takes a free one", "address of the TCP door"),
+    setting!(http, "host:port, [IPv6]:port, name:port, or none", "address of the HTTP door"),
+    setting!(
+        cors_origin,
+        "origins such as https://example.org, comma separated, or *; or nothing",
+        "whose pages in a browser may ask over HTTP"
+    ),
     setting!(workers, "1 to 1024", "threads that process pictures"),
     setting!(quality, "1 to 100", "quality when a request names none"),
     setting!(max_body, "bytes, such as 32MiB", "largest image accepted"),
@@ -232,8 +243,11 @@ impl Config {
         let limits = Limits::default();
         let engine = engine::Settings::for_workers(machine.cores);
         let server = server::Settings::default();
+        let gate = gate::Settings::default();
         Config {
             bind: "127.0.0.1:65432".into(),
+            http: "127.0.0.1:8080".into(),
+            cors_origin: None,
             workers: engine.workers,
             quality: Quality::DEFAULT,
             max_body: server.max_body.into(),
@@ -252,8 +266,8 @@ impl Config {
             request_timeout: engine.request_timeout,
             queue: engine.queue,
             queue_timeout: engine.queue_timeout,
-            max_connections: server.max_connections,
-            per_ip: server.per_ip,
+            max_connections: gate.max_connections,
+            per_ip: gate.per_ip,
             drain: server.drain,
             insecure: false,
             log_format: LogFormat::Auto,
@@ -313,14 +327,21 @@ impl Config {
             stall_timeout: self.stall_timeout,
             write_timeout: self.write_timeout,
             idle_timeout: self.idle_timeout,
-            max_connections: self.max_connections,
-            per_ip: self.per_ip,
             drain: self.drain,
             offer: self.offer(),
+            ..server::Settings::default()
+        }
+    }
+
+    /// The part that all doors share, but for what has to be read from files.
+    pub fn gate(&self) -> gate::Settings {
+        gate::Settings {
+            max_connections: self.max_connections,
+            per_ip: self.per_ip,
+            tokens: None,
             tokens_in_clear: self.insecure,
             rate_requests: self.rate_requests,
             rate_megapixels: self.rate_megapixels,
-            ..server::Settings::default()
         }
     }
 }

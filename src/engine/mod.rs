@@ -6,6 +6,7 @@
 
 mod budget;
 mod job;
+mod promise;
 mod queue;
 mod ticket;
 mod worker;

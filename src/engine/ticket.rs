@@ -2,12 +2,14 @@
 
 use super::budget::Reservation;
 use super::job::{Done, Job, JobError, Scarce};
+use super::promise::{Awaited, Promise, promise};
 use super::{Examined, Shared};
 use crate::codec::{CodecError, Plan};
 use crate::limits::{Cancel, Stopped};
 use crate::spec::Spec;
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 /// How often a waiting caller looks whether its result is still wanted.
@@ -17,10 +19,13 @@ const GLANCE: Duration = Duration::from_millis(25);
 const GRACE: Duration = Duration::from_millis(500);
 
 /// A job in the queue or on a worker. Dropping the ticket gives the job up.
+///
+/// A thread calls [`Ticket::wait`]. A task polls the ticket, which knows no timers: whoever polls it asks
+/// [`Ticket::overdue`] at [`Ticket::next_deadline`].
 #[derive(Debug)]
 pub struct Ticket {
     slot: Arc<Slot>,
-    result: Receiver<Result<Done, JobError>>,
+    result: Awaited<Result<Done, JobError>>,
     cancel: Cancel,
     queue_deadline: Instant,
     deadline: Instant,
@@ -34,22 +39,37 @@ impl Ticket {
     /// [`JobError`]; `Busy` when no worker was free for too long.
     pub fn wait(self, mut still_wanted: impl FnMut() -> bool) -> Result<Done, JobError> {
         loop {
-            match self.result.recv_timeout(GLANCE) {
-                Ok(outcome) => return outcome,
-                Err(RecvTimeoutError::Disconnected) => return Err(JobError::Panicked),
-                Err(RecvTimeoutError::Timeout) => {}
+            if let Some(outcome) = self.result.wait(GLANCE) {
+                return outcome.unwrap_or(Err(JobError::Panicked));
             }
             if !still_wanted() {
                 return Err(JobError::Abandoned);
             }
-            let now = Instant::now();
-            if now >= self.queue_deadline && self.left_queue() {
-                return Err(self.engine.busy(&self.engine.lock(), Scarce::Workers));
-            }
-            if now >= self.deadline + GRACE {
-                return Err(CodecError::Stopped(Stopped::DeadlinePassed).into());
+            if let Some(error) = self.overdue(Instant::now()) {
+                return Err(error);
             }
         }
+    }
+
+    /// When to ask [`Ticket::overdue`] next: the end of the longest wait for a worker, then that of the job.
+    pub fn next_deadline(&self, now: Instant) -> Instant {
+        if now < self.queue_deadline { self.queue_deadline } else { self.deadline + GRACE }
+    }
+
+    /// Why the job is given up at this moment, if its time is up.
+    pub fn overdue(&self, now: Instant) -> Option<JobError> {
+        if now >= self.queue_deadline && self.left_queue() {
+            return Some(self.engine.busy(&self.engine.lock(), Scarce::Workers));
+        }
+        (now >= self.deadline + GRACE).then(|| CodecError::Stopped(Stopped::DeadlinePassed).into())
+    }
+}
+
+impl Future for Ticket {
+    type Output = Result<Done, JobError>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.result).poll(context).map(|outcome| outcome.unwrap_or(Err(JobError::Panicked)))
     }
 }
 
@@ -84,14 +104,14 @@ pub(super) struct Pending {
     pub(super) memory: Reservation,
     pub(super) cancel: Cancel,
     pub(super) queued_at: Instant,
-    pub(super) reply: SyncSender<Result<Done, JobError>>,
+    pub(super) reply: Promise<Result<Done, JobError>>,
     /// Bytes that the job needs in all while it runs.
     needs: u64,
 }
 
 impl Slot {
     pub(super) fn new(examined: Examined, now: Instant, engine: &Arc<Shared>) -> (Arc<Slot>, Ticket) {
-        let (reply, result) = mpsc::sync_channel(1);
+        let (reply, result) = promise();
         let Examined { job: Job { body, memory, spec, deadline }, plan, needs } = examined;
         let super::Settings { request_timeout, queue_timeout, .. } = engine.settings;
         let deadline = now + deadline.unwrap_or(request_timeout).min(request_timeout);

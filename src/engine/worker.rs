@@ -89,5 +89,5 @@ pub(super) fn process(
         let _ = memory.resize(encoded.bytes.len() as u64); // never more than was reserved
         Done { encoded, source_bytes, queued, memory }
     });
-    let _ = reply.send(outcome); // whoever asked may have left
+    reply.keep(outcome);
 }

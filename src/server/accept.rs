@@ -2,12 +2,10 @@
 //! running out of descriptors and threads.
 
 use super::connection::Connection;
-use super::registry::{Full, Registry};
 use super::{Door, Settings, Stop};
 use crate::access_log;
-use crate::auth::Guesses;
 use crate::engine::Engine;
-use crate::rate::RateLimits;
+use crate::gate::{Full, Gate};
 use crate::reason::Reason;
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -22,21 +20,26 @@ const STACK_BYTES: usize = 512 << 10;
 /// Longest pause before trying to accept again when there is nothing to accept with.
 const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 
-/// Serves until `stop` is triggered, then finishes what is in flight for at most `settings.drain`.
-/// Whether everything could be finished.
-pub fn serve(listener: TcpListener, engine: Arc<Engine>, settings: Settings, stop: Stop) -> bool {
-    let registry = Registry::new(settings.max_connections, settings.per_ip);
+/// Serves until `stop` is triggered, then waits until the last guest of the gate has left, through
+/// whichever door, for at most `settings.drain`. Whether everything could be finished.
+pub fn serve(
+    listener: TcpListener,
+    engine: Arc<Engine>,
+    gate: Arc<Gate>,
+    settings: Settings,
+    stop: Stop,
+) -> bool {
     let drain = settings.drain;
-    let rates = RateLimits::new(settings.rate_requests, settings.rate_megapixels);
-    let door = Arc::new(Door { engine, settings, stop, guesses: Guesses::default(), rates });
-    accept(&listener, &registry, &door);
+    let door = Arc::new(Door { engine, settings, gate: gate.clone(), stop });
+    accept(&listener, &door);
     drop(listener);
-    log::info!(connections = registry.len(); "stopping: finishing the requests in flight");
-    registry.close_idle();
-    registry.wait_until_empty(drain)
+    let guests = &gate.guests;
+    log::info!(connections = guests.count(); "stopping: finishing the requests in flight");
+    guests.close_idle();
+    guests.wait_until_empty(drain)
 }
 
-fn accept(listener: &TcpListener, registry: &Arc<Registry>, door: &Arc<Door>) {
+fn accept(listener: &TcpListener, door: &Arc<Door>) {
     let mut pause = Pause::default();
     let mut spare = Spare::new();
     let mut accepted = 0_u64;
@@ -53,7 +56,7 @@ fn accept(listener: &TcpListener, registry: &Arc<Registry>, door: &Arc<Door>) {
             }
         };
         accepted += 1;
-        match admit(socket, peer, accepted, registry, door) {
+        match admit(socket, peer, accepted, door) {
             Ok(()) => pause = Pause::default(),
             Err(refused) => {
                 access_log::refused(door.engine.metrics(), peer, refused.reason(), &refused);
@@ -84,16 +87,10 @@ impl Refused {
     }
 }
 
-fn admit(
-    socket: TcpStream,
-    peer: SocketAddr,
-    number: u64,
-    registry: &Arc<Registry>,
-    door: &Arc<Door>,
-) -> Result<(), Refused> {
+fn admit(socket: TcpStream, peer: SocketAddr, number: u64, door: &Arc<Door>) -> Result<(), Refused> {
     let socket = Arc::new(socket);
     let _ = socket.set_nodelay(true); // the peer may be gone already; reading will tell
-    let seat = registry.enter(peer.ip(), socket.clone()).inspect_err(|_| turn_away(&socket))?;
+    let seat = door.gate.guests.enter(peer.ip(), socket.clone()).inspect_err(|_| turn_away(&socket))?;
     let door = door.clone();
     let work = move || match Connection::new(socket, peer, number, seat, &door) {
         Ok(connection) => connection.serve(),

@@ -3,10 +3,10 @@
 use super::Door;
 use super::channel::Channel;
 use super::failure::{Failure, reason};
-use super::registry::Seat;
 use super::timed::{Stage, Timed};
 use crate::access_log::{self, Line};
 use crate::engine::{BudgetSpent, Done, Job, JobError, Reservation};
+use crate::gate::{self, Seat};
 use crate::metrics::Via;
 use crate::rate::Caller;
 use crate::reason::Reason;
@@ -149,7 +149,7 @@ impl<'a> Connection<'a> {
             request.id.clone_from(id);
         }
         request.token = self.authenticate(request)?;
-        self.door.rates.request(&self.caller(request))?;
+        self.door.gate.rates.request(&self.caller(request))?;
         if request.options.call.ping {
             return Ok(());
         }
@@ -164,21 +164,8 @@ impl<'a> Connection<'a> {
 
     /// The name of the token that the request shows, where one is needed.
     fn authenticate(&self, request: &Request) -> Result<Option<Arc<str>>, Failure> {
-        let Some(tokens) = &self.door.settings.tokens else { return Ok(None) };
-        let offered = request.options.call.token.as_deref().ok_or(Failure::Unauthorized)?;
-        let in_clear = !self.channel.is_encrypted() && !self.peer.ip().to_canonical().is_loopback();
-        if in_clear && !self.door.settings.tokens_in_clear {
-            return Err(Failure::TokenInClear);
-        }
-        let (ip, now) = (self.peer.ip(), Instant::now());
-        self.door.guesses.may_try(ip, now)?;
-        match tokens.current().name_of(offered) {
-            Some(name) => Ok(Some(name.into())),
-            None => {
-                self.door.guesses.note_wrong(ip, now);
-                Err(Failure::Unauthorized)
-            }
-        }
+        let line = if self.channel.is_encrypted() { gate::Line::Encrypted } else { gate::Line::Open };
+        Ok(self.door.gate.identify(self.peer.ip(), line, request.options.call.token.as_deref())?)
     }
 
     fn caller(&self, request: &Request) -> Caller {
@@ -216,7 +203,7 @@ impl<'a> Connection<'a> {
         let Options { spec, call } = request.options.clone();
         let engine = &self.door.engine;
         let examined = engine.examine(Job { body, memory, spec, deadline: call.deadline })?;
-        self.door.rates.pixels(&self.caller(request), examined.pixels())?;
+        self.door.gate.rates.pixels(&self.caller(request), examined.pixels())?;
         let socket = self.channel.socket();
         let still_there = || matches!(socket.take_error(), Ok(None));
         Ok(engine.submit(examined)?.wait(still_there)?)
@@ -252,7 +239,7 @@ impl<'a> Connection<'a> {
             _ => {
                 match failure {
                     Failure::Wire { .. } => {} // it has had its time, or is gone
-                    Failure::Unauthorized | Failure::TokenInClear | Failure::Guessing(_) => {
+                    Failure::Denied(_) => {
                         self.linger(LINGER_BYTES);
                     }
                     _ => self.linger(LINGER_BYTES + u64::from(body_len)),

@@ -3,6 +3,7 @@
 use super::timed::Stage;
 use crate::auth::TooManyGuesses;
 use crate::engine::JobError;
+use crate::gate::Denied;
 use crate::rate::OverRate;
 use crate::reason::Reason;
 use crate::report::Report;
@@ -23,13 +24,8 @@ pub(super) enum Failure {
     ForeignProtocol(&'static str),
     #[error("the image is {len} bytes long, the limit is {max}")]
     BodyTooLarge { len: u32, max: u32 },
-    /// One message for a missing and a wrong token, so that neither tells more than the other.
-    #[error("a valid token is needed")]
-    Unauthorized,
-    #[error("a token came over an open line and is not taken: use TLS, and a new token")]
-    TokenInClear,
     #[error(transparent)]
-    Guessing(#[from] TooManyGuesses),
+    Denied(#[from] Denied),
     #[error(transparent)]
     OverRate(#[from] OverRate),
     #[error("{error}")]
@@ -43,8 +39,8 @@ impl Failure {
         match self {
             Failure::Empty | Failure::Options(_) | Failure::ForeignProtocol(_) => Status::BadRequest,
             Failure::BodyTooLarge { .. } => Status::TooLarge,
-            Failure::Unauthorized | Failure::TokenInClear => Status::Unauthorized,
-            Failure::Guessing(_) | Failure::OverRate(_) => Status::Busy,
+            Failure::Denied(denied) => denied.status(),
+            Failure::OverRate(_) => Status::Busy,
             Failure::Wire { error, .. } if is_overrun(error) => Status::Timeout,
             Failure::Wire { .. } => Status::BadRequest,
             Failure::Job(error) => error.status(),
@@ -56,8 +52,7 @@ impl Failure {
             Failure::Empty | Failure::Options(_) => Reason::BadRequest,
             Failure::ForeignProtocol(_) => Reason::ForeignProtocol,
             Failure::BodyTooLarge { .. } => Reason::BodyTooLarge,
-            Failure::Unauthorized | Failure::TokenInClear => Reason::Unauthorized,
-            Failure::Guessing(_) => Reason::Guessing,
+            Failure::Denied(denied) => denied.reason(),
             Failure::OverRate(_) => Reason::RateLimit,
             Failure::Wire { error, stage } => reason(error, *stage).unwrap_or(Reason::HeaderTimeout),
             Failure::Job(error) => error.reason(),
@@ -68,7 +63,7 @@ impl Failure {
         let retry_after_ms = |time: Duration| Some(time.as_millis() as u64);
         match self {
             Failure::Job(error) => error.report(),
-            Failure::Guessing(TooManyGuesses { retry_after })
+            Failure::Denied(Denied::Guessing(TooManyGuesses { retry_after }))
             | Failure::OverRate(OverRate { retry_after, .. }) => {
                 Report { retry_after_ms: retry_after_ms(*retry_after), ..Report::new(self.status()) }
             }
@@ -83,9 +78,7 @@ impl Failure {
             Failure::Empty | Failure::Options(_) | Failure::OverRate(_) | Failure::Job(_) => true,
             Failure::ForeignProtocol(_)
             | Failure::BodyTooLarge { .. }
-            | Failure::Unauthorized
-            | Failure::TokenInClear
-            | Failure::Guessing(_)
+            | Failure::Denied(_)
             | Failure::Wire { .. } => false,
         }
     }

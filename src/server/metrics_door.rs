@@ -76,7 +76,11 @@ fn exchange(socket: TcpStream, engine: &Engine, stop: &Stop) -> io::Result<()> {
     Ok(())
 }
 
-fn readiness(engine: &Engine, stop: &Stop) -> Result<(), &'static str> {
+/// Whether the server takes more work.
+///
+/// # Errors
+/// Why not, in a word or two.
+pub fn readiness(engine: &Engine, stop: &Stop) -> Result<(), &'static str> {
     match (stop.is_asked(), engine.has_room()) {
         (true, _) => Err("stopping"),
         (false, false) => Err("the queue is full"),

@@ -7,27 +7,24 @@ mod channel;
 mod connection;
 mod failure;
 mod metrics_door;
-mod registry;
-mod reload;
+mod stop;
 mod timed;
 #[cfg(feature = "tls")]
 mod tls;
 
 pub use accept::serve;
-pub use metrics_door::serve_metrics;
-pub use reload::Reloadable;
+pub use metrics_door::{readiness, serve_metrics};
+pub use stop::Stop;
 #[cfg(feature = "tls")]
 pub use tls::{Tls, TlsError, tls};
 
-use crate::auth::{Guesses, TokenFileError, Tokens};
 use crate::engine::Engine;
-use crate::rate::RateLimits;
+use crate::gate::Gate;
 use crate::spec::Offer;
 use channel::Channel;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, ToSocketAddrs};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use timed::Timed;
 
@@ -49,23 +46,10 @@ pub struct Settings {
     pub write_timeout: Duration,
     /// Longest pause between two requests. Default: 75 s.
     pub idle_timeout: Duration,
-    /// Most open connections. Default: 2,048.
-    pub max_connections: usize,
-    /// Most open connections of one address. Default: 256.
-    pub per_ip: usize,
     /// How long requests in flight may take after a stop. Default: 20 s.
     pub drain: Duration,
     /// What can be asked for, and what holds where a request says nothing.
     pub offer: Offer,
-    /// Whose requests are taken. Default: everybody's.
-    pub tokens: Option<Arc<Reloadable<Tokens, TokenFileError>>>,
-    /// Whether tokens are taken from other machines without TLS: only where the network in between is
-    /// trusted. Default: false.
-    pub tokens_in_clear: bool,
-    /// Requests a second of one caller. Default: no limit.
-    pub rate_requests: Option<u32>,
-    /// Source megapixels a minute of one caller. Default: no limit.
-    pub rate_megapixels: Option<u32>,
     /// Certificate and key. Default: none, everything is in the clear.
     #[cfg(feature = "tls")]
     pub tls: Option<Arc<Tls>>,
@@ -80,14 +64,8 @@ impl Default for Settings {
             stall_timeout: Duration::from_secs(5),
             write_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(75),
-            max_connections: 2048,
-            per_ip: 256,
             drain: Duration::from_secs(20),
             offer: Offer::default(),
-            tokens: None,
-            tokens_in_clear: false,
-            rate_requests: None,
-            rate_megapixels: None,
             #[cfg(feature = "tls")]
             tls: None,
         }
@@ -99,9 +77,8 @@ impl Default for Settings {
 struct Door {
     engine: Arc<Engine>,
     settings: Settings,
+    gate: Arc<Gate>,
     stop: Stop,
-    guesses: Guesses,
-    rates: RateLimits,
 }
 
 impl Door {
@@ -115,35 +92,6 @@ impl Door {
             return Ok(Channel::Tls(Box::new(rustls::StreamOwned::new(connection, timed))));
         }
         Ok(Channel::Plain(timed))
-    }
-}
-
-/// Asks a running server to finish. Clones ask the same one.
-#[derive(Debug, Clone)]
-pub struct Stop {
-    asked: Arc<AtomicBool>,
-    wake: SocketAddr,
-}
-
-impl Stop {
-    /// A signal for the server that will run on `listener`.
-    ///
-    /// # Errors
-    /// When the listener has no local address.
-    pub fn new(listener: &TcpListener) -> io::Result<Stop> {
-        Ok(Stop { asked: Arc::default(), wake: reachable(listener.local_addr()?) })
-    }
-
-    /// Stops accepting; requests in flight are finished.
-    pub fn trigger(&self) {
-        self.asked.store(true, Ordering::SeqCst);
-        // The accept call sleeps until somebody comes.
-        drop(TcpStream::connect_timeout(&self.wake, Duration::from_secs(1)));
-    }
-
-    /// Whether the server was asked to stop.
-    pub fn is_asked(&self) -> bool {
-        self.asked.load(Ordering::SeqCst)
     }
 }
 

@@ -1,6 +1,6 @@
 //! The server's side of TLS: certificate and key from PEM files, TLS 1.2 at least.
 
-use super::Reloadable;
+use crate::gate::Reloadable;
 use rustls::ServerConfig;
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;

@@ -38,7 +38,14 @@ impl Offer {
     /// # Errors
     /// As [`Options::parse`], [`SpecError::UnknownPreset`] and [`SpecError::PresetsOnly`].
     pub fn parse(&self, encoded: &[u8]) -> Result<Options, SpecError> {
-        let mut pairs = decode_pairs(encoded)?;
+        self.of_pairs(decode_pairs(encoded)?)
+    }
+
+    /// The same for pairs that are decoded already.
+    ///
+    /// # Errors
+    /// As [`Offer::parse`].
+    pub fn of_pairs(&self, mut pairs: Vec<(String, String)>) -> Result<Options, SpecError> {
         let mut named = pairs.extract_if(.., |(key, _)| key == "preset").map(|(_, name)| name);
         let (preset, second) = (named.next(), named.next());
         drop(named);

@@ -18,14 +18,26 @@ use std::time::{Duration, Instant};
 pub struct Server {
     child: Child,
     pub address: SocketAddr,
+    http: Option<SocketAddr>,
     log: std::thread::JoinHandle<String>,
 }
 
 impl Server {
-    /// Starts the server on a free port with more arguments.
+    /// Starts the server on a free port with more arguments, without its HTTP door.
     pub fn start(arguments: &[&str]) -> Server {
+        Server::start_with(Some("none"), arguments)
+    }
+
+    /// Starts the server with its HTTP door on a free port too.
+    pub fn start_http(arguments: &[&str]) -> Server {
+        Server::start_with(Some("127.0.0.1:0"), arguments)
+    }
+
+    /// Starts the server with what is said of its HTTP door; with nothing, somebody must hold its default port.
+    pub fn start_with(http: Option<&str>, arguments: &[&str]) -> Server {
         let mut child = Command::new(env!("CARGO_BIN_EXE_imgsrv"))
             .args(["--bind", "127.0.0.1:0", "--log-format", "text"])
+            .args(http.into_iter().flat_map(|address| ["--http", address]))
             .args(arguments)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -37,11 +49,21 @@ impl Server {
             let _ = stderr.read_to_end(&mut log);
             String::from_utf8_lossy(&log).into_owned()
         });
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let address = line.trim().rsplit(' ').next().unwrap().parse();
-        let address = address.unwrap_or_else(|_| panic!("the server said {line:?}"));
-        Server { child, address, log }
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        let mut told = |word: &str| {
+            let mut line = String::new();
+            stdout.read_line(&mut line).unwrap();
+            let address = line.trim().rsplit(' ').next().filter(|_| line.contains(word)).map(str::parse);
+            address.and_then(Result::ok).unwrap_or_else(|| panic!("the server said {line:?}"))
+        };
+        let http = http.filter(|address| *address != "none").map(|_| told("http"));
+        let address = told("listening");
+        Server { child, address, http, log }
+    }
+
+    /// The address of the HTTP door.
+    pub fn http(&self) -> SocketAddr {
+        self.http.expect("started with start_http")
     }
 
     pub fn connect(&self) -> TcpStream {
@@ -170,6 +192,17 @@ pub fn jpeg_size(bytes: &[u8]) -> (u32, u32) {
     decoder.decode().expect("a JPEG that another decoder reads");
     let info = decoder.info().unwrap();
     (info.width.into(), info.height.into())
+}
+
+/// Takes a file's readability from everybody but its owner.
+pub fn make_private(path: &std::path::Path) {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).unwrap();
+    }
+    #[cfg(not(unix))]
+    let _ = path;
 }
 
 /// The folder of photos and odd files that is not part of the project; `None`, said aloud, when it is not there.

@@ -3,7 +3,8 @@
 use anyhow::{Context, bail};
 use imgsrv::auth::Tokens;
 use imgsrv::config::Config;
-use imgsrv::server::{Reloadable, Settings};
+use imgsrv::gate::{self, Reloadable};
+use imgsrv::server;
 use std::sync::Arc;
 
 /// Something to be read again.
@@ -22,19 +23,23 @@ impl Reload {
     }
 }
 
-/// Puts what the configuration names into the settings of the door.
+/// Puts what the configuration names into the settings of gate and doors.
 ///
 /// # Errors
 /// When a file is missing, open to everybody, empty or broken: a server must not start without the
 /// protection that it was told to have.
-pub(crate) fn read(config: &Config, settings: &mut Settings) -> anyhow::Result<Vec<Reload>> {
+pub(crate) fn read(
+    config: &Config,
+    gate: &mut gate::Settings,
+    settings: &mut server::Settings,
+) -> anyhow::Result<Vec<Reload>> {
     let mut reloads = Vec::new();
     if let Some(path) = config.token_file.clone() {
         let name = path.display().to_string();
         let tokens = Reloadable::new(move || Tokens::read(&path));
         let tokens = Arc::new(tokens.with_context(|| format!("token file {name}"))?);
         log::info!(tokens = tokens.current().count(); "requests need a token");
-        settings.tokens = Some(tokens.clone());
+        gate.tokens = Some(tokens.clone());
         let again = Box::new(move || tokens.reload().with_context(|| format!("token file {name}")));
         reloads.push(Reload { what: "tokens", again });
     }
@@ -44,13 +49,14 @@ pub(crate) fn read(config: &Config, settings: &mut Settings) -> anyhow::Result<V
         (None, Some(_)) => bail!("tls_key is given without tls_cert"),
         #[cfg(feature = "tls")]
         (Some(certificate), Some(key)) => {
-            let tls = Arc::new(imgsrv::server::tls(certificate.clone(), key.clone())?);
+            let tls = Arc::new(server::tls(certificate.clone(), key.clone())?);
             settings.tls = Some(tls.clone());
             let again = Box::new(move || Ok(tls.reload()?));
             reloads.push(Reload { what: "certificates", again });
         }
         #[cfg(not(feature = "tls"))]
         (Some(_), Some(_)) => {
+            let _ = settings;
             bail!("tls_cert is given, but this program was built without the feature 'tls'")
         }
     }

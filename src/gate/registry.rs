@@ -1,14 +1,27 @@
 //! Who is connected: the caps on connections, and which one to put out when the house is full.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::net::{IpAddr, Shutdown, TcpStream};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+/// A connection as the registry sees it.
+pub trait Guest: fmt::Debug + Send + Sync {
+    /// `Read`: leave once the request in hand is answered. `Both`: leave now.
+    fn shut(&self, how: Shutdown);
+}
+
+impl Guest for TcpStream {
+    fn shut(&self, how: Shutdown) {
+        let _ = self.shutdown(how); // it may be gone already
+    }
+}
+
 /// All open connections.
 #[derive(Debug)]
-pub(super) struct Registry {
+pub struct Registry {
     max: usize,
     per_ip: usize,
     born: Instant,
@@ -19,14 +32,14 @@ pub(super) struct Registry {
 #[derive(Debug, Default)]
 struct Open {
     next_id: u64,
-    guests: HashMap<u64, Guest>,
+    guests: HashMap<u64, Entry>,
     by_ip: HashMap<IpAddr, usize>,
 }
 
 #[derive(Debug)]
-struct Guest {
+struct Entry {
     ip: IpAddr,
-    socket: Arc<TcpStream>,
+    guest: Arc<dyn Guest>,
     idle: Arc<Idle>,
 }
 
@@ -38,30 +51,36 @@ const BUSY: u64 = u64::MAX;
 
 /// Why a connection is turned away.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Full {
+pub enum Full {
+    /// The house is full of people who work.
     #[error("too many connections")]
     House,
+    /// The address has its share.
     #[error("too many connections from this address")]
     Address,
 }
 
 impl Registry {
-    pub(super) fn new(max: usize, per_ip: usize) -> Arc<Registry> {
+    /// Nobody inside, room for `max`, of which `per_ip` of one address.
+    pub fn new(max: usize, per_ip: usize) -> Arc<Registry> {
         let (open, empty) = (Mutex::default(), Condvar::new());
         Arc::new(Registry { max, per_ip, born: Instant::now(), open, empty })
     }
 
     /// Lets a connection in; when the house is full the guest that has been idle for longest has to go.
-    pub(super) fn enter(self: &Arc<Self>, ip: IpAddr, socket: Arc<TcpStream>) -> Result<Seat, Full> {
+    ///
+    /// # Errors
+    /// [`Full`].
+    pub fn enter(self: &Arc<Self>, ip: IpAddr, guest: Arc<dyn Guest>) -> Result<Seat, Full> {
         let mut open = self.lock();
         if open.by_ip.get(&ip).is_some_and(|n| *n >= self.per_ip) {
             return Err(Full::Address);
         }
         if open.guests.len() >= self.max {
-            let idle_since = |guest: &Guest| guest.idle.0.load(Ordering::Relaxed);
-            let longest = open.guests.iter().min_by_key(|(_, guest)| idle_since(guest));
+            let idle_since = |entry: &Entry| entry.idle.0.load(Ordering::Relaxed);
+            let longest = open.guests.iter().min_by_key(|(_, entry)| idle_since(entry));
             let id = longest
-                .filter(|(_, guest)| idle_since(guest) != BUSY)
+                .filter(|(_, entry)| idle_since(entry) != BUSY)
                 .map(|(id, _)| *id)
                 .ok_or(Full::House)?;
             open.remove(id);
@@ -69,27 +88,27 @@ impl Registry {
         let id = open.next_id;
         open.next_id += 1;
         let idle = Arc::new(Idle(AtomicU64::new(BUSY)));
-        open.guests.insert(id, Guest { ip, socket, idle: idle.clone() });
+        open.guests.insert(id, Entry { ip, guest, idle: idle.clone() });
         *open.by_ip.entry(ip).or_default() += 1;
         Ok(Seat { id, idle, registry: self.clone() })
     }
 
     /// How many connections are open.
-    pub(super) fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.lock().guests.len()
     }
 
     /// Closes the connections that wait for a request; the others finish theirs.
-    pub(super) fn close_idle(&self) {
-        for guest in self.lock().guests.values() {
-            if guest.idle.0.load(Ordering::SeqCst) != BUSY {
-                let _ = guest.socket.shutdown(Shutdown::Read); // it may be gone already
+    pub fn close_idle(&self) {
+        for entry in self.lock().guests.values() {
+            if entry.idle.0.load(Ordering::SeqCst) != BUSY {
+                entry.guest.shut(Shutdown::Read);
             }
         }
     }
 
     /// Waits until everybody has left, at most `patience`. Whether they have.
-    pub(super) fn wait_until_empty(&self, patience: Duration) -> bool {
+    pub fn wait_until_empty(&self, patience: Duration) -> bool {
         let open = self.lock();
         let waited = self.empty.wait_timeout_while(open, patience, |open| !open.guests.is_empty());
         waited.unwrap_or_else(PoisonError::into_inner).0.guests.is_empty()
@@ -102,12 +121,12 @@ impl Registry {
 
 impl Open {
     fn remove(&mut self, id: u64) {
-        let Some(guest) = self.guests.remove(&id) else { return };
-        let _ = guest.socket.shutdown(Shutdown::Both); // it may be gone already
-        if let Some(n) = self.by_ip.get_mut(&guest.ip) {
+        let Some(entry) = self.guests.remove(&id) else { return };
+        entry.guest.shut(Shutdown::Both);
+        if let Some(n) = self.by_ip.get_mut(&entry.ip) {
             *n -= 1;
             if *n == 0 {
-                self.by_ip.remove(&guest.ip);
+                self.by_ip.remove(&entry.ip);
             }
         }
     }
@@ -115,7 +134,7 @@ impl Open {
 
 /// A place in the registry, given back on drop.
 #[derive(Debug)]
-pub(super) struct Seat {
+pub struct Seat {
     id: u64,
     idle: Arc<Idle>,
     registry: Arc<Registry>,
@@ -123,13 +142,13 @@ pub(super) struct Seat {
 
 impl Seat {
     /// The connection waits for a request: it may be put out.
-    pub(super) fn idle(&self) {
+    pub fn idle(&self) {
         let now = self.registry.born.elapsed().as_millis() as u64;
         self.idle.0.store(now, Ordering::SeqCst); // before the connection looks whether to stop
     }
 
     /// The connection has a request in hand.
-    pub(super) fn busy(&self) {
+    pub fn busy(&self) {
         self.idle.0.store(BUSY, Ordering::Relaxed);
     }
 }
@@ -178,10 +197,10 @@ mod tests {
         assert_eq!(registry.enter(HERE, socket().0).unwrap_err(), Full::House);
         idle.idle();
         let _new = registry.enter(HERE, socket().0).unwrap();
-        assert_eq!(registry.len(), 2);
+        assert_eq!(registry.count(), 2);
         assert_eq!(peer.read(&mut [0]).unwrap(), 0, "the idle peer sees its connection close");
         drop(idle);
-        assert_eq!(registry.len(), 2);
+        assert_eq!(registry.count(), 2);
     }
 
     #[test]

@@ -1,0 +1,235 @@
+//! `Call`: one request from its head to its log line, and what every answer has.
+
+use super::Door;
+use super::failure::Failure;
+use super::meter::InHand;
+use super::origin::Judged;
+use crate::access_log::{self, Line};
+use crate::gate;
+use crate::metrics::Via;
+use crate::reason::Reason;
+use crate::report::Report;
+use axum::body::{Body, Bytes, HttpBody};
+use axum::http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use axum::http::{Method, Request, StatusCode, Version};
+use axum::response::Response;
+use http_body::{Frame, SizeHint};
+use hyper::body::Incoming;
+use hyper::service::Service;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+/// The router as hyper calls it.
+pub(super) type Routes = hyper_util::service::TowerToHyperService<axum::Router>;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Nothing that is served may run scripts, except the pages that say otherwise.
+const NO_SCRIPTS: HeaderValue = HeaderValue::from_static("default-src 'none'; img-src 'self' data:; sandbox");
+
+/// What is known of a request beside what it asks for. An extension of every request.
+#[derive(Debug)]
+pub(crate) struct Call {
+    /// Who asks.
+    pub(crate) peer: SocketAddr,
+    /// Whether somebody on the way can read along.
+    pub(crate) line: gate::Line,
+    id: String,
+    named: OnceLock<String>,
+    token: OnceLock<Arc<str>>,
+    arrived: OnceLock<Instant>,
+}
+
+/// What the log is told of a request that was answered with a picture. An extension of its response.
+#[derive(Debug, Clone)]
+pub(crate) struct Told {
+    pub(crate) report: Report,
+    /// Length of the result.
+    pub(crate) bytes: usize,
+}
+
+impl Call {
+    /// Its id: the option `id`, the header `X-Request-Id`, or ours.
+    pub(crate) fn id(&self) -> &str {
+        self.named.get().unwrap_or(&self.id)
+    }
+
+    /// Notes the option `id`.
+    pub(crate) fn name(&self, id: Option<&str>) {
+        if let Some(id) = id {
+            let _ = self.named.set(id.to_owned()); // a call has one
+        }
+    }
+
+    /// Notes the name of the token that the caller has shown.
+    pub(crate) fn show_token(&self, name: Arc<str>) {
+        let _ = self.token.set(name);
+    }
+
+    /// The name of the token that the caller has shown.
+    pub(crate) fn token(&self) -> Option<&Arc<str>> {
+        self.token.get()
+    }
+
+    /// Notes that the last byte of the request has come.
+    pub(crate) fn has_arrived(&self) {
+        let _ = self.arrived.set(Instant::now());
+    }
+
+    /// Counts and logs how it ended.
+    pub(crate) fn record(
+        &self,
+        door: &Door,
+        via: Via,
+        report: &Report,
+        bytes_out: usize,
+        failure: Option<(Reason, &str)>,
+    ) {
+        let line = Line {
+            via,
+            peer: self.peer,
+            id: self.id(),
+            token: self.token().map(AsRef::as_ref),
+            report,
+            bytes_out,
+            total: self.arrived.get().map(Instant::elapsed).unwrap_or_default(),
+            failure,
+        };
+        access_log::record(door.engine.metrics(), &line);
+    }
+}
+
+/// Answers one request of a connection.
+pub(super) async fn answer(
+    door: Arc<Door>,
+    routes: Routes,
+    peer: SocketAddr,
+    line: gate::Line,
+    number: u64,
+    in_hand: InHand,
+    request: Request<Incoming>,
+) -> Response<Tracked> {
+    let metrics = door.engine.metrics().clone();
+    let is_write = !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
+    let _in_progress = is_write.then(|| metrics.in_progress.hold());
+    let id = said_id(request.headers()).unwrap_or_else(|| format!("h{number}-{}", in_hand.number));
+    let call = Arc::new(Call {
+        peer,
+        line,
+        id,
+        named: OnceLock::new(),
+        token: OnceLock::new(),
+        arrived: OnceLock::new(),
+    });
+    let mut unanswered = Unanswered { door: &door, call: &call, is_answered: false };
+    let (method, version) = (request.method().clone(), request.version());
+    let judged = door.settings.origins.judge(&request);
+    let mut request = request.map(Body::new);
+    request.extensions_mut().insert(call.clone());
+    let response = match judged {
+        Judged::Foreign => axum::response::IntoResponse::into_response(Failure::ForeignOrigin),
+        Judged::Ours | Judged::Allowed(_) => match routes.call(request).await {
+            Ok(response) => response,
+            Err(never) => match never {},
+        },
+    };
+    unanswered.is_answered = true;
+    let mut response = finished(&door, &call, &method, version, response);
+    if let Judged::Allowed(origin) = judged {
+        super::origin::allow(response.headers_mut(), &method, origin);
+    }
+    in_hand.allow_reply(response.body().size_hint().exact());
+    response.map(|body| Tracked { body, _in_hand: in_hand })
+}
+
+/// An id that a proxy or a client gave, if it is fit for a log.
+fn said_id(headers: &HeaderMap) -> Option<String> {
+    let id = headers.get(REQUEST_ID)?.to_str().ok()?;
+    (1..=128).contains(&id.len()).then(|| id.to_owned())
+}
+
+/// Writes the failure that a response carries, the log line, and the headers that all answers have.
+fn finished(door: &Door, call: &Call, method: &Method, version: Version, response: Response) -> Response {
+    let mut response = response;
+    if let Some(failure) = response.extensions_mut().remove::<Arc<Failure>>() {
+        let is_options = method == Method::OPTIONS && matches!(*failure, Failure::NoSuchMethod(_));
+        let allow = response.headers_mut().remove(header::ALLOW);
+        if is_options {
+            response = Response::new(Body::empty());
+            *response.status_mut() = StatusCode::NO_CONTENT;
+        } else {
+            let message = failure.to_string();
+            call.record(door, Via::Http, &failure.report(), 0, Some((failure.reason(), &message)));
+            response = failure.answer(call.id());
+            if method == Method::HEAD {
+                *response.body_mut() = Body::empty();
+            }
+        }
+        if let Some(mut allow) = allow {
+            if let Ok(more) =
+                HeaderValue::from_str(&format!("{},OPTIONS", allow.to_str().unwrap_or_default()))
+            {
+                allow = more;
+            }
+            response.headers_mut().insert(header::ALLOW, allow);
+        }
+    } else if let Some(Told { report, bytes }) = response.extensions_mut().remove::<Told>() {
+        call.record(door, Via::Http, &report, bytes, None);
+    }
+    let headers = response.headers_mut();
+    if let Ok(id) = HeaderValue::from_bytes(call.id().as_bytes()) {
+        headers.insert(REQUEST_ID, id);
+    }
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.entry(header::CONTENT_SECURITY_POLICY).or_insert(NO_SCRIPTS);
+    if door.stopping.is_cancelled() && version < Version::HTTP_2 {
+        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
+}
+
+/// A request whose client leaves before the answer is dropped: that is told too.
+struct Unanswered<'a> {
+    door: &'a Door,
+    call: &'a Call,
+    is_answered: bool,
+}
+
+impl Drop for Unanswered<'_> {
+    fn drop(&mut self) {
+        if !self.is_answered {
+            let message = "the caller left before the result was ready";
+            access_log::refused(self.door.engine.metrics(), self.call.peer, Reason::Abandoned, message);
+        }
+    }
+}
+
+/// A reply's body, which counts as in hand until it is handed over.
+#[derive(Debug)]
+pub(super) struct Tracked {
+    body: Body,
+    _in_hand: InHand,
+}
+
+impl HttpBody for Tracked {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

@@ -1,0 +1,168 @@
+//! One connection: TLS, hyper, and a watchdog over the stages that the meter tells apart.
+
+use super::Door;
+use super::call::{self, Routes};
+use super::meter::{Meter, Overrun};
+use super::socket::{Socket, Stream};
+use crate::access_log;
+use crate::gate::{Guest, Line, Seat};
+use crate::reason::Reason;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper::{Request, Version};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto;
+use std::convert::Infallible;
+use std::error::Error;
+use std::future::poll_fn;
+use std::io;
+use std::net::{Shutdown, SocketAddr};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Instant;
+use tokio::net::TcpStream;
+use tokio::time::{sleep_until, timeout};
+use tokio_util::sync::CancellationToken;
+
+/// Longest head of an HTTP/1.1 request, and what is read of a body at a time.
+const BUFFER_BYTES: usize = 64 << 10;
+
+/// What HTTP/2 may have in flight on one connection.
+const STREAMS: u32 = 32;
+const STREAM_WINDOW: u32 = 256 << 10;
+const CONNECTION_WINDOW: u32 = 1 << 20;
+const HEADER_LIST_BYTES: u32 = 16 << 10;
+
+/// How the registry asks a connection to leave.
+#[derive(Debug, Default)]
+pub(super) struct Leave {
+    gently: CancellationToken,
+    now: CancellationToken,
+}
+
+impl Guest for Leave {
+    fn shut(&self, how: Shutdown) {
+        match how {
+            Shutdown::Both => self.now.cancel(),
+            Shutdown::Read | Shutdown::Write => self.gently.cancel(),
+        }
+    }
+}
+
+/// A connection that was let in.
+pub(super) struct Visitor {
+    pub(super) socket: TcpStream,
+    pub(super) peer: SocketAddr,
+    pub(super) number: u64,
+    pub(super) seat: Seat,
+    pub(super) leave: Arc<Leave>,
+}
+
+/// Serves a connection until its peer leaves, misbehaves, or is asked to leave.
+pub(super) async fn serve(visitor: Visitor, door: Arc<Door>, routes: Routes) {
+    let Visitor { socket, peer, number, seat, leave } = visitor;
+    let _open = door.engine.metrics().connections.hold();
+    let meter = Meter::new(&door.settings.door, seat);
+    let refused = |reason, message: &dyn std::fmt::Display| {
+        access_log::refused(door.engine.metrics(), peer, reason, message);
+    };
+    let patience = door.settings.door.header_timeout;
+    let (stream, line) = match timeout(patience, shaken_hands(&door, socket)).await {
+        Ok(Ok(stream)) => stream,
+        Ok(Err(error)) => return refused(Reason::Tls, &error),
+        Err(_) => return refused(Reason::HeaderTimeout, &"no TLS handshake in time"),
+    };
+    let io = TokioIo::new(Socket::new(stream, meter.clone()));
+    let service = service_fn(|request: Request<Incoming>| {
+        let in_hand = meter.begin(request.version() >= Version::HTTP_2);
+        let answered = call::answer(door.clone(), routes.clone(), peer, line, number, in_hand, request);
+        async { Ok::<_, Infallible>(answered.await) }
+    });
+    let builder = builder();
+    let mut connection = pin!(builder.serve_connection_with_upgrades(io, service));
+    let mut watchdog = pin!(sleep_until(Instant::now().into()));
+    let (mut asked, mut cut) = (pin!(leave.gently.cancelled()), pin!(leave.now.cancelled()));
+    let (mut stopping, mut is_leaving) = (pin!(door.stopping.cancelled()), false);
+    let ended = poll_fn(|context| {
+        meter.watch(context.waker());
+        if !is_leaving
+            && (asked.as_mut().poll(context).is_ready() || stopping.as_mut().poll(context).is_ready())
+        {
+            is_leaving = true;
+            connection.as_mut().graceful_shutdown();
+        }
+        if let Poll::Ready(ended) = connection.as_mut().poll(context) {
+            return Poll::Ready(Ended::of(ended));
+        }
+        if cut.as_mut().poll(context).is_ready() {
+            return Poll::Ready(Ended::PutOut);
+        }
+        loop {
+            let (deadline, overrun) = meter.deadline();
+            if deadline <= Instant::now() {
+                return Poll::Ready(Ended::Overrun(overrun));
+            }
+            watchdog.as_mut().reset(deadline.into());
+            if Pin::new(&mut watchdog).poll(context).is_pending() {
+                return Poll::Pending;
+            }
+        }
+    });
+    match ended.await {
+        Ended::Closed => {}
+        Ended::PutOut => log::debug!(peer:% = peer; "connection closed to make room"),
+        Ended::Overrun(overrun) => match overrun.reason() {
+            Some(reason) => refused(reason, &"its time is up"),
+            None => log::debug!(peer:% = peer; "connection closed after idling"),
+        },
+        Ended::Broken(reason, error) => refused(reason, &error),
+    }
+}
+
+/// How a connection ended.
+enum Ended {
+    Closed,
+    PutOut,
+    Overrun(Overrun),
+    Broken(Reason, Box<dyn Error + Send + Sync>),
+}
+
+impl Ended {
+    fn of(result: Result<(), Box<dyn Error + Send + Sync>>) -> Ended {
+        let Err(error) = result else { return Ended::Closed };
+        let reason = match error.downcast_ref::<hyper::Error>() {
+            Some(error) if error.is_parse() => Reason::BadRequest,
+            Some(error) if error.is_incomplete_message() => Reason::ShortHeader,
+            _ => Reason::Aborted,
+        };
+        Ended::Broken(reason, error)
+    }
+}
+
+fn builder() -> auto::Builder<TokioExecutor> {
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder.http1().max_buf_size(BUFFER_BYTES);
+    builder
+        .http2()
+        .max_concurrent_streams(STREAMS)
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_send_buf_size(STREAM_WINDOW as usize)
+        .max_header_list_size(HEADER_LIST_BYTES);
+    builder
+}
+
+/// Under TLS where there is a certificate.
+#[cfg_attr(not(feature = "tls"), expect(clippy::unused_async, reason = "TLS takes time"))]
+async fn shaken_hands(door: &Door, socket: TcpStream) -> io::Result<(Stream, Line)> {
+    #[cfg(feature = "tls")]
+    if let Some(tls) = &door.settings.door.tls {
+        let mut config = rustls::ServerConfig::clone(&tls.current());
+        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        let stream = tokio_rustls::TlsAcceptor::from(Arc::new(config)).accept(socket).await?;
+        return Ok((Stream::Tls(Box::new(stream)), Line::Encrypted));
+    }
+    let _ = door;
+    Ok((Stream::Plain(socket), Line::Open))
+}

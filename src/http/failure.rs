@@ -1,0 +1,145 @@
+//! `Failure`: why a request has no result, and what its caller, the metrics and the log are told.
+
+use crate::auth::TooManyGuesses;
+use crate::engine::JobError;
+use crate::gate::Denied;
+use crate::rate::OverRate;
+use crate::reason::Reason;
+use crate::report::Report;
+use crate::spec::SpecError;
+use crate::status::Status;
+use axum::body::Body;
+use axum::http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use axum::http::{Method, StatusCode};
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Why a request has no result.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    #[error("there is nothing at {0:?}: see /openapi.json for what there is")]
+    NoSuchPath(String),
+    #[error("{0} is not possible here: see the header Allow")]
+    NoSuchMethod(Method),
+    #[error("a page of another origin asks, which is not allowed: see --cors-origin")]
+    ForeignOrigin,
+    #[error(transparent)]
+    Denied(#[from] Denied),
+    #[error(transparent)]
+    OverRate(#[from] OverRate),
+    #[error(transparent)]
+    Options(#[from] SpecError),
+    /// What only this door can get wrong about a request.
+    #[error("{0}")]
+    BadRequest(String),
+    #[error("the body is empty: send the image as it is, or as the part 'image' or 'file' of a form")]
+    Empty,
+    #[error("the body is longer than {max} bytes")]
+    BodyTooLarge { max: u64 },
+    #[error("the body came too slowly")]
+    SlowBody,
+    #[error("the body ended early")]
+    BrokenBody,
+    #[error(transparent)]
+    Job(#[from] JobError),
+}
+
+impl Failure {
+    /// The word that every door has for it.
+    pub(crate) fn status(&self) -> Status {
+        match self {
+            Failure::NoSuchPath(_)
+            | Failure::NoSuchMethod(_)
+            | Failure::Options(_)
+            | Failure::BadRequest(_)
+            | Failure::BrokenBody
+            | Failure::Empty => Status::BadRequest,
+            Failure::ForeignOrigin => Status::Unauthorized,
+            Failure::Denied(denied) => denied.status(),
+            Failure::OverRate(_) => Status::Busy,
+            Failure::BodyTooLarge { .. } => Status::TooLarge,
+            Failure::SlowBody => Status::Timeout,
+            Failure::Job(error) => error.status(),
+        }
+    }
+
+    /// The number that HTTP has for it: that of the status, where HTTP has no better one.
+    pub(crate) fn http(&self) -> StatusCode {
+        match self {
+            Failure::NoSuchPath(_) => StatusCode::NOT_FOUND,
+            Failure::NoSuchMethod(_) => StatusCode::METHOD_NOT_ALLOWED,
+            Failure::ForeignOrigin => StatusCode::FORBIDDEN,
+            Failure::Denied(Denied::Guessing(_)) | Failure::OverRate(_) => StatusCode::TOO_MANY_REQUESTS,
+            _ => StatusCode::from_u16(self.status().http()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
+        }
+    }
+
+    pub(crate) fn reason(&self) -> Reason {
+        match self {
+            Failure::NoSuchPath(_) | Failure::NoSuchMethod(_) | Failure::Options(_) => Reason::BadRequest,
+            Failure::BadRequest(_) | Failure::Empty => Reason::BadRequest,
+            Failure::ForeignOrigin => Reason::ForeignOrigin,
+            Failure::Denied(denied) => denied.reason(),
+            Failure::OverRate(_) => Reason::RateLimit,
+            Failure::BodyTooLarge { .. } => Reason::BodyTooLarge,
+            Failure::SlowBody => Reason::SlowClient,
+            Failure::BrokenBody => Reason::Truncated,
+            Failure::Job(error) => error.reason(),
+        }
+    }
+
+    /// What is told beside the message.
+    pub(crate) fn report(&self) -> Report {
+        Report {
+            retry_after_ms: self.retry_after().map(|time| time.as_millis() as u64),
+            ..Report::new(self.status())
+        }
+    }
+
+    fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Failure::Job(JobError::Busy { retry_after, .. })
+            | Failure::Denied(Denied::Guessing(TooManyGuesses { retry_after }))
+            | Failure::OverRate(OverRate { retry_after, .. }) => Some(*retry_after),
+            _ => None,
+        }
+    }
+
+    /// The JSON object that the caller gets.
+    pub(crate) fn to_json(&self, id: &str) -> serde_json::Value {
+        let (status, code) = (self.status().word(), self.http().as_u16());
+        let mut body = json!({ "status": status, "code": code, "message": self.to_string(), "id": id });
+        if let Some(time) = self.retry_after() {
+            body["retry_after_ms"] = json!(time.as_millis() as u64);
+        }
+        body
+    }
+
+    /// The whole answer to the request of this id.
+    pub(super) fn answer(&self, id: &str) -> Response {
+        let mut response = Response::new(Body::from(self.to_json(id).to_string() + "\n"));
+        *response.status_mut() = self.http();
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        if let Some(time) = self.retry_after() {
+            headers.insert(RETRY_AFTER, HeaderValue::from(time.as_millis().div_ceil(1000).max(1) as u64));
+        }
+        if self.http() == StatusCode::UNAUTHORIZED {
+            let bearer = HeaderValue::from_static("Bearer realm=\"imgsrv\"");
+            headers.insert(axum::http::header::WWW_AUTHENTICATE, bearer);
+        }
+        response
+    }
+}
+
+/// A route's failure travels as an extension; the answer is written where the request's id is known.
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = self.http();
+        response.extensions_mut().insert(Arc::new(self));
+        response
+    }
+}

@@ -1,0 +1,83 @@
+//! The HTTP door: axum on tokio, for HTTP/1.1 and HTTP/2, in the clear or under TLS.
+//!
+//! ```text
+//! serve (accept, seats) -> connection (TLS, deadlines, hyper) -> call (id, origin, log) -> router
+//!      -> Admitted (token, rate) -> options, body -> work (engine) -> reply
+//! ```
+//! It calls the same engine as the TCP door, through the same gate. No thread is held by a request: a task
+//! waits for the engine's ticket, and is dropped, which gives the job up, when its client leaves.
+//!
+//! A route is an async function of `State<Arc<Door>>`, [`Admitted`] where a token is needed, and what it
+//! reads of the request. It returns `Result<Response, Failure>`; [`call`] turns a [`Failure`] into the JSON
+//! body, adds the headers that every answer has, and writes the log line of whatever [`Told`] it carries.
+
+mod admitted; // Admitted: a caller with a token and within its rate.
+mod body; // bodies, read under deadlines into memory that is reserved as it arrives.
+mod call; // Call: one request from its head to its log line.
+mod connection; // one connection: TLS, hyper, and the deadlines of its stages.
+mod failure; // Failure: why there is no result, and its JSON.
+mod health; // /health, /ready, /metrics.
+mod meter; // Meter: which stage a connection is in, and until when.
+mod options; // the query and the path to options.
+mod origin; // whose pages may ask.
+mod reply; // a finished picture as a response.
+mod resize; // /resize.
+mod serve; // accept, admit, drain.
+mod socket; // Socket: the bytes of a connection, plain or TLS, as the meter sees them.
+mod work; // the engine's tickets as futures.
+
+pub use origin::{BadOrigin, Origins};
+pub use serve::{Running, start};
+
+pub(crate) use admitted::Admitted;
+pub(crate) use call::{Call, Told};
+pub(crate) use failure::Failure;
+
+use crate::engine::Engine;
+use crate::gate::Gate;
+use crate::server::{self, Stop};
+use axum::Router;
+use axum::http::{Method, Uri};
+use axum::routing::{get, post};
+use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
+
+/// How the door treats its peers.
+#[derive(Debug, Clone, Default)]
+pub struct Settings {
+    /// What it shares with the TCP door: limits, deadlines, what can be asked for, the certificate.
+    pub door: server::Settings,
+    /// Whose pages in a browser may ask. Default: nobody's but our own.
+    pub origins: Origins,
+}
+
+/// What all requests share.
+#[derive(Debug)]
+pub(crate) struct Door {
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) gate: Arc<Gate>,
+    pub(crate) settings: Settings,
+    pub(crate) stop: Stop,
+    /// Cancelled when the server is asked to stop. Whatever has no end of its own has to watch it.
+    pub(crate) stopping: CancellationToken,
+}
+
+/// Every route.
+fn router(door: Arc<Door>) -> Router {
+    Router::new()
+        .route("/resize", post(resize::resize))
+        .route("/health", get(health::health))
+        .route("/ready", get(health::ready))
+        .route("/metrics", get(health::metrics))
+        .fallback(no_such_path)
+        .method_not_allowed_fallback(no_such_method)
+        .with_state(door)
+}
+
+async fn no_such_path(uri: Uri) -> Failure {
+    Failure::NoSuchPath(uri.path().to_owned())
+}
+
+async fn no_such_method(method: Method) -> Failure {
+    Failure::NoSuchMethod(method)
+}

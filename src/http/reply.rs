@@ -1,0 +1,70 @@
+//! A finished picture as a response: the image, and what is worth telling about it in headers.
+
+use super::{Call, Told};
+use crate::engine::{Done, Reservation};
+use crate::report::Report;
+use axum::body::{Body, Bytes};
+use axum::http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use axum::response::Response;
+
+/// The picture as the body of a response.
+pub(crate) fn picture(call: &Call, done: Done) -> Response {
+    let report = Report { id: Some(call.id().to_owned()), ..done.report() };
+    let mut headers = HeaderMap::with_capacity(16);
+    let Done { encoded, memory, .. } = done;
+    describe(&mut headers, &report, encoded.bytes.len());
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(encoded.format.mime()));
+    let told = Told { report, bytes: encoded.bytes.len() };
+    let image = Bytes::from_owner(Image { bytes: encoded.bytes, _memory: memory });
+    let mut response = Response::new(Body::from(image));
+    *response.headers_mut() = headers;
+    response.extensions_mut().insert(told);
+    response
+}
+
+/// The bytes of a result with the memory that they hold, which comes back when they are sent.
+struct Image {
+    bytes: Vec<u8>,
+    _memory: Reservation,
+}
+
+impl AsRef<[u8]> for Image {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+/// The report as headers.
+fn describe(headers: &mut HeaderMap, report: &Report, length: usize) {
+    let mut put = |name: &'static str, value: Option<String>| {
+        if let Some(Ok(value)) = value.map(HeaderValue::try_from) {
+            headers.insert(HeaderName::from_static(name), value);
+        }
+    };
+    fn text(value: Option<impl ToString>) -> Option<String> {
+        value.map(|value| value.to_string())
+    }
+    put("x-origin-width", text(report.source_width));
+    put("x-origin-height", text(report.source_height));
+    put("x-origin-format", text(report.source_format));
+    put("x-origin-bytes", text(report.source_bytes));
+    put("x-result-bytes", Some(length.to_string()));
+    put("x-result-width", text(report.width));
+    put("x-result-height", text(report.height));
+    put("x-result-format", text(report.format));
+    put("x-result-quality", text(report.quality));
+    put("x-result-score", report.score.map(|score| format!("{score:.2}")));
+    put("x-result-warnings", (!report.warnings.is_empty()).then(|| report.warnings.join(",")));
+    put("server-timing", Some(timing(report)));
+}
+
+fn timing(report: &Report) -> String {
+    let stages = [
+        ("queue", report.queue_us),
+        ("decode", report.decode_us),
+        ("resize", report.resize_us),
+        ("encode", report.encode_us),
+    ];
+    let known = stages.into_iter().filter_map(|(name, us)| Some((name, us? as f64 / 1e3)));
+    known.map(|(name, ms)| format!("{name};dur={ms:.2}")).collect::<Vec<_>>().join(", ")
+}

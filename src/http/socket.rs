@@ -1,0 +1,131 @@
+//! `Socket`: the bytes to and from a peer, in the clear or under TLS, as the meter sees them pass.
+
+use super::meter::Meter;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::time::{Sleep, sleep};
+
+/// How long a peer may go on sending after the last reply, so that closing does not reset the connection
+/// before it has read the reply.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// A connection's two directions.
+#[derive(Debug)]
+pub(super) struct Socket {
+    stream: Stream,
+    meter: Arc<Meter>,
+    is_over: bool,
+    lingering: Option<Pin<Box<Sleep>>>,
+}
+
+#[derive(Debug)]
+pub(super) enum Stream {
+    Plain(TcpStream),
+    #[cfg(feature = "tls")]
+    Tls(Box<tokio_rustls::server::TlsStream<TcpStream>>),
+}
+
+impl Socket {
+    pub(super) fn new(stream: Stream, meter: Arc<Meter>) -> Socket {
+        Socket { stream, meter, is_over: false, lingering: None }
+    }
+
+    fn wrote<T>(&self, polled: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        self.meter.has_written(polled.is_pending());
+        polled
+    }
+}
+
+macro_rules! stream {
+    ($self:ident, $stream:ident => $call:expr) => {
+        match &mut $self.stream {
+            Stream::Plain(stream) => {
+                let $stream = Pin::new(stream);
+                $call
+            }
+            #[cfg(feature = "tls")]
+            Stream::Tls(stream) => {
+                let $stream = Pin::new(&mut **stream);
+                $call
+            }
+        }
+    };
+}
+
+impl AsyncRead for Socket {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        ready!(stream!(self, stream => stream.poll_read(context, buffer)))?;
+        match buffer.filled().len() > before {
+            true => self.meter.has_read(),
+            false => self.is_over = true,
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Socket {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let polled = stream!(self, stream => stream.poll_write(context, bytes));
+        self.wrote(polled)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        parts: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let polled = stream!(self, stream => stream.poll_write_vectored(context, parts));
+        self.wrote(polled)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        match &self.stream {
+            Stream::Plain(stream) => stream.is_write_vectored(),
+            #[cfg(feature = "tls")]
+            Stream::Tls(stream) => stream.is_write_vectored(),
+        }
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let polled = stream!(self, stream => stream.poll_flush(context));
+        if polled.is_ready() {
+            self.meter.has_flushed();
+        }
+        self.wrote(polled)
+    }
+
+    /// Says that nothing more will be sent, then reads past what the peer still sends, for a short while.
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.lingering.is_none() {
+            let polled = stream!(self, stream => stream.poll_shutdown(context));
+            ready!(self.wrote(polled))?;
+            self.lingering = Some(Box::pin(sleep(LINGER)));
+        }
+        let mut unwanted = [0; 8 << 10];
+        while !self.is_over {
+            if self.lingering.as_mut().is_some_and(|time| time.as_mut().poll(context).is_ready()) {
+                break;
+            }
+            let mut buffer = ReadBuf::new(&mut unwanted);
+            if ready!(stream!(self, stream => stream.poll_read(context, &mut buffer))).is_err() {
+                break;
+            }
+            self.is_over = buffer.filled().is_empty();
+        }
+        Poll::Ready(Ok(()))
+    }
+}

@@ -1,0 +1,31 @@
+//! A job's way through the engine as a future: no thread waits for it, and dropping it gives the job up.
+
+use super::{Door, Failure};
+use crate::engine::{Done, Job, JobError};
+use crate::rate::Caller;
+use std::time::Instant;
+use tokio::task::spawn_blocking;
+use tokio::time::timeout_at;
+
+/// Runs a job to its end on a worker.
+///
+/// # Errors
+/// [`Failure::Job`], [`Failure::OverRate`] for the caller's megapixels.
+pub(crate) async fn run(door: &Door, caller: &Caller, job: Job) -> Result<Done, Failure> {
+    let engine = door.engine.clone();
+    // A hostile header can take milliseconds to read, which the other connections should not wait for.
+    let examined = spawn_blocking(move || engine.examine(job)).await.map_err(|_| JobError::Panicked)??;
+    door.gate.rates.pixels(caller, examined.pixels())?;
+    let mut ticket = door.engine.submit(examined)?;
+    loop {
+        let deadline = ticket.next_deadline(Instant::now());
+        match timeout_at(deadline.into(), &mut ticket).await {
+            Ok(outcome) => return Ok(outcome?),
+            Err(_) => {
+                if let Some(error) = ticket.overdue(Instant::now()) {
+                    return Err(error.into());
+                }
+            }
+        }
+    }
+}

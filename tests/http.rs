@@ -1,0 +1,211 @@
+//! The HTTP door against the real server: what is answered, with which headers, to whom.
+#![allow(clippy::unwrap_used, reason = "a test may")]
+#![cfg(feature = "http")]
+
+mod http_support;
+mod support;
+
+use http_support::{Answer, ask, exchange, post};
+use std::net::TcpListener;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+use support::{Server, jpeg_size, plain, png, read_plain, send};
+
+#[test]
+fn a_picture_comes_back_resized_with_all_that_is_known_about_it() {
+    let server = Server::start_http(&[]);
+    let answer = ask(&server, &post("/resize?width=40&quality=70&id=abc", &png(100, 50)));
+    assert_eq!(answer.status, 200, "{answer:?}");
+    assert_eq!(jpeg_size(&answer.body), (40, 20));
+    for (name, value) in [
+        ("content-type", "image/jpeg"),
+        ("x-request-id", "abc"),
+        ("x-origin-width", "100"),
+        ("x-origin-height", "50"),
+        ("x-origin-format", "png"),
+        ("x-origin-bytes", png(100, 50).len().to_string().as_str()),
+        ("x-result-width", "40"),
+        ("x-result-height", "20"),
+        ("x-result-format", "jpeg"),
+        ("x-result-bytes", answer.body.len().to_string().as_str()),
+        ("x-content-type-options", "nosniff"),
+    ] {
+        assert_eq!(answer.header(name), value, "{name}");
+    }
+    for stage in ["queue;dur=", "decode;dur=", "resize;dur=", "encode;dur="] {
+        assert!(answer.header("server-timing").contains(stage), "{answer:?}");
+    }
+    let log = server.stop();
+    assert!(log.contains("door=http") && log.contains("id=abc") && log.contains("status=ok"), "{log}");
+}
+
+#[test]
+fn both_doors_give_the_same_bytes() {
+    let server = Server::start_http(&[]);
+    let image = png(300, 200);
+    let over_http = ask(&server, &post("/resize?width=80&height=60&passthrough=false", &image)).body;
+    let mut socket = server.connect();
+    send(&mut socket, &plain(&image, 80, 60));
+    assert_eq!(over_http, read_plain(&mut socket));
+}
+
+#[test]
+fn failures_are_told_as_json_with_the_status_of_the_protocol() {
+    let server = Server::start_http(&["--max-body", "100KiB"]);
+    let image = png(64, 48);
+    let large = vec![0; 300 << 10];
+    for (target, body, code, status) in [
+        ("/resize?width=x", &image[..], 400, "bad_request"),
+        ("/resize?wdth=9", &image, 400, "bad_request"),
+        ("/resize?token=x", &image, 400, "bad_request"),
+        ("/resize", b"", 400, "bad_request"),
+        ("/nowhere", b"", 404, "bad_request"),
+        ("/resize", &large, 413, "too_large"),
+        ("/resize?width=16384&height=16384", &image, 413, "too_large"),
+        ("/resize", b"this is text", 415, "unsupported"),
+        ("/resize?strict=true", &image[..400], 422, "damaged"),
+        ("/resize?deadline_ms=1&width=4000&ops=denoise:9", &image, 504, "timeout"),
+    ] {
+        let answer = ask(&server, &post(target, body));
+        assert_eq!(answer.status, code, "{target}: {answer:?}");
+        let told = answer.json();
+        assert_eq!(
+            (told["status"].as_str(), told["code"].as_u64()),
+            (Some(status), Some(code.into())),
+            "{target}"
+        );
+        assert_eq!(told["id"].as_str(), Some(answer.header("x-request-id")), "{target}");
+        assert!(!told["message"].as_str().unwrap().is_empty());
+        assert!(answer.header("content-security-policy").contains("default-src 'none'"));
+    }
+}
+
+#[test]
+fn other_methods_are_told_which_ones_there_are() {
+    let server = Server::start_http(&[]);
+    let answer = ask(&server, "GET /resize HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n".as_bytes());
+    assert_eq!((answer.status, answer.header("allow")), (405, "POST,OPTIONS"), "{answer:?}");
+    let answer = ask(&server, "OPTIONS /resize HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n".as_bytes());
+    assert_eq!((answer.status, answer.header("allow")), (204, "POST,OPTIONS"), "{answer:?}");
+    let answer = ask(&server, "HEAD /health HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n".as_bytes());
+    assert_eq!((answer.status, answer.body.len()), (200, 0), "{answer:?}");
+}
+
+#[test]
+fn health_readiness_and_metrics_are_told() {
+    let server = Server::start_http(&[]);
+    ask(&server, &post("/resize?width=4", &png(20, 10)));
+    for (path, text) in [("/health", "ok\n"), ("/ready", "ready\n")] {
+        let answer = ask(&server, &http_support::get(path));
+        assert_eq!((answer.status, answer.text()), (200, text.to_owned()));
+    }
+    let page = ask(&server, &http_support::get("/metrics")).text();
+    assert!(page.contains("imgsrv_requests_total{door=\"http\",status=\"ok\"} 1\n"), "{page}");
+}
+
+#[test]
+fn a_token_opens_the_door_and_nothing_else_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let tokens = folder.path().join("tokens");
+    std::fs::write(&tokens, "me:sesame\n").unwrap();
+    support::make_private(&tokens);
+    let server = Server::start_http(&["--token-file", tokens.to_str().unwrap()]);
+    let with = |authorization: &str| {
+        let head =
+            format!("POST /resize?width=4 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n{authorization}");
+        let image = png(20, 10);
+        ask(&server, &[format!("{head}Content-Length: {}\r\n\r\n", image.len()).as_bytes(), &image].concat())
+    };
+    for wrong in ["", "Authorization: Bearer sesam\r\n", "Authorization: Basic sesame\r\n"] {
+        let answer = with(wrong);
+        assert_eq!((answer.status, answer.header("www-authenticate")), (401, "Bearer realm=\"imgsrv\""));
+        assert_eq!(answer.json()["message"], "a valid token is needed");
+    }
+    assert_eq!(with("Authorization: Bearer sesame\r\n").status, 200);
+    assert_eq!(ask(&server, &http_support::get("/metrics")).status, 401);
+    assert_eq!(ask(&server, &http_support::get("/health")).status, 200);
+    let guesses: Vec<u16> = (0..12).map(|_| with("Authorization: Bearer guess\r\n").status).collect();
+    assert_eq!(guesses.last(), Some(&429), "{guesses:?}");
+    assert!(!server.stop().contains("sesame"));
+}
+
+#[test]
+fn a_rate_is_one_for_both_doors() {
+    let server = Server::start_http(&["--rate-requests", "1"]);
+    let mut socket = server.connect();
+    send(&mut socket, &plain(&png(20, 10), 4, 4));
+    assert!(!read_plain(&mut socket).is_empty());
+    let answer = ask(&server, &post("/resize?width=4", &png(20, 10)));
+    assert_eq!((answer.status, answer.header("retry-after")), (429, "1"), "{answer:?}");
+}
+
+#[test]
+fn several_requests_share_a_connection() {
+    let server = Server::start_http(&[]);
+    let mut socket = http_support::connect(&server);
+    for width in [4, 8, 16] {
+        let answer =
+            exchange(&mut socket, &http_support::kept_alive(&format!("/resize?width={width}"), &png(20, 10)));
+        assert_eq!(answer.header("x-result-width"), width.to_string());
+    }
+}
+
+#[test]
+fn a_stop_finishes_what_is_in_hand_and_closes_what_idles() {
+    let server = Server::start_http(&[]);
+    let mut idle = http_support::connect(&server);
+    assert_eq!(exchange(&mut idle, &http_support::kept_alive("/resize?width=4", &png(20, 10))).status, 200);
+    let mut busy = http_support::connect(&server);
+    let request = http_support::kept_alive("/resize?width=8", &png(20, 10));
+    let (first, rest) = request.split_at(request.len() - 10);
+    send(&mut busy, first);
+    std::thread::sleep(Duration::from_millis(200));
+    server.signal(15);
+    assert!(support::is_closed(&mut idle));
+    send(&mut busy, rest);
+    let answer = Answer::read(&mut busy);
+    assert_eq!((answer.status, answer.header("connection")), (200, "close"));
+    let (status, log) = server.wait(Duration::from_secs(30));
+    assert!(status.success(), "{log}");
+}
+
+#[test]
+fn a_default_address_that_is_taken_is_a_warning_and_an_asked_one_is_an_error() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let output = Command::new(env!("CARGO_BIN_EXE_imgsrv"))
+        .args(["--bind=127.0.0.1:0", "--http", &address])
+        .stdout(Stdio::null())
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains(&address));
+    let _default = TcpListener::bind("127.0.0.1:8080"); // ours or somebody's: taken either way
+    let server = Server::start_with(None, &[]);
+    let mut socket = server.connect();
+    send(&mut socket, &plain(&png(20, 10), 4, 4));
+    assert!(!read_plain(&mut socket).is_empty());
+    let log = server.stop();
+    assert!(log.contains("127.0.0.1:8080 is taken"), "{log}");
+}
+
+#[test]
+fn the_example_client_of_pythons_own_library_is_served() {
+    let server = Server::start_http(&[]);
+    let folder = tempfile::tempdir().unwrap();
+    let (input, result) = (folder.path().join("a.png"), folder.path().join("b.jpg"));
+    std::fs::write(&input, png(100, 50)).unwrap();
+    let client = |option: &str| {
+        Command::new("python3")
+            .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/http_client.py"))
+            .args([&input, &result])
+            .args([option, "--server", &server.http().to_string()])
+            .output()
+            .expect("python3 is installed")
+    };
+    let output = client("width=10");
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(jpeg_size(&std::fs::read(&result).unwrap()), (10, 5));
+    let output = client("width=x");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("refused: option 'width' is 'x'"), "{output:?}");
+}

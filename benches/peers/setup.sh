@@ -17,7 +17,7 @@ venv/bin/pip install --quiet pillow opencv-python-headless simplejpeg numpy
 [ -d pyvips_site ] || venv/bin/pip install --quiet --target pyvips_site 'pyvips[binary]'
 [ -d node_modules/sharp ] || npm install --silent --no-fund --no-audit sharp
 if [ ! -d pillow_simd_site ]; then
-  CC="cc -mavx2" venv/bin/pip install --quiet --no-binary :all: --target pillow_simd_site pillow-simd ||
+  CC="cc -mavx2" venv/bin/pip install --quiet --no-binary pillow-simd --target pillow_simd_site pillow-simd ||
     { rm -rf pillow_simd_site; echo "Pillow-SIMD does not build here: left out" >&2; }
 fi
 venv/bin/python "$here/derive.py" "$photos" derived

@@ -77,13 +77,16 @@ pub(super) struct Corner {
     pub(super) mask: u64,
     /// The last needed zig-zag position.
     pub(super) last: usize,
-    /// Quantisation steps in the order of a [`Block`], modulo 2^16.
+    /// Quantisation steps in the order of a [`Block`], modulo 2^16; 0 for DC, which has its own way.
     pub(super) steps: Block,
+    /// The quantisation step of DC, modulo 2^16.
+    dc_step: i16,
 }
 
 impl Corner {
     pub(super) fn new(scale: Scale, quant: &QuantTable) -> Corner {
-        let mut corner = Corner { scale, place: [DUMP; 256], mask: 0, last: 0, steps: Block::ZERO };
+        let mut corner =
+            Corner { scale, place: [DUMP; 256], mask: 0, last: 0, steps: Block::ZERO, dc_step: 0 };
         for (z, &natural) in NATURAL.iter().enumerate() {
             let (row, column) = (usize::from(natural) / 8, usize::from(natural) % 8);
             if row < scale.k() && column < scale.k() {
@@ -94,7 +97,14 @@ impl Corner {
                 corner.last = z;
             }
         }
+        corner.dc_step = std::mem::take(&mut corner.steps.0[0]);
         corner
+    }
+
+    /// A DC coefficient times its step.
+    #[inline(always)]
+    pub(super) fn dequantised(&self, dc: i16) -> i16 {
+        dc.wrapping_mul(self.dc_step)
     }
 }
 
@@ -108,7 +118,7 @@ mod tests {
         for scale in Scale::ALL {
             let corner = Corner::new(scale, &quant);
             assert_eq!(corner.mask.count_ones() as usize, scale.k() * scale.k() - 1);
-            assert_eq!(corner.steps.0[0], 1);
+            assert_eq!((corner.dequantised(3), corner.steps.0[0]), (3, 0));
             assert_eq!(corner.last, 63 - (corner.mask | bit(0)).trailing_zeros() as usize);
             assert!(corner.place[64..].iter().all(|&place| place == DUMP));
         }

@@ -39,7 +39,7 @@ pub(super) fn transform<K: Kernels>(
     row: usize,
 ) {
     let stride = rows.stride;
-    let steps = &corner.steps;
+    let (dc, steps) = (corner.dequantised(dc), &corner.steps);
     let Some(out) = strip_from(corner, rows, column, row) else { return };
     match corner.scale.k() {
         1 => kernels.idct::<1>(dc, ac, steps, out, stride),
@@ -57,7 +57,7 @@ pub(super) fn transform<K: Kernels>(
 /// behind the block without meaning.
 #[inline(always)]
 pub(super) fn fill(corner: &Corner, dc: i16, rows: &mut PlaneRows<'_>, column: usize, row: usize) {
-    let sample = kernels::flat_sample(dc, corner.steps.0[0]);
+    let sample = kernels::flat_sample(corner.dequantised(dc));
     let stride = rows.stride;
     let Some(out) = strip_from(corner, rows, column, row) else { return };
     for row in out.chunks_mut(stride).take(corner.scale.k()) {

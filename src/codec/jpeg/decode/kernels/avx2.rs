@@ -6,7 +6,7 @@
 
 use super::super::block::Block;
 use super::super::window::{Ending, Unstuffed};
-use super::matrix::{COLUMN_ROUND, COLUMN_SHIFT, ROW_ROUND, ROW_SHIFT};
+use super::matrix::{COLUMN_ROUND, COLUMN_SHIFT, ROW_SHIFT, flat_sample, row_bias};
 use super::{Kernels, Task, scalar};
 use crate::codec::jpeg::simd::Avx2;
 use std::arch::x86_64::*;
@@ -22,7 +22,7 @@ impl Kernels for Avx2 {
         stride: usize,
     ) {
         match K {
-            1 => scalar::idct1(dc, steps, out),
+            1 => out[0] = flat_sample(dc),
             2 => scalar::idct2(dc, coefficients, steps, out, stride),
             // SAFETY: `self` proves the features.
             3 | 4 => unsafe { idct4::<K>(dc, coefficients, steps, out, stride) },
@@ -121,10 +121,10 @@ fn load_pairs(pairs: &Pairs) -> __m256i {
     unsafe { _mm256_load_si256(pairs.0.as_ptr().cast()) }
 }
 
-/// Row `ROW` of eight coefficients, dequantised; the first row with `dc` in front.
+/// Row `ROW` of eight coefficients, dequantised.
 #[target_feature(enable = "avx2")]
 #[inline]
-fn load_row<const ROW: usize>(dc: i16, coefficients: &Block, steps: &Block) -> __m128i {
+fn load_row<const ROW: usize>(coefficients: &Block, steps: &Block) -> __m128i {
     const { assert!(ROW < 8) };
     // SAFETY: the row lies within the block, which is aligned to 64.
     let (row, steps) = unsafe {
@@ -133,7 +133,6 @@ fn load_row<const ROW: usize>(dc: i16, coefficients: &Block, steps: &Block) -> _
             _mm_load_si128(steps.0.as_ptr().add(8 * ROW).cast()),
         )
     };
-    let row = if ROW == 0 { _mm_insert_epi16::<0>(row, dc.into()) } else { row };
     _mm_mullo_epi16(row, steps)
 }
 
@@ -154,7 +153,7 @@ fn idct4<const K: usize>(dc: i16, coefficients: &Block, steps: &Block, out: &mut
     // SAFETY: the first 16 values of a block, which is aligned to 64.
     let x = unsafe {
         _mm256_mullo_epi16(
-            _mm256_insert_epi16::<0>(_mm256_load_si256(coefficients.0.as_ptr().cast()), dc),
+            _mm256_load_si256(coefficients.0.as_ptr().cast()),
             _mm256_load_si256(steps.0.as_ptr().cast()),
         )
     };
@@ -179,7 +178,7 @@ fn idct4<const K: usize>(dc: i16, coefficients: &Block, steps: &Block, out: &mut
     };
     let between = _mm256_inserti128_si256(_mm256_castsi128_si256(t01), t23, 1);
     let (w0, w1) = (load_pairs(&weights.half_rows[0]), load_pairs(&weights.half_rows[1]));
-    let round = _mm256_set1_epi32(ROW_ROUND);
+    let round = _mm256_set1_epi32(row_bias(dc));
     let sum = |low, high| {
         _mm256_add_epi32(_mm256_add_epi32(_mm256_madd_epi16(low, w0), _mm256_madd_epi16(high, w1)), round)
     };
@@ -212,12 +211,12 @@ fn idct8<const K: usize>(dc: i16, coefficients: &Block, steps: &Block, out: &mut
     let interleaved = |a, b| {
         _mm256_inserti128_si256(_mm256_castsi128_si256(_mm_unpacklo_epi16(a, b)), _mm_unpackhi_epi16(a, b), 1)
     };
-    let row6 = if K > 6 { load_row::<6>(dc, coefficients, steps) } else { none };
-    let row5 = if K > 5 { load_row::<5>(dc, coefficients, steps) } else { none };
-    let row7 = if K > 7 { load_row::<7>(dc, coefficients, steps) } else { none };
-    let even02 = interleaved(load_row::<0>(dc, coefficients, steps), load_row::<2>(dc, coefficients, steps));
-    let even46 = interleaved(load_row::<4>(dc, coefficients, steps), row6);
-    let odd13 = interleaved(load_row::<1>(dc, coefficients, steps), load_row::<3>(dc, coefficients, steps));
+    let row6 = if K > 6 { load_row::<6>(coefficients, steps) } else { none };
+    let row5 = if K > 5 { load_row::<5>(coefficients, steps) } else { none };
+    let row7 = if K > 7 { load_row::<7>(coefficients, steps) } else { none };
+    let even02 = interleaved(load_row::<0>(coefficients, steps), load_row::<2>(coefficients, steps));
+    let even46 = interleaved(load_row::<4>(coefficients, steps), row6);
+    let odd13 = interleaved(load_row::<1>(coefficients, steps), load_row::<3>(coefficients, steps));
     let odd57 = interleaved(row5, row7);
     let round = _mm256_set1_epi32(COLUMN_ROUND);
     let weight = |pair| _mm256_set1_epi32(pair);
@@ -241,7 +240,7 @@ fn idct8<const K: usize>(dc: i16, coefficients: &Block, steps: &Block, out: &mut
         load_pairs(&weights.rows[2]),
         load_pairs(&weights.rows[3]),
     ];
-    let round = _mm256_set1_epi32(ROW_ROUND);
+    let round = _mm256_set1_epi32(row_bias(dc));
     let row = |r: usize| {
         if r >= K {
             return _mm256_setzero_si256();

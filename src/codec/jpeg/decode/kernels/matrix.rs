@@ -13,8 +13,14 @@ pub(super) const COLUMN_SHIFT: u32 = ENTRY_BITS - BETWEEN_BITS;
 pub(super) const COLUMN_ROUND: i32 = 1 << (COLUMN_SHIFT - 1);
 /// Right shift of the row pass.
 pub(super) const ROW_SHIFT: u32 = ENTRY_BITS + BETWEEN_BITS;
-/// Rounding of the row pass and the level shift of 128 (T.81 A.3.1).
-pub(super) const ROW_ROUND: i32 = (128 << ROW_SHIFT) + (1 << (ROW_SHIFT - 1));
+
+/// What the row pass adds to each sum: its rounding, the level shift of 128 (T.81 A.3.1), and the dequantised DC
+/// coefficient. An eighth of that is its share of a sample at every k, so here it is exact, and flat blocks, where
+/// halves are common, round them up as everybody does.
+#[inline(always)]
+pub(super) fn row_bias(dc: i16) -> i32 {
+    (128 << ROW_SHIFT) + (1 << (ROW_SHIFT - 1)) + (i32::from(dc) << (ROW_SHIFT - 3))
+}
 
 /// `MATRIX[k].0[m][u]` is the weight of coefficient `u` in sample `m`, times 2^14.
 #[derive(Debug)]
@@ -58,16 +64,11 @@ const fn cosine(x: f64) -> f64 {
     sum
 }
 
-/// What both passes make of a block with nothing but the dequantised DC coefficient `dc`.
+/// The sample of a block that has nothing but the dequantised DC coefficient `dc`, at every k.
 #[inline(always)]
-pub(super) fn flat_sample(dc: i16) -> u8 {
-    const DC: i32 = MATRIX_8_DC as i32;
-    let between = (i32::from(dc) * DC + COLUMN_ROUND) >> COLUMN_SHIFT;
-    let between = between.clamp(i16::MIN.into(), i16::MAX.into());
-    ((between * DC + ROW_ROUND) >> ROW_SHIFT).clamp(0, 255) as u8
+pub(in super::super) fn flat_sample(dc: i16) -> u8 {
+    (row_bias(dc) >> ROW_SHIFT).clamp(0, 255) as u8
 }
-
-const MATRIX_8_DC: i16 = matrix(8).0[0][0];
 
 #[cfg(test)]
 mod tests {

@@ -25,8 +25,8 @@ pub(super) trait Kernels: Copy + Send + Sync {
     /// Dequantises the K x K corner, transforms it (a K-point inverse DCT both ways, T.81 A.3.3), shifts and
     /// clamps it to 8 bits and writes it to `out`, rows `stride` apart.
     ///
-    /// The DC coefficient comes as `dc`; what stands at its place in the block does not count. For K of 3 and above
-    /// up to 4 or 8 samples a row are written, those behind the K-th without meaning.
+    /// The DC coefficient comes dequantised as `dc`; `steps` is to be zero at its place. For K of 3 and above up to
+    /// 4 or 8 samples a row are written, those behind the K-th without meaning.
     ///
     /// # Panics
     /// If `out` is shorter than (K - 1) * stride + 8.
@@ -70,11 +70,7 @@ pub(super) fn run<T: Task>(task: T) -> T::Output {
     Scalar.run(task)
 }
 
-/// The sample of a block that has nothing but a DC coefficient: what the inverse DCT of 3 points and more gives.
-#[inline(always)]
-pub(super) fn flat_sample(dc: i16, step: i16) -> u8 {
-    matrix::flat_sample(dc.wrapping_mul(step))
-}
+pub(super) use matrix::flat_sample;
 
 #[cfg(test)]
 mod tests;

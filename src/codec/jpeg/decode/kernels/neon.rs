@@ -3,7 +3,7 @@
 
 use super::super::block::Block;
 use super::super::window::{Ending, Unstuffed};
-use super::matrix::{COLUMN_ROUND, COLUMN_SHIFT, MATRIX, ROW_ROUND, ROW_SHIFT};
+use super::matrix::{COLUMN_ROUND, COLUMN_SHIFT, MATRIX, ROW_SHIFT, flat_sample, row_bias};
 use super::{Kernels, Task, scalar};
 use crate::codec::jpeg::simd::Neon;
 use std::arch::aarch64::*;
@@ -19,7 +19,7 @@ impl Kernels for Neon {
         stride: usize,
     ) {
         match K {
-            1 => scalar::idct1(dc, steps, out),
+            1 => out[0] = flat_sample(dc),
             2 => scalar::idct2(dc, coefficients, steps, out, stride),
             // SAFETY: `self` proves NEON.
             _ => unsafe { idct::<K>(dc, coefficients, steps, out, stride) },
@@ -80,7 +80,7 @@ fn idct<const K: usize>(dc: i16, coefficients: &Block, steps: &Block, out: &mut 
         let (row, steps) = unsafe {
             (vld1q_s16(coefficients.0.as_ptr().add(r * step)), vld1q_s16(steps.0.as_ptr().add(r * step)))
         };
-        vmulq_s16(if r == 0 { vsetq_lane_s16::<0>(dc, row) } else { row }, steps)
+        vmulq_s16(row, steps)
     };
     let mut between = [[0_i16; 8]; K];
     for m in 0..K {
@@ -96,7 +96,7 @@ fn idct<const K: usize>(dc: i16, coefficients: &Block, steps: &Block, out: &mut 
         unsafe { vst1q_s16(between[m].as_mut_ptr(), both) };
     }
     for (r, row) in between.iter().enumerate() {
-        let (mut low, mut high) = (vdupq_n_s32(ROW_ROUND), vdupq_n_s32(ROW_ROUND));
+        let (mut low, mut high) = (vdupq_n_s32(row_bias(dc)), vdupq_n_s32(row_bias(dc)));
         for u in 0..K {
             // SAFETY: a row of weights is an array of 8 values.
             let weights = unsafe { vld1q_s16(TRANSPOSED[K][u].as_ptr()) };

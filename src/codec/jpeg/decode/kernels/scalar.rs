@@ -2,7 +2,7 @@
 
 use super::super::block::Block;
 use super::super::window::{Ending, Unstuffed};
-use super::matrix::{COLUMN_ROUND, COLUMN_SHIFT, MATRIX, ROW_ROUND, ROW_SHIFT};
+use super::matrix::{COLUMN_ROUND, COLUMN_SHIFT, MATRIX, ROW_SHIFT, flat_sample, row_bias};
 use super::{Kernels, Task};
 
 /// Plain Rust, on every machine.
@@ -20,7 +20,7 @@ impl Kernels for Scalar {
         stride: usize,
     ) {
         match K {
-            1 => idct1(dc, steps, out),
+            1 => out[0] = flat_sample(dc),
             2 => idct2(dc, coefficients, steps, out, stride),
             _ => idct::<K>(dc, coefficients, steps, out, stride),
         }
@@ -57,17 +57,11 @@ fn clamped(sample: i32) -> u8 {
     sample.clamp(0, 255) as u8
 }
 
-/// One sample is the mean of the block.
-#[inline(always)]
-pub(super) fn idct1(dc: i16, steps: &Block, out: &mut [u8]) {
-    out[0] = clamped(((i32::from(dc.wrapping_mul(steps.0[0])) + 4) >> 3) + 128);
-}
-
 /// For two points all weights are 1/8 at the end, so that integers are exact.
 #[inline(always)]
 pub(super) fn idct2(dc: i16, coefficients: &Block, steps: &Block, out: &mut [u8], stride: usize) {
     let at = |place| i32::from(dequantised(coefficients, steps, place));
-    let dc = i32::from(dc.wrapping_mul(steps.0[0])) + 4 + (128 << 3);
+    let dc = i32::from(dc) + 4 + (128 << 3);
     let (right, down, both) = (at(1), at(4), at(5));
     let (left, right) = (dc + right, dc - right);
     let (down_left, down_right) = (down + both, down - both);
@@ -80,16 +74,12 @@ pub(super) fn idct2(dc: i16, coefficients: &Block, steps: &Block, out: &mut [u8]
 fn idct<const K: usize>(dc: i16, coefficients: &Block, steps: &Block, out: &mut [u8], stride: usize) {
     let step = if K <= 4 { 4 } else { 8 };
     let matrix = &MATRIX[K].0;
-    let dequantised = |at: usize| match at {
-        0 => dc.wrapping_mul(steps.0[0]),
-        at => dequantised(coefficients, steps, at),
-    };
     let saturated = |v: i32| v.clamp(i16::MIN.into(), i16::MAX.into());
     let mut between = [[0_i32; K]; K];
     for column in 0..K {
         for (m, row) in between.iter_mut().enumerate() {
             let sum = (0..K).fold(COLUMN_ROUND, |sum, u| {
-                let coefficient = i32::from(dequantised(u * step + column));
+                let coefficient = i32::from(dequantised(coefficients, steps, u * step + column));
                 sum.wrapping_add(coefficient * i32::from(matrix[m][u]))
             });
             row[column] = saturated(sum >> COLUMN_SHIFT);
@@ -98,7 +88,7 @@ fn idct<const K: usize>(dc: i16, coefficients: &Block, steps: &Block, out: &mut 
     for (r, row) in between.iter().enumerate() {
         let out = &mut out[r * stride..][..K];
         for (m, sample) in out.iter_mut().enumerate() {
-            let sum = (0..K).fold(ROW_ROUND, |sum, u| sum.wrapping_add(row[u] * i32::from(matrix[m][u])));
+            let sum = (0..K).fold(row_bias(dc), |sum, u| sum.wrapping_add(row[u] * i32::from(matrix[m][u])));
             *sample = clamped(sum >> ROW_SHIFT);
         }
     }

@@ -4,7 +4,7 @@ use super::Flaws;
 use super::block::{Corner, Scale};
 use super::kernels::{self, Kernels, Task};
 use super::parallel::{self, Parallel};
-use super::plane::{self, PlaneLayout, PlaneRows};
+use super::plane::{self, Columns, Part, PlaneLayout, PlaneRows};
 use super::restart::Restarts;
 use super::scratch::Scratch;
 use super::script::{Scan, Script};
@@ -15,6 +15,7 @@ use super::window::{Reader, WindowBytes};
 use crate::codec::jpeg::error::JpegError;
 use crate::codec::jpeg::header::{Component, FrameHeader, Header};
 use crate::limits::Limits;
+use std::ops::Range;
 
 /// Decodes one picture, a row of MCUs at a time.
 ///
@@ -26,6 +27,8 @@ use crate::limits::Limits;
 pub struct Decoder<'a> {
     layouts: Vec<PlaneLayout>,
     corners: Vec<Corner>,
+    /// What is wanted of each plane.
+    parts: Vec<Part>,
     limits: &'a Limits,
     /// Rows of MCUs of the picture, and how many have been given out.
     rows: usize,
@@ -79,12 +82,22 @@ impl<'a> Decoder<'a> {
         };
         let layouts =
             components.iter().zip(scales).map(|(c, &scale)| PlaneLayout::new(frame, c, scale)).collect();
-        Ok(Decoder { layouts, corners, limits, rows: plane::mcu_rows(frame), row: 0, flaws, source })
+        let parts = vec![Part::ALL; components.len()];
+        Ok(Decoder { layouts, corners, parts, limits, rows: plane::mcu_rows(frame), row: 0, flaws, source })
     }
 
     /// The layout of each plane, in the order of the components.
     pub fn layouts(&self) -> &[PlaneLayout] {
         &self.layouts
+    }
+
+    /// Says that of plane `index` only the samples at `columns` and `rows` are wanted. The others are left unwritten,
+    /// which saves their inverse DCT.
+    ///
+    /// # Panics
+    /// If there is no such plane.
+    pub fn want_only(&mut self, index: usize, columns: Range<usize>, rows: Range<usize>) {
+        self.parts[index] = Part::holding(columns, rows, &self.layouts[index]);
     }
 
     /// How many rows of MCUs there are.
@@ -104,19 +117,28 @@ impl<'a> Decoder<'a> {
     /// [`JpegError::Stopped`] when the result is no longer wanted.
     ///
     /// # Panics
-    /// If there is not one of `rows` for each plane or one is too small.
+    /// If there is not one of `rows` for each plane, or one is too small of which something is wanted.
     pub fn next_mcu_row(&mut self, rows: &mut [PlaneRows<'_>]) -> Result<bool, JpegError> {
         assert_eq!(rows.len(), self.layouts.len(), "rows for each plane");
-        for (rows, layout) in rows.iter().zip(&self.layouts) {
-            assert!(rows.stride >= layout.min_stride && rows.samples.len() >= layout.strip_len(rows.stride));
-        }
         if self.row == self.rows {
             return Ok(false);
+        }
+        let mut columns = [Columns::NONE; 4];
+        for (((rows, layout), part), columns) in
+            rows.iter().zip(&self.layouts).zip(&self.parts).zip(&mut columns)
+        {
+            *columns = part.columns(self.row);
+            assert!(columns.is_empty() || rows.stride >= layout.min_stride);
+            assert!(columns.is_empty() || rows.samples.len() >= layout.strip_len(rows.stride));
         }
         self.limits.cancel.check()?;
         match &mut self.source {
             Source::Stream(scan) => {
-                kernels::run(StreamRow { scan, sink: PlaneSink { corners: &self.corners, rows } });
+                for (lane, columns) in scan.lanes.iter_mut().zip(&columns) {
+                    lane.want_ac(!columns.is_empty());
+                }
+                let sink = PlaneSink { corners: &self.corners, columns: &columns, rows };
+                kernels::run(StreamRow { scan, sink });
                 if self.row + 1 == self.rows {
                     scan.finish();
                 }
@@ -124,13 +146,13 @@ impl<'a> Decoder<'a> {
             }
             Source::Parallel(parallel) => {
                 self.flaws = parallel.decode(&self.limits.cancel)?;
-                parallel.transform_row(self.row, &self.corners, rows);
+                parallel.transform_row(self.row, &self.corners, &columns, rows);
             }
             Source::Stored(stored, pending) => {
                 if let Some(script) = pending.take() {
                     self.flaws = stored.decode_scans(&script, &self.corners, &self.limits.cancel)?;
                 }
-                stored.transform_row(self.row, &self.corners, rows);
+                stored.transform_row(self.row, &self.corners, &columns, rows);
             }
         }
         self.row += 1;

@@ -10,7 +10,7 @@
 use super::Flaws;
 use super::block::{Block, Corner, Scale};
 use super::kernels::{self, Kernels, Task};
-use super::plane::PlaneRows;
+use super::plane::{Columns, PlaneRows};
 use super::restart::Restarts;
 use super::sequential::{Lane, Last, Place, SequentialScan, Sink};
 use super::sink::{fill, transform};
@@ -197,8 +197,14 @@ impl<'a> Parallel<'a> {
     }
 
     /// Writes the samples of a row of MCUs.
-    pub(super) fn transform_row(&self, mcu_row: usize, corners: &[Corner], rows: &mut [PlaneRows<'_>]) {
-        kernels::run(TransformRow { parallel: self, mcu_row, corners, rows });
+    pub(super) fn transform_row(
+        &self,
+        mcu_row: usize,
+        corners: &[Corner],
+        columns: &[Columns],
+        rows: &mut [PlaneRows<'_>],
+    ) {
+        kernels::run(TransformRow { parallel: self, mcu_row, corners, columns, rows });
     }
 }
 
@@ -345,6 +351,7 @@ struct TransformRow<'t, 'a, 'r> {
     parallel: &'t Parallel<'a>,
     mcu_row: usize,
     corners: &'t [Corner],
+    columns: &'t [Columns],
     rows: &'t mut [PlaneRows<'r>],
 }
 
@@ -353,7 +360,7 @@ impl Task for TransformRow<'_, '_, '_> {
 
     #[inline(always)]
     fn run<K: Kernels>(self, kernels: K) {
-        let TransformRow { parallel, mcu_row, corners, rows } = self;
+        let TransformRow { parallel, mcu_row, corners, columns, rows } = self;
         let mut block = Block::ZERO;
         for column in 0..parallel.columns {
             let mcu = mcu_row * parallel.columns + column;
@@ -363,10 +370,14 @@ impl Task for TransformRow<'_, '_, '_> {
             let at = part.first + mcu - part.place;
             for (i, ((lane, corner), rows)) in part.scan.lanes.iter().zip(corners).zip(&mut *rows).enumerate()
             {
+                let wanted = columns[i];
                 let (blocks, offset) = (&part.blocks[i], part.offsets[i] as i16);
                 let stored = corner.scale.stored();
                 for n in 0..lane.h * lane.v {
                     let (row, column) = (n / lane.h, column * lane.h + n % lane.h);
+                    if !wanted.has(column) {
+                        continue;
+                    }
                     let at = at * lane.h * lane.v + n;
                     let dc = blocks.dc.get(at).map_or(0, |dc| dc.wrapping_add(offset));
                     let is_flat = blocks.flat.get(at).is_none_or(|&flat| flat);

@@ -2,6 +2,7 @@
 
 use super::block::Scale;
 use crate::codec::jpeg::header::{Component, FrameHeader};
+use std::ops::Range;
 
 /// The samples of one component, as they come out of the decoder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,10 +68,61 @@ impl Extent {
     }
 }
 
+/// Columns of blocks whose samples are wanted; the others are read, but not transformed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Columns {
+    first: usize,
+    count: usize,
+}
+
+impl Columns {
+    pub(super) const ALL: Columns = Columns { first: 0, count: usize::MAX };
+    pub(super) const NONE: Columns = Columns { first: 0, count: 0 };
+
+    pub(super) fn is_empty(self) -> bool {
+        self.count == 0
+    }
+
+    #[inline(always)]
+    pub(super) fn has(self, column: usize) -> bool {
+        column.wrapping_sub(self.first) < self.count
+    }
+
+    /// Those of the columns below `end`.
+    pub(super) fn below(self, end: usize) -> Range<usize> {
+        self.first.min(end)..self.first.saturating_add(self.count).min(end)
+    }
+}
+
+/// The part of a plane that is wanted, in whole blocks and rows of MCUs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Part {
+    columns: Columns,
+    mcu_rows: Range<usize>,
+}
+
+impl Part {
+    pub(super) const ALL: Part = Part { columns: Columns::ALL, mcu_rows: 0..usize::MAX };
+
+    /// What holds the samples at `columns` and `rows`.
+    pub(super) fn holding(columns: Range<usize>, rows: Range<usize>, layout: &PlaneLayout) -> Part {
+        let k = layout.scale.k();
+        let first = columns.start / k;
+        let count = if columns.is_empty() { 0 } else { columns.end.div_ceil(k) - first };
+        let mcu_rows = rows.start / layout.strip_rows..rows.end.div_ceil(layout.strip_rows);
+        Part { columns: Columns { first, count }, mcu_rows }
+    }
+
+    /// The wanted columns of row `row` of the MCUs.
+    pub(super) fn columns(&self, row: usize) -> Columns {
+        if self.mcu_rows.contains(&row) { self.columns } else { Columns::NONE }
+    }
+}
+
 /// Where the decoder writes the rows of one plane.
 #[derive(Debug)]
 pub struct PlaneRows<'a> {
-    /// At least [`PlaneLayout::strip_len`] bytes; row `r` starts at `r * stride`. What lies between the rows may be
+    /// At least [`PlaneLayout::strip_len`] bytes, or none if nothing of the plane is wanted; row `r` starts at `r * stride`. What lies between the rows may be
     /// overwritten.
     pub samples: &'a mut [u8],
     /// Bytes from one row to the next, at least [`PlaneLayout::min_stride`].

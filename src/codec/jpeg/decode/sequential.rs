@@ -56,6 +56,8 @@ pub(super) struct Lane {
     place: [u8; 256],
     /// Zig-zag position from which on nothing is needed, and symbols are only passed over.
     limit: usize,
+    /// The same where the component is wanted.
+    wanted_limit: usize,
     /// Blocks of an MCU, across and down.
     pub(super) h: usize,
     pub(super) v: usize,
@@ -75,7 +77,12 @@ impl Lane {
         // Passing over symbols is a second loop and costs a branch miss a block: worth it for small corners.
         let passes_over = corner.scale.k() <= if density == Density::Dense { 3 } else { 2 };
         let limit = if passes_over { corner.last } else { 63 };
-        Lane { dc, ac, place: corner.place, limit, h, v, prediction: 0 }
+        Lane { dc, ac, place: corner.place, limit, wanted_limit: limit, h, v, prediction: 0 }
+    }
+
+    /// Says whether anything but DC is wanted of the blocks to come.
+    pub(super) fn want_ac(&mut self, wanted: bool) {
+        self.limit = if wanted { self.wanted_limit } else { 0 };
     }
 }
 

@@ -2,13 +2,15 @@
 
 use super::block::{Block, Corner};
 use super::kernels::{self, Kernels};
-use super::plane::PlaneRows;
+use super::plane::{Columns, PlaneRows};
 use super::sequential::{Last, Place, Sink};
 use super::store::Store;
 
 /// Transforms blocks and writes their samples to the rows of the planes.
 pub(super) struct PlaneSink<'t, 'r> {
     pub(super) corners: &'t [Corner],
+    /// What is wanted of each component.
+    pub(super) columns: &'t [Columns],
     pub(super) rows: &'t mut [PlaneRows<'r>],
 }
 
@@ -16,7 +18,17 @@ impl Sink for PlaneSink<'_, '_> {
     #[inline(always)]
     fn block<K: Kernels>(&mut self, kernels: K, place: Place, dc: i16, ac: &mut Block, last: Last) {
         let Place { lane, column, row } = place;
-        let (Some(corner), Some(rows)) = (self.corners.get(lane), self.rows.get_mut(lane)) else { return };
+        let (Some(corner), Some(columns), Some(rows)) =
+            (self.corners.get(lane), self.columns.get(lane), self.rows.get_mut(lane))
+        else {
+            return;
+        };
+        if !columns.has(column) {
+            if !last.is_flat() {
+                ac.clear(corner.scale);
+            }
+            return;
+        }
         // Below 5 points the transform costs no more than the branch.
         if corner.scale.k() > 4 && last.is_flat() {
             fill(corner, dc, rows, column, row);

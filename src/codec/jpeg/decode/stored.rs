@@ -3,7 +3,7 @@
 use super::Flaws;
 use super::block::{Block, Corner};
 use super::kernels::{self, Kernels, Task};
-use super::plane::{self, PlaneRows};
+use super::plane::{self, Columns, PlaneRows};
 use super::progressive::{Band, DcLane, ProgressiveScan};
 use super::restart::Restarts;
 use super::scratch::Scratch;
@@ -70,10 +70,18 @@ impl<'a> Stored<'a> {
     }
 
     /// Writes the samples of a row of MCUs.
-    pub(super) fn transform_row(&self, mcu_row: usize, corners: &[Corner], rows: &mut [PlaneRows<'_>]) {
-        for (i, (component, corner)) in self.frame.components().iter().zip(corners).enumerate() {
-            let (Some(store), Some(rows)) = (self.scratch.stores.get(i), rows.get_mut(i)) else { return };
-            kernels::run(TransformRow { store, corner, v: component.v.into(), mcu_row, rows });
+    pub(super) fn transform_row(
+        &self,
+        mcu_row: usize,
+        corners: &[Corner],
+        columns: &[Columns],
+        rows: &mut [PlaneRows<'_>],
+    ) {
+        let parts = corners.iter().zip(columns).zip(rows);
+        for ((component, store), ((corner, &columns), rows)) in
+            self.frame.components().iter().zip(&self.scratch.stores).zip(parts)
+        {
+            kernels::run(TransformRow { store, corner, columns, v: component.v.into(), mcu_row, rows });
         }
     }
 
@@ -212,6 +220,7 @@ fn progressive<'t>(reader: Reader<'t>, scan: &Scan<'_>) -> ProgressiveScan<'t> {
 struct TransformRow<'t, 'r> {
     store: &'t Store,
     corner: &'t Corner,
+    columns: Columns,
     /// Rows of blocks in an MCU.
     v: usize,
     mcu_row: usize,
@@ -223,11 +232,12 @@ impl Task for TransformRow<'_, '_> {
 
     #[inline(always)]
     fn run<K: Kernels>(self, kernels: K) {
-        let TransformRow { store, corner, v, mcu_row, rows } = self;
+        let TransformRow { store, corner, columns, v, mcu_row, rows } = self;
+        let columns = columns.below(store.columns);
         let mut ac = Block::ZERO;
         for row in 0..v {
             let start = (mcu_row * v + row) * store.columns;
-            for (column, &dc) in store.dc[start..start + store.columns].iter().enumerate() {
+            for (column, &dc) in columns.clone().zip(&store.dc[start + columns.start..start + columns.end]) {
                 if store.load(start + column, corner, &mut ac) {
                     transform(kernels, corner, dc, &ac, rows, column, row);
                 } else if corner.scale.k() > 2 {

@@ -21,8 +21,19 @@ fn decode_with(
     scratch: &mut Scratch,
     limits: &Limits,
 ) -> Result<Decoded, JpegError> {
+    decode_part(file, scales, scratch, limits, |_| {})
+}
+
+fn decode_part(
+    file: &[u8],
+    scales: &[Scale],
+    scratch: &mut Scratch,
+    limits: &Limits,
+    choose: impl FnOnce(&mut Decoder<'_>),
+) -> Result<Decoded, JpegError> {
     let header = Header::parse(file, limits)?;
     let mut decoder = Decoder::new(file, &header, scales, limits, scratch)?;
+    choose(&mut decoder);
     let layouts = decoder.layouts().to_vec();
     let mut strips: Vec<Vec<u8>> = layouts.iter().map(|l| vec![0xAA; l.strip_len(l.min_stride)]).collect();
     let mut planes = vec![Vec::new(); layouts.len()];
@@ -297,6 +308,39 @@ fn several_workers_decode_the_same_as_one() {
                 let shared = decode_with(&file, &scales, &mut scratch, &limits).unwrap();
                 assert!(shared == alone, "sampling {i} round {round} workers {spare_workers}");
             }
+        }
+    }
+}
+
+#[test]
+fn unwanted_samples_are_left_out_and_the_wanted_ones_are_as_ever() {
+    const UNWRITTEN: u8 = 0xAA;
+    let picture = TestPicture::new(640, 480, &YCC_420, 30, 6);
+    let mut restarts = picture.clone();
+    restarts.restart_interval = 7;
+    for (picture, spare_workers) in
+        [(picture.clone(), 0), (restarts, 0), (picture.clone().make_progressive(), 0), (picture, 1)]
+    {
+        let file = picture.write();
+        let limits = Limits { spare_workers, ..Limits::default() };
+        for scale in [Scale::ALL[1], Scale::ALL[3], Scale::FULL] {
+            let (layouts, whole, _) = decode(&file, &[scale; 3], &mut Scratch::default()).unwrap();
+            let (width, height) = (layouts[0].width, layouts[0].height);
+            let (columns, rows) = (width / 3..width / 2, height / 4..height / 3);
+            let (_, part, flaws) =
+                decode_part(&file, &[scale; 3], &mut Scratch::default(), &limits, |decoder| {
+                    decoder.want_only(0, columns.clone(), rows.clone());
+                    decoder.want_only(2, 0..0, 0..0);
+                })
+                .unwrap();
+            assert_eq!(flaws, Flaws::default());
+            for y in rows {
+                let span = y * width + columns.start..y * width + columns.end;
+                assert_eq!(part[0][span.clone()], whole[0][span], "row {y}");
+            }
+            assert!(part[0][..width * (height / 8)].iter().all(|&sample| sample == UNWRITTEN));
+            assert_eq!(part[1], whole[1]);
+            assert!(part[2].iter().all(|&sample| sample == UNWRITTEN));
         }
     }
 }

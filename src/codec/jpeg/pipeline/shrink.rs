@@ -3,11 +3,10 @@
 use super::Resize;
 use super::plan::Route;
 use crate::codec::StageTimes;
-use crate::codec::jpeg::decode::{self, Decoder, Flaws, PlaneLayout, PlaneRows, Scale};
+use crate::codec::jpeg::decode::{self, Decoder, Flaws, PlaneRows, Scale};
 use crate::codec::jpeg::error::JpegError;
 use crate::codec::jpeg::planes::Plane;
 use crate::codec::jpeg::resample::{PlaneResizer, WeightCache};
-use crate::limits::try_vec;
 use std::ops::Range;
 use std::time::Instant;
 
@@ -32,9 +31,8 @@ impl Buffers {
 pub(super) struct Shrink<'a> {
     decoder: Decoder<'a>,
     resizers: &'a mut [PlaneResizer],
-    layouts: Vec<PlaneLayout>,
-    /// Where components that nobody wants go.
-    discarded: Vec<Vec<u8>>,
+    /// Components that nobody wants.
+    unwanted: usize,
     /// Rows made so far, by plane.
     made: [usize; 4],
 }
@@ -52,17 +50,18 @@ impl<'a> Shrink<'a> {
         let Resize { input, header, kernel, limits, .. } = *resize;
         let mut scales: Vec<Scale> = routes.iter().map(|route| route.scale).collect();
         scales.resize(header.frame.components().len(), Scale::ALL[0]);
-        let decoder = Decoder::new(input, header, &scales, limits, &mut buffers.decode)?;
+        let mut decoder = Decoder::new(input, header, &scales, limits, &mut buffers.decode)?;
         let layouts = decoder.layouts().to_vec();
         let resizers = &mut buffers.resizers[..routes.len()];
         for ((resizer, route), layout) in resizers.iter_mut().zip(routes).zip(&layouts) {
             let (width, rows) = (layout.min_stride, layout.strip_rows);
             resizer.start(kernel, &route.x, &route.y, width, rows, &mut buffers.weights)?;
         }
-        let discarded = layouts[routes.len()..].iter();
-        let discarded =
-            discarded.map(|layout| try_vec(layout.strip_len(layout.min_stride))).collect::<Result<_, _>>()?;
-        Ok(Shrink { decoder, resizers, layouts, discarded, made: [0; 4] })
+        for index in 0..layouts.len() {
+            let (columns, rows) = resizers.get(index).map_or((0..0, 0..0), PlaneResizer::reads);
+            decoder.want_only(index, columns, rows);
+        }
+        Ok(Shrink { decoder, resizers, unwanted: layouts.len() - routes.len(), made: [0; 4] })
     }
 
     /// Takes the next row of MCUs; false when all rows of all planes have been made.
@@ -75,11 +74,8 @@ impl<'a> Shrink<'a> {
             let (samples, stride) = resizer.strip();
             PlaneRows { samples, stride }
         });
-        let lost = self.layouts[self.layouts.len() - self.discarded.len()..].iter();
-        let lost = lost
-            .zip(&mut self.discarded)
-            .map(|(layout, samples)| PlaneRows { samples, stride: layout.min_stride });
-        let mut rows: Vec<PlaneRows<'_>> = kept.chain(lost).collect();
+        let nowhere = (0..self.unwanted).map(|_| PlaneRows { samples: &mut [], stride: 0 });
+        let mut rows: Vec<PlaneRows<'_>> = kept.chain(nowhere).collect();
         if !self.decoder.next_mcu_row(&mut rows)? {
             return Ok(false);
         }

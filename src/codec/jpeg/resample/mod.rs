@@ -22,6 +22,7 @@ use crate::limits::{OutOfMemory, try_vec};
 use crate::spec::Kernel;
 use filter::{DOWN_STEP, GROUP, Group};
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::sync::Arc;
 use weights::{Pairing, Weights};
 
@@ -113,6 +114,14 @@ impl PlaneResizer {
         self.across = Some(across);
         self.down = Some(down);
         Ok(())
+    }
+
+    /// Which columns and rows of the plane are read: the others need not be there.
+    pub fn reads(&self) -> (Range<usize>, Range<usize>) {
+        let span = |weights: &Option<Arc<Weights>>| {
+            weights.as_ref().map_or(0..0, |weights| weights.reads_from()..weights.reads_to())
+        };
+        (span(&self.across), span(&self.down))
     }
 
     /// Room for the next strip, and the distance between its rows.

@@ -7,7 +7,7 @@ use imgsrv::codec::jpeg::encode::{Coding, Encoder, Options};
 use imgsrv::codec::jpeg::header::Header;
 use imgsrv::codec::jpeg::pipeline::{Resize, Scratch};
 use imgsrv::codec::jpeg::planes::{Planes, Sampling};
-use imgsrv::codec::jpeg::resample::{Axis, PlaneResizer, WeightCache};
+use imgsrv::codec::jpeg::resample::{Axis, PlaneResizer, Samples, WeightCache};
 use imgsrv::limits::Limits;
 use imgsrv::spec::{Kernel, Quality, Spec};
 use std::path::Path;
@@ -87,7 +87,8 @@ type Start<'a> = &'a mut dyn FnMut(&mut PlaneResizer, &Axis) -> Result<(), imgsr
 fn resample_with(bencher: Bencher<'_, '_>, from: usize, to: usize, start: Start<'_>) {
     let source = picture(from, 16, Sampling::Gray);
     let source = source.planes()[0].samples();
-    let axis = Axis { available: from, origin: 0.0, extent: from as f64, output: to };
+    let axis =
+        Axis { available: from, origin: 0.0, extent: from as f64, output: to, samples: Samples::Points };
     let mut resizer = PlaneResizer::default();
     let mut out = vec![0; to * 8];
     bencher.bench_local(|| {

@@ -5,13 +5,19 @@ use crate::codec::geometry::{Geometry, Region, Size};
 use crate::codec::jpeg::decode::Scale;
 use crate::codec::jpeg::header::{Component, FrameHeader};
 use crate::codec::jpeg::planes::Sampling;
-use crate::codec::jpeg::resample::Axis;
+use crate::codec::jpeg::resample::{Axis, Samples};
 use crate::spec::{Kernel, Speed};
 
-/// The least ratio by which the resampler shrinks what was decoded at a reduced scale. From 1.4 on the result
-/// cannot be told from one of a full decode (52 dB before encoding); at 1.0 it is a little softer.
-fn least_ratio(speed: Speed) -> f64 {
+/// Up to how many pixels a source counts as small.
+const SMALL: u64 = 1 << 20;
+
+/// The least ratio by which the resampler shrinks what was decoded at a reduced scale of a source of so many
+/// pixels. From 1.4 on the result can hardly be told from one of a full decode (52 dB before encoding); at 1.0 it
+/// is a little softer. Small pictures have fine detail, and the little time that more would save: at 2.0 they
+/// gain 3 dB and 0.3 points of SSIMULACRA2.
+fn least_ratio(speed: Speed, pixels: u64) -> f64 {
     match speed {
+        Speed::Normal if pixels <= SMALL => 2.0,
         Speed::Normal => 1.4,
         Speed::Fast => 1.0,
     }
@@ -46,6 +52,7 @@ impl Span {
             origin: self.origin * factor,
             extent: self.extent * factor,
             output: self.output,
+            samples: if scale == Scale::ALL[0] { Samples::Means } else { Samples::Points },
         }
     }
 
@@ -83,7 +90,8 @@ pub(super) fn route(
     // Whoever asks for the nearest pixel wants a pixel of the source.
     let reduced = (kernel != Kernel::Nearest)
         .then(|| {
-            let least = least_ratio(speed) * (1.0 - 1e-9);
+            let pixels = u64::from(frame.width) * u64::from(frame.height);
+            let least = least_ratio(speed, pixels) * (1.0 - 1e-9);
             Scale::ALL.into_iter().find(|&k| across.ratio(k).min(down.ratio(k)) >= least)
         })
         .flatten();

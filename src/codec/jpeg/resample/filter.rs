@@ -121,7 +121,7 @@ pub(super) fn across(group: &mut Group, weights: &Weights, out: &mut [&mut [u8];
 
 #[cfg(test)]
 mod tests {
-    use super::super::weights::{Axis, Pairing};
+    use super::super::weights::{Axis, Pairing, Samples};
     use super::*;
     use crate::spec::Kernel;
     use proptest::prelude::*;
@@ -140,7 +140,7 @@ mod tests {
             seed: u64, taps in 1_usize..9, width in 1_usize..5,
         ) {
             let samples: Vec<u8> = noise(4000, seed).map(|n| n as u8).collect();
-            let axis = Axis { available: 2 * taps, origin: 0.0, extent: 2.0 * taps as f64, output: 3 };
+            let axis = Axis { available: 2 * taps, origin: 0.0, extent: 2.0 * taps as f64, output: 3, samples: Samples::Points };
             let weights = Weights::new(Kernel::Lanczos3, &axis, Pairing::Free);
             let rows: Vec<usize> =
                 noise(2 * weights.pairs_each(), seed ^ 5).map(|n| n as usize % 3800).collect();
@@ -157,7 +157,7 @@ mod tests {
             seed: u64, available in 1_usize..300, output in 1_usize..300, kernel in 0..3,
         ) {
             let kernel = [Kernel::Lanczos3, Kernel::Bilinear, Kernel::Nearest][kernel as usize];
-            let axis = Axis { available, origin: 0.0, extent: available as f64 - 0.25, output };
+            let axis = Axis { available, origin: 0.0, extent: available as f64 - 0.25, output, samples: Samples::Points };
             let weights = Weights::new(kernel, &axis, Pairing::Even);
             let mut group = Group::default();
             group.reset(&weights).unwrap();

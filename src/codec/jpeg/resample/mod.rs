@@ -15,7 +15,7 @@ mod avx2;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 
-pub use weights::Axis;
+pub use weights::{Axis, Samples};
 pub use whole::resized;
 
 use crate::limits::{OutOfMemory, try_vec};
@@ -269,7 +269,13 @@ mod tests {
     fn axis() -> impl Strategy<Value = Axis> {
         (1_usize..70, 0.0..1.0_f64, 0.05..1.0_f64, 1_usize..70).prop_map(|(available, at, part, output)| {
             let extent = (available as f64 * part).max(0.6);
-            Axis { available, origin: (available as f64 - extent) * at, extent, output }
+            Axis {
+                available,
+                origin: (available as f64 - extent) * at,
+                extent,
+                output,
+                samples: Samples::Points,
+            }
         })
     }
 
@@ -298,8 +304,8 @@ mod tests {
     #[test]
     fn a_resizer_is_as_good_as_new_for_the_next_picture() {
         let plane: Vec<u8> = (0..64 * 48).map(|i| (i * 7 % 251) as u8).collect();
-        let x = Axis { available: 64, origin: 0.0, extent: 63.5, output: 31 };
-        let y = Axis { available: 48, origin: 0.25, extent: 47.0, output: 17 };
+        let x = Axis { available: 64, origin: 0.0, extent: 63.5, output: 31, samples: Samples::Points };
+        let y = Axis { available: 48, origin: 0.25, extent: 47.0, output: 17, samples: Samples::Points };
         let fresh = resize(&plane, &x, &y, Kernel::Lanczos3, 8, &mut PlaneResizer::default());
         let mut used = PlaneResizer::default();
         let white = vec![255; 64 * 48];
@@ -310,8 +316,8 @@ mod tests {
     #[test]
     fn the_same_size_gives_the_same_samples() {
         let plane: Vec<u8> = (0..20 * 10).map(|i| (i * 13 % 256) as u8).collect();
-        let x = Axis { available: 20, origin: 0.0, extent: 20.0, output: 20 };
-        let y = Axis { available: 10, origin: 0.0, extent: 10.0, output: 10 };
+        let x = Axis { available: 20, origin: 0.0, extent: 20.0, output: 20, samples: Samples::Points };
+        let y = Axis { available: 10, origin: 0.0, extent: 10.0, output: 10, samples: Samples::Points };
         for kernel in [Kernel::Lanczos3, Kernel::Nearest, Kernel::Box] {
             assert_eq!(resize(&plane, &x, &y, kernel, 3, &mut PlaneResizer::default()), plane);
         }

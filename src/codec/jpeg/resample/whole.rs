@@ -1,6 +1,6 @@
 //! Whole planes at once, where they are all in memory.
 
-use super::{Axis, PlaneResizer, WeightCache};
+use super::{Axis, PlaneResizer, Samples, WeightCache};
 use crate::codec::jpeg::planes::{Plane, Planes};
 use crate::limits::OutOfMemory;
 use crate::spec::Kernel;
@@ -20,6 +20,7 @@ pub fn resized(source: &Planes, width: usize, height: usize, kernel: Kernel) -> 
             origin: 0.0,
             extent: output as f64 * ratio,
             output,
+            samples: Samples::Points,
         };
         let (x, y) = (axis(from.width(), to.width(), across), axis(from.height(), to.height(), down));
         resizer.start(kernel, &x, &y, from.width(), 1, &mut weights)?;

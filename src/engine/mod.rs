@@ -106,7 +106,7 @@ impl Engine {
     ///
     /// # Errors
     /// When the threads cannot be started.
-    pub fn new(settings: Settings) -> Result<Engine, rayon::ThreadPoolBuildError> {
+    pub fn new(settings: Settings) -> std::io::Result<Engine> {
         let workers = Workers::start(settings.workers)?;
         let budget = Budget::new(settings.total_memory);
         let state = State { waiting: Lanes::new(), running: 0, mean_time: Duration::ZERO };
@@ -235,7 +235,8 @@ impl Shared {
             let shared = self.clone();
             self.workers.spawn(move |scratch| {
                 let started = Instant::now();
-                worker::process(pending, spare, &shared.settings.limits, &shared.metrics, scratch);
+                let sharers = shared.workers.sharers();
+                worker::process(pending, spare, sharers, &shared.settings.limits, &shared.metrics, scratch);
                 shared.ended(lane, started.elapsed());
             });
         }

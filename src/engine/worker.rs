@@ -5,54 +5,105 @@ use super::ticket::Pending;
 use crate::codec::{self, Scratch};
 use crate::limits::Limits;
 use crate::metrics::{Metrics, Stage};
-use std::fmt;
+use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex, TryLockError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::{fmt, io, thread};
 
 /// Room for the deepest codec; codecs do not recurse on input.
 const STACK_BYTES: usize = 4 << 20;
 
-/// What a worker's scratch may keep between two jobs, in bytes.
-const IDLE_SCRATCH_BYTES: usize = 16 << 20;
+/// What a worker's scratch may keep between two jobs, in bytes: all that a progressive JPEG of 24 megapixels takes,
+/// so that the next one does not pay for its pages again.
+const IDLE_SCRATCH_BYTES: usize = 32 << 20;
 
-/// A fixed pool of threads.
+/// What a worker is asked to do.
+type Work = Box<dyn FnOnce(&mut Scratch) + Send>;
+
+/// A fixed pool of threads, which sleep between jobs. Those of a rayon pool would look about for more work for a
+/// while first, which is a percent of a small picture; such a pool is there as well, but only for pictures that
+/// idle workers share.
 pub(super) struct Workers {
-    pool: rayon::ThreadPool,
-    scratches: Arc<[Mutex<Scratch>]>,
+    hand_off: Arc<HandOff>,
+    sharers: rayon::ThreadPool,
 }
 
 impl fmt::Debug for Workers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Workers").field("threads", &self.scratches.len()).finish()
+        f.debug_struct("Workers").field("threads", &self.sharers.current_num_threads()).finish()
     }
 }
 
 impl Workers {
-    pub(super) fn start(threads: usize) -> Result<Workers, rayon::ThreadPoolBuildError> {
-        let pool = rayon::ThreadPoolBuilder::new()
+    pub(super) fn start(threads: usize) -> io::Result<Workers> {
+        let hand_off = Arc::<HandOff>::default();
+        let sharers = rayon::ThreadPoolBuilder::new()
             .num_threads(threads)
-            .thread_name(|i| format!("worker-{i}"))
+            .thread_name(|i| format!("sharer-{i}"))
             .stack_size(STACK_BYTES)
-            .build()?;
-        let scratches = (0..threads).map(|_| Mutex::default()).collect();
-        Ok(Workers { pool, scratches })
+            .build()
+            .map_err(io::Error::other)?;
+        let workers = Workers { hand_off, sharers }; // from here on an error ends those that were started
+        for i in 0..threads {
+            let hand_off = workers.hand_off.clone();
+            thread::Builder::new()
+                .name(format!("worker-{i}"))
+                .stack_size(STACK_BYTES)
+                .spawn(move || hand_off.work_until_closed())?;
+        }
+        Ok(workers)
     }
 
     /// Runs `work` on a thread of the pool with that thread's scratch.
     pub(super) fn spawn(&self, work: impl FnOnce(&mut Scratch) + Send + 'static) {
-        let scratches = self.scratches.clone();
-        self.pool.spawn(move || {
-            let own = rayon::current_thread_index().and_then(|i| scratches.get(i));
-            match own.map(Mutex::try_lock) {
-                Some(Ok(mut scratch)) => {
-                    work(&mut scratch);
-                    scratch.shrink_to(IDLE_SCRATCH_BYTES);
-                }
-                Some(Err(TryLockError::Poisoned(poisoned))) => work(&mut poisoned.into_inner()),
-                // A thread that waits for its share of a divided picture may be handed a second job.
-                Some(Err(TryLockError::WouldBlock)) | None => work(&mut Scratch::default()),
-            }
-        });
+        self.hand_off.lock().work.push_back(Box::new(work));
+        self.hand_off.changed.notify_one();
+    }
+
+    /// The pool on which a picture may be shared.
+    pub(super) fn sharers(&self) -> &rayon::ThreadPool {
+        &self.sharers
+    }
+}
+
+impl Drop for Workers {
+    fn drop(&mut self) {
+        self.hand_off.lock().closed = true;
+        self.hand_off.changed.notify_all();
+    }
+}
+
+/// Where work passes from those who have it to those who do it.
+#[derive(Default)]
+struct HandOff {
+    state: Mutex<Pile>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct Pile {
+    work: VecDeque<Work>,
+    closed: bool,
+}
+
+impl HandOff {
+    fn lock(&self) -> MutexGuard<'_, Pile> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The next piece of work; `None` when there will be no more.
+    fn next(&self) -> Option<Work> {
+        let waiting = |pile: &mut Pile| pile.work.is_empty() && !pile.closed;
+        let pile = self.changed.wait_while(self.lock(), waiting);
+        pile.unwrap_or_else(PoisonError::into_inner).work.pop_front()
+    }
+
+    fn work_until_closed(&self) {
+        let mut scratch = Scratch::default();
+        while let Some(work) = self.next() {
+            work(&mut scratch);
+            scratch.shrink_to(IDLE_SCRATCH_BYTES);
+        }
     }
 }
 
@@ -60,6 +111,7 @@ impl Workers {
 pub(super) fn process(
     pending: Pending,
     spare: usize,
+    sharers: &rayon::ThreadPool,
     limits: &Limits,
     metrics: &Metrics,
     scratch: &mut Scratch,
@@ -69,8 +121,8 @@ pub(super) fn process(
     metrics.staged(Stage::Queue, queued);
     let limits = Limits { spare_workers: spare, cancel: cancel.clone(), ..limits.clone() };
     let outcome = cancel.check().map_err(|stopped| JobError::Codec(stopped.into())).and_then(|()| {
-        let work = AssertUnwindSafe(|| codec::process_planned(&body, &plan, &spec, &limits, scratch));
-        match catch_unwind(work) {
+        let mut work = || codec::process_planned(&body, &plan, &spec, &limits, scratch);
+        match catch_unwind(AssertUnwindSafe(|| if spare > 0 { sharers.install(work) } else { work() })) {
             Ok(outcome) => outcome.map_err(JobError::Codec),
             Err(_) => {
                 metrics.panics.increment();

@@ -24,8 +24,9 @@ impl Scratch {
         self.planar.bytes() + self.frames.spare.capacity() + self.resizer.size_of_internal_buffers()
     }
 
-    /// Lets go of everything if more than `bytes` are held.
+    /// Lets go of what the JPEG path holds if more than `bytes` are held, and of everything if that is not enough.
     pub fn shrink_to(&mut self, bytes: usize) {
+        self.planar.shrink_to(bytes);
         if self.bytes() > bytes {
             *self = Scratch::default();
         }

@@ -16,11 +16,16 @@ pub struct Scratch {
 }
 
 impl Scratch {
-    /// Gives the coefficient memory back if it is more than `max_bytes`.
-    pub fn shrink(&mut self, max_bytes: usize) {
+    /// Bytes held for coefficients. Everything else is small and does not grow with the picture.
+    pub fn bytes(&self) -> usize {
         let stored: usize = self.stores.iter().map(Store::bytes).sum();
         let shared: usize = self.parts.iter().map(PartMemory::bytes).sum();
-        if stored + shared > max_bytes {
+        stored + shared
+    }
+
+    /// Gives the coefficient memory back if it is more than `max_bytes`. The tables stay.
+    pub fn shrink_to(&mut self, max_bytes: usize) {
+        if self.bytes() > max_bytes {
             self.stores = Default::default();
             self.parts = Vec::new();
         }

@@ -36,13 +36,15 @@ pub struct Scratch {
 }
 
 impl Scratch {
-    /// Bytes held by the resampler and the encoder.
+    /// Bytes held by the decoder, the resampler and the encoder.
     pub fn bytes(&self) -> usize {
         self.buffers.bytes() + self.planes.bytes() + self.encoder.bytes()
     }
 
-    /// Lets go of everything if more than `bytes` are held.
+    /// Lets go of the decoder's memory if more than `bytes` are held, and of everything if that is not enough.
     pub fn shrink_to(&mut self, bytes: usize) {
+        let others = self.planes.bytes() + self.encoder.bytes();
+        self.buffers.shrink_to(bytes.saturating_sub(others));
         if self.bytes() > bytes {
             *self = Scratch::default();
         }

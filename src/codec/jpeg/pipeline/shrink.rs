@@ -19,9 +19,18 @@ pub(super) struct Buffers {
 }
 
 impl Buffers {
-    /// Bytes held by the resampler.
+    /// Bytes held by the decoder and the resampler.
     pub(super) fn bytes(&self) -> usize {
-        self.resizers.iter().map(PlaneResizer::bytes).sum::<usize>() + self.weights.bytes()
+        self.decode.bytes()
+            + self.resizers.iter().map(PlaneResizer::bytes).sum::<usize>()
+            + self.weights.bytes()
+    }
+
+    /// Gives the decoder's coefficient memory back if more than `bytes` are held.
+    pub(super) fn shrink_to(&mut self, bytes: usize) {
+        if self.bytes() > bytes {
+            self.decode.shrink_to(0);
+        }
     }
 }
 

@@ -16,6 +16,7 @@ pub mod geometry; // from the asked size to where each pixel comes from.
 mod inspect; // what a file says about itself.
 pub mod jpeg; // our own codec.
 mod linear; // sRGB to linear light.
+mod memory; // how much a plan takes.
 mod metadata; // what may leave with a picture.
 mod metric; // SSIMULACRA2.
 mod outcome;

@@ -72,7 +72,7 @@ pub enum Warning {
     Passthrough,
     /// `max_bytes` was met by a smaller picture than asked for.
     Shrunk,
-    /// A crop or turn was rounded to whole blocks to stay lossless.
+    /// The coefficients of the JPEG source were kept: nothing was encoded anew, and nothing lost.
     Lossless,
 }
 

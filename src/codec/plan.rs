@@ -4,20 +4,25 @@ use super::colour;
 use super::encode;
 use super::error::CodecError;
 use super::geometry::{Geometry, Size};
-use super::metric;
+use super::jpeg::encode::Coding;
+use super::jpeg::header::{self, Header};
+use super::jpeg::lossless::{Keep, Rearrangement};
+use super::memory;
 use super::planar;
 use super::probe::Probe;
 use super::source::Source;
 use crate::format::Format;
 use crate::limits::Limits;
-use crate::spec::{Icc, Op, OutputFormat, Spec};
+use crate::spec::{Effort, Icc, Metadata, Op, OutputFormat, Spec, Subsampling};
 use std::fmt;
 
 /// The way of a picture from source to result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Route {
-    /// The source comes back untouched.
+    /// The source comes back untouched: nothing needs doing.
     Passthrough,
+    /// JPEG to JPEG by its coefficients: no sample is made, nothing is lost.
+    Lossless,
     /// JPEG to JPEG over luma and chroma planes, decoded at the scale that the result needs.
     Planar,
     /// Decoded to pixels.
@@ -29,6 +34,7 @@ impl Route {
     pub fn word(self) -> &'static str {
         match self {
             Route::Passthrough => "passthrough",
+            Route::Lossless => "lossless",
             Route::Planar => "planar",
             Route::Pixels => "pixels",
         }
@@ -72,7 +78,7 @@ impl Plan {
         let format = output_format(spec.format, &probe);
         encode::check(format, spec)?;
         let geometry = Geometry::plan(probe.stored, probe.orientation, spec, limits)?;
-        let route = route(source, format, &geometry, spec);
+        let route = route(source, format, &geometry, spec, limits);
         let mut plan = Plan { source: probe, format, route, geometry, decode_scale: None, memory: 0 };
         plan.decode_scale = match (&source.header, route) {
             (Some(header), Route::Planar | Route::Pixels) if planar::decodes(spec) => {
@@ -80,7 +86,7 @@ impl Plan {
             }
             _ => None,
         };
-        plan.memory = plan.estimate(source, spec);
+        plan.memory = memory::needed(&plan, source, spec);
         if plan.memory > limits.request_memory {
             return Err(CodecError::TooLarge {
                 what: "the memory that this request needs, in bytes,",
@@ -89,25 +95,6 @@ impl Plan {
             });
         }
         Ok(plan)
-    }
-
-    /// Bytes, see [`Plan::memory`].
-    fn estimate(&self, source: &Source<'_>, spec: &Spec) -> u64 {
-        let (probe, geometry) = (&self.source, &self.geometry);
-        if self.route == Route::Passthrough {
-            return source.input.len() as u64;
-        }
-        let output = geometry.output().pixels();
-        let channels = if probe.channels.has_alpha() { 4 } else { 3 };
-        let measured = if spec.target.is_some() { output.saturating_mul(metric::BYTES_PER_PIXEL) } else { 0 };
-        if source.header.is_some() && planar::decodes(spec) {
-            return planar::estimate(self, spec).saturating_add(measured);
-        }
-        // While the source is held: what its decoder needs, or its 16-bit twin in linear light and the result.
-        let linear = if spec.linear { 2 * probe.decoded_bytes() + output * 2 * channels } else { 0 };
-        let decoding = probe.decoded_bytes().saturating_add(probe.working.max(linear + output * channels));
-        // Afterwards: the result, one copy of it, and the file, which is hardly ever larger.
-        decoding.max(output.saturating_mul(3 * channels).saturating_add(measured))
     }
 }
 
@@ -129,16 +116,66 @@ fn output_format(asked: OutputFormat, probe: &Probe) -> Format {
     }
 }
 
-fn route(source: &Source<'_>, format: Format, geometry: &Geometry, spec: &Spec) -> Route {
-    if source.probe.animated && may_pass(source, format, geometry, spec) {
+fn route(source: &Source<'_>, format: Format, geometry: &Geometry, spec: &Spec, limits: &Limits) -> Route {
+    // To decode an animation would cost it its other frames.
+    if (asks_nothing(spec) || source.probe.animated) && may_pass(source, format, geometry, spec) {
         return Route::Passthrough;
     }
-    let stays_planar = source.header.as_ref().is_some_and(planar::is_luma_chroma)
+    if let Some((header, moved)) = rearrangement(source, format, geometry, spec) {
+        let memory =
+            moved.estimate(source.input, header, kept_coding(header, spec)) + source.input.len() as u64;
+        if memory <= limits.request_memory {
+            return Route::Lossless;
+        }
+    }
+    if source.header.as_ref().is_some_and(planar::is_luma_chroma)
         && planar::decodes(spec)
-        && format == Format::Jpeg
+        && is_plain_jpeg(source, format, spec)
+    {
+        return Route::Planar;
+    }
+    Route::Pixels
+}
+
+/// How the blocks of a JPEG make the result without loss, if they can and nothing asks for another quality.
+pub(super) fn rearrangement<'s, 'a>(
+    source: &'s Source<'a>,
+    format: Format,
+    geometry: &Geometry,
+    spec: &Spec,
+) -> Option<(&'s Header<'a>, Rearrangement)> {
+    let keeps_quality = spec.passthrough
+        && spec.quality.is_none()
+        && spec.max_bytes.is_none()
+        && spec.target.is_none()
+        && spec.subsampling == Subsampling::Auto;
+    let header = source.header.as_ref().filter(|_| keeps_quality && is_plain_jpeg(source, format, spec))?;
+    let keep = if spec.ops.is_empty() { Keep::All } else { Keep::Luma };
+    Some((header, Rearrangement::of(header, geometry, keep)?))
+}
+
+/// How a lossless result is coded: as asked, but a progressive source stays progressive, or it might grow.
+pub(super) fn kept_coding(header: &Header<'_>, spec: &Spec) -> Coding {
+    match Coding::of(spec) {
+        Coding::Optimised if header.frame.coding == header::Coding::Progressive => Coding::Progressive,
+        asked => asked,
+    }
+}
+
+/// Whether the result is a JPEG of the colours, or the greys, of the source.
+fn is_plain_jpeg(source: &Source<'_>, format: Format, spec: &Spec) -> bool {
+    format == Format::Jpeg
         && matches!(spec.ops.as_slice(), [] | [Op::Grayscale])
-        && profile_to_apply(source, spec).is_none();
-    if stays_planar { Route::Planar } else { Route::Pixels }
+        && profile_to_apply(source, spec).is_none()
+}
+
+/// Whether no knob of an encoder is touched, and nobody wants to know whether the data is sound.
+fn asks_nothing(spec: &Spec) -> bool {
+    let Spec { quality, subsampling, progressive, effort, lossless, target, strict, .. } = spec;
+    quality.is_none()
+        && target.is_none()
+        && (*subsampling, *effort) == (Subsampling::Auto, Effort::Balanced)
+        && !(*progressive || *lossless || *strict)
 }
 
 /// Whether the source itself is a result that `spec` allows.
@@ -159,7 +196,8 @@ fn may_leave(source: &Source<'_>, spec: &Spec) -> bool {
         (Some(profile), Icc::Srgb) => colour::is_srgb(profile),
         (Some(_), Icc::Ignore) => false,
     };
-    profile_fits && source.metadata.all_kept(spec)
+    let all_kept = source.metadata.all_kept(spec) && (spec.metadata == Metadata::Keep || !source.says_more());
+    profile_fits && all_kept
 }
 
 /// A profile that the pixels have to be converted from: not sRGB in effect.
@@ -201,6 +239,60 @@ mod tests {
         assert_eq!(told("width=200&format=png"), (Route::Pixels, Some(3)));
         assert_eq!(told("width=200&linear=true"), (Route::Pixels, None));
         assert_eq!(planned(&input, "width=200").size(), Size { width: 200, height: 150 });
+    }
+
+    #[test]
+    fn a_jpeg_keeps_its_coefficients_unless_something_asks_for_others() {
+        let input = jpeg(64, 48);
+        let route = |options| planned(&input, options).route;
+        for lossless in [
+            "rotate=90",
+            "flip=true",
+            "crop=16,16,20,10",
+            "ops=grayscale",
+            "progressive=true",
+            "effort=smallest",
+            "rotate=180&format=source",
+            "strict=true",
+        ] {
+            assert_eq!(route(lossless), Route::Lossless, "{lossless}");
+        }
+        for planar in [
+            "rotate=90&quality=85",
+            "crop=15,16,20,10",
+            "width=63",
+            "rotate=90&subsampling=444",
+            "rotate=90&passthrough=false",
+            "rotate=90&max_bytes=1m",
+        ] {
+            assert_eq!(route(planar), Route::Planar, "{planar}");
+        }
+        for nothing in
+            ["", "width=64&height=48", "format=source", "max_bytes=1m", "metadata=strip", "linear=true"]
+        {
+            assert_eq!(route(nothing), Route::Passthrough, "{nothing}");
+        }
+        // Of 61 columns the last MCU is cut, and may not come first.
+        let cut = jpeg(61, 48);
+        assert_eq!(planned(&cut, "flop=true").route, Route::Planar);
+        assert_eq!(planned(&cut, "flip=true").route, Route::Lossless);
+    }
+
+    #[test]
+    fn a_file_with_more_to_say_is_not_passed_on_where_that_may_not_leave() {
+        let input = jpeg(64, 48);
+        let with = |at: usize, more: &[u8]| [&input[..at], more, &input[at..]].concat();
+        let comment = b"\xFF\xFE\0\x06spy!";
+        let thumbnail = b"\xFF\xE0\0\x0AJFXX\0\x10ab";
+        for told in [
+            with(2, comment),
+            with(2, thumbnail),
+            with(input.len() - 2, comment),
+            with(input.len(), b"trailer"),
+        ] {
+            assert_eq!(planned(&told, "").route, Route::Lossless);
+            assert_eq!(planned(&told, "metadata=keep").route, Route::Passthrough);
+        }
     }
 
     #[test]

@@ -48,7 +48,7 @@ impl Planar<'_> {
         output: &Output<'_>,
         scratch: &mut Scratch,
     ) -> Result<Made<Vec<u8>>, CodecError> {
-        let quality = self.spec.quality;
+        let quality = self.spec.quality();
         output.jpeg(quality, |options| {
             self.resize(geometry).transcode(self.sampling(quality), options, None, scratch)
         })
@@ -116,34 +116,35 @@ pub(super) fn decode_scale(header: &Header<'_>, geometry: &Geometry, spec: &Spec
     jpeg::pipeline::luma_scale(header, geometry, spec.kernel, spec.speed).k() as u8
 }
 
-/// Most bytes that carrying out `plan` holds at once besides the input, without a measurement.
+/// Most bytes that decoding, resizing and, on a planar route, encoding hold at once besides the input.
 pub(super) fn estimate(plan: &Plan, spec: &Spec) -> u64 {
-    let Plan { source: probe, format, geometry, .. } = plan;
+    let Plan { source: probe, geometry, .. } = plan;
     let output = geometry.output();
-    let (width, height) = (output.width as usize, output.height as usize);
-    let file = match format {
-        Format::Jpeg => {
-            let sampling = encode::sampling(spec.quality, spec);
-            jpeg::encode::estimate(width, height, sampling, jpeg::encode::Coding::of(spec))
-        }
-        _ => 0,
-    };
-    // The result as pixels, and copies of it; or as planes before they are turned or padded.
     let straight = geometry.orientation.is_identity() && geometry.canvas.is_none();
     let searched = spec.max_bytes.is_some() || spec.target.is_some();
+    // Planes of full resolution, before they become pixels; or before they are turned or padded.
     let bytes_per_pixel = match (plan.route, straight) {
         (Route::Planar, true) => 0,
-        (Route::Planar, false) => 4,
-        _ => 9,
+        (Route::Planar, false) => 6,
+        (_, true) => 6,
+        (_, false) => 9,
     };
-    // A search holds the planes of both chroma resolutions, and a smaller copy.
-    let held = if searched { 8 } else { 0 };
+    // A search holds the planes of both chroma resolutions, a smaller copy, and its best file.
+    let held = if searched && plan.route == Route::Planar { 8 } else { 0 };
+    let file = if plan.route == Route::Planar { encoding(plan, spec) } else { 0 };
     // Rows of the resampler for three planes.
     let rows = u64::from(probe.stored.width) * 3 * 96;
     // Files of several scans keep the low-frequency corner of each block, and 64 bits of what is there.
     let blocks = probe.working / (2 * 64);
-    let coefficients = blocks * (2 * stored_coefficients(plan.decode_scale) + 8);
+    let coefficients = blocks * (2 * stored_coefficients(plan.decode_scale) + 8 + 2);
     rows + output.pixels() * (bytes_per_pixel + held) + file + coefficients
+}
+
+/// Most bytes that encoding the JPEG result holds at once, its planes and the file included.
+pub(super) fn encoding(plan: &Plan, spec: &Spec) -> u64 {
+    let Size { width, height } = plan.size();
+    let sampling = encode::sampling(spec.quality(), spec);
+    jpeg::encode::estimate(width as usize, height as usize, sampling, jpeg::encode::Coding::of(spec))
 }
 
 /// Coefficients of a block that the decoder keeps at a scale.

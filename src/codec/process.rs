@@ -59,11 +59,25 @@ fn carry_out(
     let transform = Transform { source, plan, spec, limits };
     let Transformed { value: chosen, geometry, mut warnings, times } = match plan.route {
         Route::Passthrough => return Ok(untouched(source, started)),
+        Route::Lossless => match transform.recoded(&output, scratch)? {
+            Some(recoded) => recoded.map(|bytes, geometry| Chosen {
+                bytes,
+                size: geometry.output(),
+                quality: None,
+                score: None,
+                tries: 1,
+            }),
+            // A file with coefficients that no sound one has: its samples will do.
+            None => {
+                let plan = Plan { route: Route::Planar, ..*plan };
+                return carry_out(source, &plan, spec, limits, scratch, started);
+            }
+        },
         Route::Planar if spec.max_bytes.is_none() && spec.target.is_none() => {
             transform.streamed(&output, scratch)?.map(|bytes, geometry| Chosen {
                 bytes,
                 size: geometry.output(),
-                quality: Some(spec.quality),
+                quality: Some(spec.quality()),
                 score: None,
                 tries: 1,
             })
@@ -132,10 +146,12 @@ fn source_info(probe: &Probe) -> SourceInfo {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::codec::geometry::tests::any_spec;
     use crate::codec::probe;
     use crate::format::Format;
-    use crate::spec::{Effort, Op, OutputFormat, Quality, Rotate};
+    use crate::spec::{Effort, Kernel, Op, OutputFormat, Quality, Rotate};
     use image::{ImageFormat, Rgb, RgbImage, Rgba, RgbaImage};
+    use proptest::prelude::*;
     use std::io::Cursor;
 
     fn gradient(width: u32, height: u32) -> RgbImage {
@@ -234,7 +250,7 @@ mod tests {
             let t = texture(x, y);
             Rgb([(x * 200 / width) as u8 + t, (y * 200 / height) as u8 + t / 2, 90 + t])
         });
-        let spec = Spec { quality: Quality::new(96).unwrap(), ..Spec::default() };
+        let spec = Spec { quality: Quality::new(96), ..Spec::default() };
         run(&file(&picture.into(), ImageFormat::Png), &spec).bytes
     }
 
@@ -243,12 +259,12 @@ mod tests {
         let input = photo(320, 240);
         for (asked, share) in [(85, 70), (85, 30), (97, 90), (97, 40)] {
             for ops in [vec![], vec![Op::Grayscale]] {
-                let plain = Spec { quality: Quality::new(asked).unwrap(), ops, ..Spec::plain(200, 133) };
+                let plain = Spec { quality: Quality::new(asked), ops, ..Spec::plain(200, 133) };
                 let max_bytes = run(&input, &plain).bytes.len() as u64 * share / 100;
                 let found = run(&input, &Spec { max_bytes: Some(max_bytes), ..plain.clone() });
                 assert!(found.bytes.len() as u64 <= max_bytes && found.tries <= 8, "{}", found.tries);
                 let quality = found.quality.unwrap();
-                let at = |quality| run(&input, &Spec { quality, ..plain.clone() }).bytes;
+                let at = |quality| run(&input, &Spec { quality: Some(quality), ..plain.clone() }).bytes;
                 assert!(found.bytes == at(quality), "{asked} {share} {}", quality.get());
                 let next = at(Quality::new(quality.get() + 1).unwrap());
                 assert!(next.len() as u64 > max_bytes, "{asked} {share}");
@@ -263,22 +279,65 @@ mod tests {
         let found = run(&input, &Spec { target: Some(80.0), ..plain.clone() });
         assert!(found.score.unwrap() >= 80.0);
         let quality = found.quality.unwrap();
-        assert!(found.bytes == run(&input, &Spec { quality, ..plain }).bytes);
+        assert!(found.bytes == run(&input, &Spec { quality: Some(quality), ..plain }).bytes);
     }
 
     #[test]
     fn a_planar_picture_shrinks_from_its_planes_when_no_quality_fits() {
         let input = photo(320, 240);
-        let worst = run(&input, &Spec { quality: Quality::new(1).unwrap(), ..Spec::plain(0, 0) }).bytes.len();
+        let worst = run(&input, &Spec { quality: Quality::new(1), ..Spec::plain(0, 0) }).bytes.len();
         let spec = Spec { max_bytes: Some(worst as u64 - 1), ..Spec::plain(0, 0) };
         let refused = process(&input, &spec, &Limits::default(), &mut Scratch::new());
         assert!(matches!(refused, Err(CodecError::TooLarge { .. })));
         let found = run(&input, &Spec { allow_smaller: true, ..spec });
         assert!(found.bytes.len() < worst && found.warnings.contains(Warning::Shrunk));
-        let shown = image::load_from_memory(&found.bytes).unwrap().to_rgb8();
+        let shown = image::load_from_memory(&run(&found.bytes, &png(0, 0)).bytes).unwrap().to_rgb8();
         assert_eq!((shown.width(), shown.height()), (found.width, found.height));
         let (first, last) = (shown.get_pixel(0, 0), shown.get_pixel(found.width - 1, found.height - 1));
         assert!(last[0] > first[0] + 100 && last[1] > first[1] + 100, "{first:?} {last:?}");
+    }
+
+    #[test]
+    fn a_lossless_turn_says_so_and_four_of_them_are_the_source() {
+        let input = photo(64, 48);
+        let quarter = Spec { rotate: Rotate::Quarter, ..Spec::default() };
+        let mut turned = input.clone();
+        for _ in 0..4 {
+            let done = run(&turned, &quarter);
+            assert!(done.warnings.contains(Warning::Lossless) && done.quality.is_none());
+            turned = done.bytes;
+        }
+        let shown = |jpeg: &[u8]| run(jpeg, &png(0, 0)).bytes;
+        assert!(shown(&turned) == shown(&input));
+        let anew = run(&input, &Spec { quality: Quality::new(85), ..quarter });
+        assert!(!anew.warnings.contains(Warning::Lossless) && anew.quality == Quality::new(85));
+    }
+
+    #[test]
+    fn what_needs_nothing_done_or_gains_nothing_comes_back_untouched() {
+        let input = photo(64, 48);
+        let worse = Spec { quality: Quality::new(100), ..Spec::default() };
+        for spec in [Spec::default(), worse, Spec { max_bytes: Some(input.len() as u64), ..Spec::default() }]
+        {
+            let done = run(&input, &spec);
+            assert!(
+                done.bytes == input && done.warnings.contains(Warning::Passthrough),
+                "{}",
+                spec.canonical()
+            );
+            assert_eq!((done.tries, done.width, done.height), (0, 64, 48));
+        }
+        for spec in [
+            Spec::plain(0, 0),
+            Spec { quality: Quality::new(50), ..Spec::default() },
+            Spec { max_bytes: Some(input.len() as u64 - 1), ..Spec::default() },
+            Spec { flip: true, ..Spec::default() },
+        ] {
+            assert!(!run(&input, &spec).warnings.contains(Warning::Passthrough), "{}", spec.canonical());
+        }
+        let source = file(&gradient(30, 20).into(), ImageFormat::Png);
+        assert!(run(&source, &png(0, 0)).bytes == source);
+        assert!(run(&source, &png(30, 20)).bytes == source);
     }
 
     #[test]
@@ -295,6 +354,42 @@ mod tests {
             let planned = process_planned(&input, &plan, &spec, &limits, &mut Scratch::new()).unwrap();
             assert!(planned.bytes == run(&input, &spec).bytes);
             assert_eq!((planned.width, planned.height), (plan.size().width, plan.size().height));
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+
+        #[test]
+        fn any_request_for_any_tiny_picture_ends_well(
+            spec in any_spec(),
+            (width, height) in (1u32..=40, 1u32..=40),
+            source in proptest::sample::select(vec!["png", "jpeg", "gray", "progressive"]),
+            format in proptest::sample::select(vec![Format::Jpeg, Format::Png, Format::Gif, Format::Qoi]),
+            kernel in proptest::sample::select(vec![Kernel::Lanczos3, Kernel::Mitchell, Kernel::Nearest, Kernel::Box]),
+            (linear, quality, progressive) in (any::<bool>(), proptest::option::of(1u8..=100), any::<bool>()),
+        ) {
+            let png = file(&gradient(width, height).into(), ImageFormat::Png);
+            let input = match source {
+                "jpeg" => run(&png, &Spec::default()).bytes,
+                "gray" => run(&png, &Spec { ops: vec![Op::Grayscale], ..Spec::default() }).bytes,
+                "progressive" => run(&png, &Spec { progressive: true, ..Spec::default() }).bytes,
+                _ => png,
+            };
+            let quality = quality.and_then(Quality::new);
+            let format = OutputFormat::Fixed(format);
+            let spec = Spec { format, kernel, linear, quality, progressive, ..spec };
+            let limits = Limits { max_out_side: 300, max_out_pixels: 40_000, ..Limits::default() };
+            match process(&input, &spec, &limits, &mut Scratch::new()) {
+                Ok(done) => {
+                    let plan = plan::plan(&input, &spec, &limits).unwrap();
+                    prop_assert_eq!((done.width, done.height), (plan.size().width, plan.size().height));
+                    let again = probe(&done.bytes, &Limits::default()).unwrap().upright();
+                    prop_assert_eq!((done.width, done.height), (again.width, again.height));
+                }
+                Err(CodecError::BadRequest(_) | CodecError::TooLarge { .. }) => {}
+                Err(error) => prop_assert!(false, "{}: {}", spec.canonical(), error),
+            }
         }
     }
 }

@@ -40,8 +40,8 @@ pub(super) fn encode(
         (Some(target), _) => search.reach(target),
         (None, Some(max_bytes)) => search.fit(max_bytes),
         (None, None) => {
-            let bytes = search.at(output.spec.quality)?;
-            Ok(search.chosen(bytes, output.spec.quality))
+            let bytes = search.at(output.spec.quality())?;
+            Ok(search.chosen(bytes, output.spec.quality()))
         }
     }
 }
@@ -104,7 +104,7 @@ impl Search<'_, '_> {
     /// At most 8 encodes: the asked quality, then bisection of at most 99 others.
     fn fit_quality(&mut self, max_bytes: u64, least: u8) -> Result<Fitted, CodecError> {
         let fits = |bytes: &Vec<u8>| bytes.len() as u64 <= max_bytes;
-        let asked = self.output.spec.quality;
+        let asked = self.output.spec.quality();
         let bytes = self.at(asked)?;
         if fits(&bytes) {
             return Ok(Fitted::At(self.chosen(bytes, asked)));
@@ -198,7 +198,7 @@ mod tests {
             let chosen = run(&pixels, &Spec { max_bytes: Some(max_bytes), ..Spec::default() }).unwrap();
             assert!(chosen.bytes.len() as u64 <= max_bytes && chosen.tries <= 8);
             let next = Quality::new(chosen.quality.unwrap().get() + 1).unwrap();
-            let larger = run(&pixels, &Spec { quality: next, ..Spec::default() }).unwrap();
+            let larger = run(&pixels, &Spec { quality: Some(next), ..Spec::default() }).unwrap();
             assert!(larger.bytes.len() as u64 > max_bytes, "{max_bytes}");
         }
     }
@@ -206,7 +206,7 @@ mod tests {
     #[test]
     fn what_cannot_fit_is_an_error_or_a_smaller_picture() {
         let pixels = noise(256);
-        let worst = Spec { quality: Quality::new(1).unwrap(), ..Spec::default() };
+        let worst = Spec { quality: Quality::new(1), ..Spec::default() };
         let max = run(&pixels, &worst).unwrap().bytes.len() as u64 - 1;
         let spec = Spec { max_bytes: Some(max), ..Spec::default() };
         assert!(matches!(run(&pixels, &spec), Err(CodecError::TooLarge { .. })));

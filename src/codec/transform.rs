@@ -6,6 +6,7 @@ use super::decode::{self, Decoded, Tolerance};
 use super::encode::Output;
 use super::error::CodecError;
 use super::geometry::{Geometry, Region, Size};
+use super::jpeg::encode::Options;
 use super::jpeg::pipeline::Made;
 use super::outcome::{StageTimes, Warning, Warnings};
 use super::picture::Picture;
@@ -55,7 +56,7 @@ impl<'a> Transform<'a> {
         match self.planar() {
             Some(planar) if self.plan.route == Route::Planar => {
                 let geometry = self.settled(&planar, scratch)?;
-                let sampling = planar.sampling(self.spec.quality);
+                let sampling = planar.sampling(self.spec.quality());
                 let made = planar.planes(&geometry, sampling, &mut scratch.planar)?;
                 let done = judged(&planar, geometry, made)?;
                 Ok(done.map(|planes, geometry| Picture::of_planes(planar, *geometry, planes)))
@@ -82,6 +83,31 @@ impl<'a> Transform<'a> {
         let geometry = self.settled(&planar, scratch)?;
         let made = planar.transcode(&geometry, output, &mut scratch.planar)?;
         judged(&planar, geometry, made)
+    }
+
+    /// The JPEG file of a lossless plan, made of the coefficients of the source. `None` if they do not allow it.
+    ///
+    /// # Errors
+    /// See [`CodecError`].
+    pub(super) fn recoded(
+        &self,
+        output: &Output<'_>,
+        scratch: &mut Scratch,
+    ) -> Result<Option<Transformed<Vec<u8>>>, CodecError> {
+        let Transform { source, plan: Plan { format, geometry, .. }, spec, limits } = *self;
+        let Some((header, moved)) = plan::rearrangement(source, *format, geometry, spec) else {
+            return Ok(None);
+        };
+        let memory = scratch.planar.lossless();
+        let coding = plan::kept_coding(header, spec);
+        let made = output.jpeg(spec.quality(), |options| {
+            moved.run(source.input, header, &Options { coding, ..*options }, limits, memory)
+        })?;
+        let Some(made) = made else { return Ok(None) };
+        let planar = Planar { input: source.input, header, spec, limits };
+        let mut done = judged(&planar, *geometry, made)?;
+        done.warnings.add(Warning::Lossless);
+        Ok(Some(done))
     }
 
     fn planar(&self) -> Option<Planar<'a>> {

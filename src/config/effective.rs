@@ -224,7 +224,7 @@ mod tests {
     #[test]
     fn presets_start_from_the_configured_quality() {
         let made = resolve("quality = 40\n[preset.a]\nwidth = 9", &[]).unwrap();
-        assert_eq!(made.offer.presets["a"].quality.get(), 40);
+        assert_eq!(made.offer.presets["a"].quality().get(), 40);
         assert_eq!(made.offer.presets["a"].width, 9);
     }
 }

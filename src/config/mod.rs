@@ -294,7 +294,9 @@ impl Config {
 
     /// What can be asked for, as yet without presets.
     fn offer(&self) -> Offer {
-        let base = Spec { quality: self.quality, ..Spec::default() };
+        // Who sets another quality asks for it on behalf of every caller.
+        let quality = (self.quality != Quality::DEFAULT).then_some(self.quality);
+        let base = Spec { quality, ..Spec::default() };
         Offer { base, only_presets: self.only_presets, ..Offer::default() }
     }
 

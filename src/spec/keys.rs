@@ -149,9 +149,9 @@ pub const KEYS: &[Key] = &[
         name: "quality",
         accepts: "1 to 100",
         default: "85",
-        meaning: "quality of a lossy result",
-        set: |spec, text| put(&mut spec.quality, Value::read(text)),
-        show: |spec| spec.quality.show(),
+        meaning: "quality of a lossy result; a JPEG that keeps its pixels is encoded anew only when one is given",
+        set: |spec, text| put(&mut spec.quality, Value::read(text).map(Some)),
+        show: |spec| spec.quality.map(|quality| quality.show()).unwrap_or_default(),
     },
     Key {
         name: "progressive",

@@ -3,6 +3,8 @@
 //! The words, ranges and defaults stand in one table, [`KEYS`], from which the parser and the canonical
 //! form are made. Knows no sockets, no pixels and no command line.
 
+mod error;
+mod form;
 mod keys;
 mod offer;
 mod op;
@@ -10,15 +12,17 @@ mod op_text;
 mod parse;
 mod value;
 
+pub use error::SpecError;
+pub use form::{decode_pairs, encode_pairs};
 pub use keys::{KEYS, Key};
 pub use offer::Offer;
 pub use op::Op;
-pub use parse::{Call, Options, SpecError, decode_pairs, encode_pairs};
+pub use parse::{Call, Options};
 pub use value::parse_size;
 
 use crate::format::Format;
 
-/// What to make of a picture. `Spec::default()` re-encodes it as JPEG at quality 85, upright.
+/// What to make of a picture. `Spec::default()` makes it an upright JPEG, at quality 85 unless it is one already.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Spec {
     /// Target width in pixels, 0 to 16,384; 0 follows the height. Default: 0.
@@ -51,8 +55,8 @@ pub struct Spec {
     pub background: Colour,
     /// The format of the result. Default: JPEG.
     pub format: OutputFormat,
-    /// Encoder quality. Default: 85.
-    pub quality: Quality,
+    /// Encoder quality. Default: nobody asked, see [`Spec::quality`].
+    pub quality: Option<Quality>,
     /// Progressive JPEG or interlaced PNG. Default: false.
     pub progressive: bool,
     /// Chroma resolution of JPEG results. Default: [`Subsampling::Auto`].
@@ -97,7 +101,7 @@ impl Default for Spec {
             linear: false,
             background: Colour::WHITE,
             format: OutputFormat::Fixed(Format::Jpeg),
-            quality: Quality::DEFAULT,
+            quality: None,
             progressive: false,
             subsampling: Subsampling::Auto,
             effort: Effort::Balanced,
@@ -122,6 +126,11 @@ impl Spec {
     /// The source is never passed through, because that client expects a new JPEG.
     pub fn plain(width: u32, height: u32) -> Spec {
         Spec { width, height, passthrough: false, ..Spec::default() }
+    }
+
+    /// The quality that a lossy result is encoded with: what was asked, else 85.
+    pub fn quality(&self) -> Quality {
+        self.quality.unwrap_or(Quality::DEFAULT)
     }
 
     /// Whether the result may be larger than the source: what was asked, else true for the fits that

@@ -91,7 +91,9 @@ impl Explained<'_> {
         if plan.route != Route::Passthrough {
             steps.push(("decode", self.decode()));
             steps.extend(self.crop().map(|text| ("crop", text)));
-            steps.push(("resize", self.resize()));
+            if plan.route != Route::Lossless {
+                steps.push(("resize", self.resize()));
+            }
             steps.extend(turn(plan.geometry.orientation).map(|text| ("turn", text.into())));
             steps.push(("colours", self.colours()));
             steps.extend(self.canvas().map(|text| ("canvas", text)));
@@ -120,6 +122,7 @@ impl Explained<'_> {
         let word = self.plan.route.word();
         let why = match self.plan.route {
             Route::Passthrough => "the source is a result that was asked for and comes back as it is",
+            Route::Lossless => "the coefficients of the JPEG are kept, no sample is made and nothing is lost",
             Route::Planar => "the fast path, luma and chroma stay apart from decoder to encoder",
             Route::Pixels => return format!("{word}: decoded to pixels, {}", self.why_pixels()),
         };
@@ -144,6 +147,9 @@ impl Explained<'_> {
 
     fn decode(&self) -> String {
         let Size { width, height } = self.plan.source.stored;
+        if self.plan.route == Route::Lossless {
+            return "the coefficients only".into();
+        }
         let Some(eighths) = self.plan.decode_scale else { return format!("in full, {width} x {height}") };
         let scaled = |side: u32| (u64::from(side) * u64::from(eighths)).div_ceil(8);
         let margin = match self.spec.speed {
@@ -215,7 +221,8 @@ impl Explained<'_> {
             (None, Some(score)) => {
                 format!("the lowest quality that scores {score} SSIMULACRA2, found by trial")
             }
-            (None, None) => format!("quality {}", self.spec.quality.get()),
+            (None, None) if self.plan.route == Route::Lossless => "the same coefficients".into(),
+            (None, None) => format!("quality {}", self.spec.quality().get()),
         };
         match self.plan.format {
             Format::Jpeg => {
@@ -252,6 +259,7 @@ impl Explained<'_> {
         let passed = plan.route == Route::Passthrough;
         for (warning, expected) in [
             (Warning::Passthrough, passed),
+            (Warning::Lossless, plan.route == Route::Lossless),
             (Warning::Upscaled, !passed && plan.geometry.enlarges()),
             (Warning::FramesDropped, !passed && facts.animated),
             (Warning::DepthReduced, !passed && facts.depth > 8),

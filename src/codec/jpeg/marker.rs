@@ -39,6 +39,11 @@ impl Marker {
         Marker(0xE0 | n & 15)
     }
 
+    /// Whether it starts an application segment.
+    pub fn is_application(self) -> bool {
+        self.0 & 0xF0 == 0xE0
+    }
+
     /// Restart marker `n`, counted modulo 8.
     pub const fn restart(n: u8) -> Marker {
         Marker(0xD0 | n & 7)

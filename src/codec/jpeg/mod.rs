@@ -6,6 +6,7 @@ pub mod encode; // Encoder: planes or coefficients to a file.
 pub mod error; // JpegError: why a file cannot be decoded here.
 pub mod header; // Header: what a file says before its first scan.
 pub mod huffman; // HuffmanSpec: a table as the file carries it.
+pub mod lossless; // Rearrangement: a file to another, coefficients only.
 pub mod marker; // Marker, Segments: the walk over a file.
 pub mod pipeline; // Resize: a file to a smaller one.
 pub mod planes; // Planes: luma and chroma, each at its resolution.

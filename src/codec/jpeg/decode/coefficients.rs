@@ -7,7 +7,7 @@ use super::scratch::Scratch;
 use super::script::Script;
 use super::stored::Stored;
 use crate::codec::jpeg::error::JpegError;
-use crate::codec::jpeg::header::{FrameHeader, Header};
+use crate::codec::jpeg::header::{Component, FrameHeader, Header};
 use crate::codec::jpeg::quant::QuantTable;
 use crate::limits::Limits;
 
@@ -39,6 +39,13 @@ impl<'a> Coefficients<'a> {
         let mut stored = Stored::new(input, &frame, &corners, scratch)?;
         let flaws = stored.decode_scans(&script, &corners, &limits.cancel)?;
         Ok(Coefficients { frame, quant, corners, stored, flaws })
+    }
+
+    /// Bytes that the coefficients of a picture take.
+    pub fn estimate(frame: &FrameHeader) -> u64 {
+        let mcus = (plane::mcu_columns(frame) * plane::mcu_rows(frame)) as u64;
+        let blocks = |component: &Component| mcus * u64::from(component.h) * u64::from(component.v);
+        frame.components().iter().map(blocks).sum::<u64>() * (2 + 8 + 128)
     }
 
     /// Size and components of the picture.

@@ -63,7 +63,7 @@ pub use plane::{Extent, PlaneLayout, PlaneRows};
 pub use scratch::Scratch;
 
 #[cfg(test)]
-mod testing;
+pub(in crate::codec::jpeg) mod testing;
 #[cfg(test)]
 mod tests;
 

@@ -276,6 +276,18 @@ pub fn estimate(width: usize, height: usize, sampling: Sampling, coding: Coding)
     2 * samples as u64 + waiting + (1 << 20)
 }
 
+/// Bytes that [`Encoder::encode_coefficients`] may hold at once, the coefficients included but not the file.
+pub fn estimate_coefficients(frame: &Frame, coding: Coding) -> u64 {
+    let blocks = (0..frame.components().len()).map(|index| frame.padded_blocks(index));
+    let samples = blocks.map(|(across, down)| across * down * 64).sum();
+    let waiting = match coding {
+        Coding::Fixed => 0,
+        Coding::Optimised => sequential::most_waiting(samples),
+        Coding::Progressive | Coding::Smallest => sequential::most_waiting(samples).max(2 * samples as u64),
+    };
+    Coefficients::estimate(frame) + waiting + (1 << 20)
+}
+
 /// Rows of MCUs that [`Encoder::mcu_row`] wants of a picture like `planes`.
 pub fn mcu_rows(planes: &Planes) -> usize {
     planes.height().div_ceil(8 * planes.sampling().factors().1)

@@ -80,7 +80,7 @@ impl<'a> Metadata<'a> {
             if let Some(&transform) = adobe.get(6) {
                 self.adobe.get_or_insert(Adobe { transform });
             }
-        } else if marker == Marker::COM || marker.0 & 0xF0 == 0xE0 {
+        } else if marker == Marker::COM || marker.is_application() {
             self.other = true;
         }
     }

@@ -12,7 +12,7 @@ mod shrink;
 mod turn;
 
 use super::colour::{self, Ink};
-use super::decode::{Flaws, Scale};
+use super::decode::{self, Flaws, Scale};
 use super::encode::{self, Encoder};
 use super::error::JpegError;
 use super::header::{ColorModel, Header};
@@ -48,6 +48,11 @@ impl Scratch {
         if self.bytes() > bytes {
             *self = Scratch::default();
         }
+    }
+
+    /// The memory for coefficients, and the encoder, for what needs no samples.
+    pub(in crate::codec) fn lossless(&mut self) -> (&mut decode::Scratch, &mut Encoder) {
+        (self.buffers.decode(), &mut self.encoder)
     }
 
     /// The encoder, for further files of planes that were made before.

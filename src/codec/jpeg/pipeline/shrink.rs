@@ -19,6 +19,11 @@ pub(super) struct Buffers {
 }
 
 impl Buffers {
+    /// The decoder's memory.
+    pub(super) fn decode(&mut self) -> &mut decode::Scratch {
+        &mut self.decode
+    }
+
     /// Bytes held by the decoder and the resampler.
     pub(super) fn bytes(&self) -> usize {
         self.decode.bytes()

@@ -1,0 +1,188 @@
+//! Lossless work: one JPEG file to another without a sample being made, block by block of coefficients.
+//!
+//! ```text
+//! file -> coefficients -> pick components, crop, turn (all in whole MCUs) -> encode -> file
+//! ```
+//! What `jpegtran -perfect` does, and refuses.
+
+use super::decode;
+use super::encode::{self, ColourMark, Component, Encoder, Frame};
+use super::error::JpegError;
+use super::header::{ColorModel, FrameHeader, Header};
+use super::pipeline::Made;
+use super::quant::QuantTable;
+use crate::codec::StageTimes;
+use crate::codec::geometry::{Geometry, Orientation, Region, Size};
+use crate::limits::Limits;
+use std::time::Instant;
+
+/// Which components are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keep {
+    /// All.
+    All,
+    /// Luma: the picture in grey.
+    Luma,
+}
+
+/// How the blocks of a file become those of another.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Rearrangement {
+    orientation: Orientation,
+    /// First MCU that is kept, across and down.
+    origin: (usize, usize),
+    /// The layout of the result.
+    frame: Frame,
+}
+
+impl Rearrangement {
+    /// How whole blocks give the result of `geometry`; `None` where they cannot: it is resampled or padded, a
+    /// crop begins within an MCU, a turn or mirror would bring the cut MCUs of an edge to the front, or the
+    /// colours are not those that a JPEG result has.
+    pub fn of(header: &Header<'_>, geometry: &Geometry, keep: Keep) -> Option<Rearrangement> {
+        let source = &header.frame;
+        let Geometry { orientation, region, width, height, canvas } = *geometry;
+        let same_size =
+            canvas.is_none() && region.width == f64::from(width) && region.height == f64::from(height);
+        let familiar = matches!(header.color_model(), ColorModel::Grey | ColorModel::YCbCr);
+        if !same_size || !familiar {
+            return None;
+        }
+        let stored = Size { width: source.width.into(), height: source.height.into() };
+        let Region { x, y, width, height } = orientation.stored_region(region, orientation.turned(stored));
+        let (unit_x, unit_y) = mcu(source, keep)?;
+        let (mirror_x, mirror_y) = if orientation.transpose {
+            (orientation.mirror_y, orientation.mirror_x)
+        } else {
+            (orientation.mirror_x, orientation.mirror_y)
+        };
+        let origin = (origin(x, width, unit_x, mirror_x)?, origin(y, height, unit_y, mirror_y)?);
+        let size = orientation.turned(Size { width: width as u32, height: height as u32 });
+        let frame = frame(source, size, orientation, keep)?;
+        Some(Rearrangement { orientation, origin, frame })
+    }
+
+    /// Most bytes that [`Rearrangement::run`] holds at once besides the input, which has this header.
+    pub fn estimate(&self, input: &[u8], header: &Header<'_>, coding: encode::Coding) -> u64 {
+        decode::Coefficients::estimate(&header.frame)
+            + encode::estimate_coefficients(&self.frame, coding)
+            + 2 * input.len() as u64
+    }
+
+    /// The file of the rearranged blocks of `input`, whose header is `header`. `None` if a coefficient is larger
+    /// than a file of ours may hold. Of `options` the quality does not count.
+    ///
+    /// # Errors
+    /// As [`decode::Coefficients::decode`].
+    pub fn run(
+        &self,
+        input: &[u8],
+        header: &Header<'_>,
+        options: &encode::Options<'_>,
+        limits: &Limits,
+        (memory, encoder): (&mut decode::Scratch, &mut Encoder),
+    ) -> Result<Option<Made<Vec<u8>>>, JpegError> {
+        let started = Instant::now();
+        let source = decode::Coefficients::decode(input, header, limits, memory)?;
+        let Some(result) = self.rearranged(&source, limits)? else { return Ok(None) };
+        let (flaws, decoded) = (source.flaws(), Instant::now());
+        let value = encoder.encode_coefficients(&result, options)?;
+        let times =
+            StageTimes { decode: decoded - started, encode: decoded.elapsed(), ..StageTimes::default() };
+        Ok(Some(Made { value, flaws, times }))
+    }
+
+    fn rearranged(
+        &self,
+        source: &decode::Coefficients<'_>,
+        limits: &Limits,
+    ) -> Result<Option<encode::Coefficients>, JpegError> {
+        let Orientation { transpose, mirror_x, mirror_y } = self.orientation;
+        let Some((frame, tables)) = self.quantised(source.quant_tables()) else { return Ok(None) };
+        let mut result = encode::Coefficients::new(frame, tables)?;
+        for index in 0..self.frame.components().len() {
+            let (columns, rows) = self.frame.padded_blocks(index);
+            let (h, v) = match self.frame.components() {
+                [_] => (1, 1),
+                _ => {
+                    let component = &source.frame().components()[index];
+                    (component.h.into(), component.v.into())
+                }
+            };
+            let (first_column, first_row) = (self.origin.0 * h, self.origin.1 * v);
+            for row in 0..rows {
+                limits.cancel.check()?;
+                for column in 0..columns {
+                    let x = if mirror_x { columns - 1 - column } else { column };
+                    let y = if mirror_y { rows - 1 - row } else { row };
+                    let (x, y) = if transpose { (y, x) } else { (x, y) };
+                    let block = source.block(index, first_column + x, first_row + y);
+                    let turned = turned(&block, self.orientation);
+                    if result.set(index, column, row, &turned).is_err() {
+                        return Ok(None);
+                    }
+                }
+            }
+        }
+        Ok(Some(result))
+    }
+
+    /// The layout with the tables of the source's components, turned, each of them once.
+    fn quantised(&self, of_components: &[QuantTable]) -> Option<(Frame, Vec<QuantTable>)> {
+        let mut tables: Vec<QuantTable> = Vec::new();
+        let components = self.frame.components().iter().zip(of_components).map(|(component, table)| {
+            let place = |i| if self.orientation.transpose { i % 8 * 8 + i / 8 } else { i };
+            let table = QuantTable(std::array::from_fn(|i| table.0[place(i)]));
+            let known = tables.iter().position(|known| *known == table);
+            let slot = known.unwrap_or(tables.len());
+            if known.is_none() {
+                tables.push(table);
+            }
+            Component { quantisation: slot as u8, ..*component }
+        });
+        let components = components.collect();
+        let (width, height) = self.frame.size();
+        Some((Frame::new(width, height, components, ColourMark::Jfif)?, tables))
+    }
+}
+
+/// Pixels of an MCU of the kept components, across and down; `None` where luma is coarser than chroma.
+fn mcu(source: &FrameHeader, keep: Keep) -> Option<(u32, u32)> {
+    let (h, v) = (source.h_max(), source.v_max());
+    match (keep, source.components()) {
+        (Keep::Luma, [luma, ..]) => ((luma.h, luma.v) == (h, v)).then_some((8, 8)),
+        (Keep::All, _) | (Keep::Luma, []) => Some((8 * u32::from(h), 8 * u32::from(v))),
+    }
+}
+
+/// The first MCU of a stretch of stored pixels that begins with a whole one, and ends with one if it is mirrored.
+fn origin(start: f64, len: f64, unit: u32, mirrored: bool) -> Option<usize> {
+    let whole = |pixels: f64| pixels % f64::from(unit) == 0.0;
+    (whole(start) && len.fract() == 0.0 && (!mirrored || whole(start + len)))
+        .then_some((start / f64::from(unit)) as usize)
+}
+
+fn frame(source: &FrameHeader, size: Size, orientation: Orientation, keep: Keep) -> Option<Frame> {
+    let (width, height) = (u16::try_from(size.width).ok()?, u16::try_from(size.height).ok()?);
+    let kept = if keep == Keep::Luma { 1 } else { source.components().len() };
+    let components = (0_u8..).zip(&source.components()[..kept]).map(|(index, component)| {
+        let (h, v) = (component.h, component.v);
+        let (h, v) = if orientation.transpose { (v, h) } else { (h, v) };
+        let (h, v) = if kept == 1 { (1, 1) } else { (h, v) };
+        Component { id: index + 1, h, v, quantisation: index, huffman: index.min(1) }
+    });
+    Frame::new(width, height, components.collect(), ColourMark::Jfif)
+}
+
+/// The coefficients of a block after its samples are turned: a mirror changes the sign of the odd frequencies.
+fn turned(block: &[i16; 64], orientation: Orientation) -> [i16; 64] {
+    std::array::from_fn(|i| {
+        let (u, v) = (i % 8, i / 8);
+        let value = block[if orientation.transpose { u * 8 + v } else { i }];
+        let negative = (orientation.mirror_x && u % 2 == 1) != (orientation.mirror_y && v % 2 == 1);
+        if negative { value.wrapping_neg() } else { value }
+    })
+}
+
+#[cfg(test)]
+mod tests;

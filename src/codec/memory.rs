@@ -1,0 +1,103 @@
+//! How much memory a plan takes at most, stage by stage: what admission reserves before a picture is decoded.
+
+use super::geometry::Geometry;
+use super::metric;
+use super::plan::{Plan, Route, kept_coding, rearrangement};
+use super::planar;
+use super::source::Source;
+use crate::format::Format;
+use crate::ops;
+use crate::pixels::Channels;
+use crate::spec::Spec;
+
+/// Most bytes that are held at once, besides the source and what a worker keeps between pictures.
+pub(super) fn needed(plan: &Plan, source: &Source<'_>, spec: &Spec) -> u64 {
+    match plan.route {
+        Route::Passthrough => source.input.len() as u64,
+        Route::Lossless => rearrangement(source, plan.format, &plan.geometry, spec)
+            .map_or(0, |(header, moved)| moved.estimate(source.input, header, kept_coding(header, spec))),
+        Route::Planar => planar::estimate(plan, spec).saturating_add(measured(plan, spec, Channels::Rgb)),
+        Route::Pixels => over_pixels(plan, spec),
+    }
+}
+
+/// The largest of the stages, each of which hands its pixels to the next.
+fn over_pixels(plan: &Plan, spec: &Spec) -> u64 {
+    let Geometry { width, height, canvas, .. } = plan.geometry;
+    let mut channels = plan.source.channels;
+    let inner = area(width, height).saturating_mul(channels.count() as u64);
+    let decoding =
+        if plan.decode_scale.is_some() { planar::estimate(plan, spec) } else { decoding(plan, spec) };
+    // Turned, or laid on a canvas, perhaps with more channels: the old and the new at once.
+    if canvas.is_some() {
+        channels =
+            if channels.has_alpha() || spec.background.a < 255 { Channels::Rgba } else { Channels::Rgb };
+    }
+    let output = plan.size();
+    let pixels = output.pixels();
+    let placing = inner * 2 + if canvas.is_some() { pixels * channels.count() as u64 } else { 0 };
+
+    let mut most = decoding.max(placing);
+    for op in &spec.ops {
+        let held = pixels * channels.count() as u64;
+        most = most.max(held + ops::memory(op, output.width, output.height, channels));
+        channels = ops::channels_after(op, channels);
+    }
+    let held = pixels * channels.count() as u64;
+    // A search that shrinks the picture keeps the original and a copy beside the smaller one.
+    let copies = if spec.max_bytes.is_some() && spec.allow_smaller { 3 } else { 1 };
+    let encoding = held * copies + encoding(plan, spec, channels) + measured(plan, spec, channels);
+    most.max(encoding)
+}
+
+/// A source decoded in full by any decoder but our JPEG one, and resized.
+fn decoding(plan: &Plan, spec: &Spec) -> u64 {
+    let probe = &plan.source;
+    let Geometry { width, height, .. } = plan.geometry;
+    let channels = probe.channels.count() as u64;
+    let resized = area(width, height).saturating_mul(channels);
+    let stored = probe.decoded_bytes();
+    // The resampler works first across, then down: a picture of the result's width and the source's height.
+    let between =
+        area(width.max(height), probe.stored.height.max(probe.stored.width)).saturating_mul(channels);
+    // In linear light a twin of the source, of the result, and what lies between them have 16 bits.
+    let resizing = if plan.geometry.keeps_all(probe.stored) {
+        0
+    } else if spec.linear {
+        stored * 2 + (between + resized) * 2 + resized
+    } else {
+        between + resized
+    };
+    stored.saturating_add(probe.working.max(resizing))
+}
+
+/// What an encoder holds beside the pixels, the file included.
+fn encoding(plan: &Plan, spec: &Spec, channels: Channels) -> u64 {
+    let pixels = plan.size().pixels();
+    let raw = pixels * channels.count() as u64;
+    let flat = if channels.has_alpha() && !plan.format.has_alpha() { pixels * 3 } else { 0 };
+    let files = if spec.max_bytes.is_some() || spec.target.is_some() { 2 } else { 1 };
+    flat + match plan.format {
+        Format::Jpeg => planar::encoding(plan, spec),
+        // Filtered rows and a file of at most their size.
+        Format::Png | Format::Tiff => raw * 2 + (1 << 20),
+        Format::WebP if spec.lossless => raw + pixels * 8,
+        // Planes, macroblocks and tokens.
+        Format::WebP => pixels * 12 + raw * files,
+        // A copy with alpha, indices, and the file.
+        Format::Gif => pixels * 4 + pixels + pixels * 2,
+        Format::Avif => pixels * 64,
+        Format::Bmp | Format::Qoi | Format::Pnm | Format::Ico | Format::Tga => pixels * 5,
+    }
+}
+
+/// What measuring a result takes: the metric's planes, and the result decoded.
+fn measured(plan: &Plan, spec: &Spec, channels: Channels) -> u64 {
+    let pixels = plan.size().pixels();
+    let each = metric::BYTES_PER_PIXEL + 3 * channels.count() as u64;
+    if spec.target.is_some() { pixels.saturating_mul(each) } else { 0 }
+}
+
+fn area(width: u32, height: u32) -> u64 {
+    u64::from(width) * u64::from(height)
+}

@@ -1,6 +1,7 @@
 //! One file a format: reads its header, its metadata and its pixels.
 
 mod gif;
+mod ico;
 mod jpeg;
 mod png;
 mod simple;
@@ -44,7 +45,8 @@ pub(super) fn probe(format: Format, input: &[u8]) -> Result<Probe, CodecError> {
         Format::WebP => webp::probe(input),
         Format::Tiff => tiff::probe(input),
         Format::Gif => gif::probe(input),
-        Format::Bmp | Format::Qoi | Format::Pnm | Format::Ico | Format::Tga => simple::probe(format, input),
+        Format::Ico => ico::probe(input),
+        Format::Bmp | Format::Qoi | Format::Pnm | Format::Tga => simple::probe(format, input),
         Format::Avif => Err(CodecError::Unsupported("AVIF is not supported".into())),
     }
 }
@@ -80,6 +82,7 @@ pub(super) fn decode(
         Format::Png => png::decode(input, probe, tolerance, limits, frames),
         Format::WebP => webp::decode(input, probe, limits, frames),
         Format::Tiff => tiff::decode(input, probe, tolerance, limits),
+        Format::Ico => ico::decode(input, probe, tolerance, limits, frames),
         _ => simple::decode(input, probe, limits),
     }
 }

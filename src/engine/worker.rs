@@ -102,7 +102,6 @@ impl HandOff {
         let mut scratch = Scratch::default();
         while let Some(work) = self.next() {
             work(&mut scratch);
-            scratch.shrink_to(IDLE_SCRATCH_BYTES);
         }
     }
 }
@@ -131,6 +130,8 @@ pub(super) fn process(
             }
         }
     });
+    // Before the answer, so that the next request of this caller does not meet what this one held.
+    scratch.shrink_to(IDLE_SCRATCH_BYTES);
     let source_bytes = body.len() as u64;
     drop(body);
     let outcome = outcome.map(|encoded| {

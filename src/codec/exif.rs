@@ -1,147 +1,103 @@
 //! EXIF, as much of it as matters: the orientation, who owns the picture, and how to write both back.
 //!
-//! Only IFD0 is read, at most 256 entries within the first 64 KiB, and no pointer is followed but those
-//! of the two short texts, so that a hostile block costs nothing (TIFF 6.0 section 2, EXIF 2.32 section 4.6).
+//! A block is a TIFF file without a picture. Values are looked up in place and copied within a budget, so that a
+//! hostile block costs nothing.
 
-use super::bytes::Bytes;
+use super::directory::{Directory, Draft, kind, tag};
 use super::geometry::Orientation;
 
-const ORIENTATION: u16 = 0x0112;
-const ARTIST: u16 = 0x013B;
-const COPYRIGHT: u16 = 0x8298;
-const GPS_IFD: u16 = 0x8825;
-const MAX_ENTRIES: usize = 256;
-const MAX_BYTES: usize = 64 << 10;
-const SHORT: u16 = 3;
-const ASCII: u16 = 2;
+/// Most bytes that are copied: what fits into one segment of a JPEG.
+const MAX_COPIED: usize = 60_000;
+
+/// What a TIFF file says about its picture that is not how to read it.
+const DESCRIPTIVE: [u16; 7] =
+    [tag::DESCRIPTION, tag::MAKE, tag::MODEL, tag::SOFTWARE, tag::DATE_TIME, tag::ARTIST, tag::COPYRIGHT];
 
 /// How the pixels beside this EXIF block (a TIFF header and what follows) must be turned to stand upright.
 /// Anything unreadable is upright.
 pub(super) fn orientation(exif: &[u8]) -> Orientation {
-    orientation_entry(exif).and_then(|entry| Orientation::from_exif(entry.short()?)).unwrap_or_default()
+    let value = Directory::first(exif).and_then(|main| short(&main, tag::ORIENTATION));
+    value.and_then(Orientation::from_exif).unwrap_or_default()
 }
 
 /// Whether the block says where the picture was taken.
 pub(super) fn locates(exif: &[u8]) -> bool {
-    entries(exif).any(|entry| entry.tag == GPS_IFD)
+    Directory::first(exif).is_some_and(|main| main.tags().any(|found| found == tag::GPS_IFD))
 }
 
 /// The same block with an orientation of 1, because the pixels have been turned.
 pub(super) fn made_upright(exif: &[u8]) -> Vec<u8> {
     let mut upright = exif.to_vec();
-    if let Some(entry) = orientation_entry(exif)
-        && let Some(value) = upright.get_mut(entry.value_at..entry.value_at + 2)
+    if let Some(main) = Directory::first(exif).filter(|main| short(main, tag::ORIENTATION).is_some())
+        && let Some(at) = main.place(tag::ORIENTATION)
+        && let Some(value) = upright.get_mut(at..at + 2)
     {
-        value.copy_from_slice(&if entry.big_endian { 1u16.to_be_bytes() } else { 1u16.to_le_bytes() });
+        value.copy_from_slice(&if main.big_endian { 1u16.to_be_bytes() } else { 1u16.to_le_bytes() });
     }
     upright
 }
 
 /// A fresh block with the copyright and the artist of `exif` and nothing else; `None` if it names neither.
 pub(super) fn ownership(exif: &[u8]) -> Option<Vec<u8>> {
-    let texts: Vec<(u16, Vec<u8>)> = entries(exif)
-        .filter(|entry| matches!(entry.tag, ARTIST | COPYRIGHT) && entry.kind == ASCII)
-        .filter_map(|entry| Some((entry.tag, printable(entry.text(exif)?)?)))
-        .collect();
-    let find = |tag| texts.iter().find(|(found, _)| *found == tag).map(|(tag, text)| (*tag, text.as_slice()));
-    let kept: Vec<(u16, &[u8])> = [find(ARTIST), find(COPYRIGHT)].into_iter().flatten().collect();
-    (!kept.is_empty()).then(|| write(&kept))
-}
-
-/// A big-endian TIFF header and one IFD of texts, each with its closing zero. Tags must ascend.
-fn write(texts: &[(u16, &[u8])]) -> Vec<u8> {
-    let mut block = b"MM\0*\0\0\0\x08".to_vec();
-    let mut heap = Vec::new();
-    let heap_at = block.len() + 2 + 12 * texts.len() + 4;
-    block.extend((texts.len() as u16).to_be_bytes());
-    for (tag, text) in texts {
-        let count = text.len() as u32 + 1;
-        block.extend(tag.to_be_bytes());
-        block.extend(ASCII.to_be_bytes());
-        block.extend(count.to_be_bytes());
-        if count <= 4 {
-            let mut inline = [0; 4];
-            inline[..text.len()].copy_from_slice(text);
-            block.extend(inline);
-        } else {
-            block.extend(((heap_at + heap.len()) as u32).to_be_bytes());
-            heap.extend_from_slice(text);
-            heap.push(0);
+    let main = Directory::first(exif)?;
+    let mut draft = Draft::default();
+    // Copyright may be "photographer NUL editor NUL"; an artist is one text.
+    for (tag, texts) in [(tag::ARTIST, 1), (tag::COPYRIGHT, 2)] {
+        if let Some((kind @ (kind::ASCII | kind::UTF8), text)) = main.value(tag)
+            && let Some(text) = printable(text, texts).filter(|text| text.len() < MAX_COPIED / 2)
+        {
+            draft.set(tag, kind, [text, &[0]].concat());
         }
     }
-    block.extend([0; 4]); // no next IFD
-    block.extend(heap);
-    block
+    (!draft.is_empty()).then(|| draft.into_block(main.big_endian))
 }
 
-/// The text without its closing zeros and blanks, or `None` if nothing is left. Copyright may be
-/// "photographer NUL editor", so inner zeros stay.
-fn printable(text: &[u8]) -> Option<Vec<u8>> {
+/// A fresh block with what a TIFF file says about its picture, the place and the camera's notes included;
+/// `None` if it says nothing.
+pub(super) fn of_tiff(file: &[u8]) -> Option<Vec<u8>> {
+    let main = Directory::first(file)?;
+    let draft = described(&main);
+    (!draft.is_empty()).then(|| draft.into_block(main.big_endian))
+}
+
+/// What `main` says about its picture, in its own byte order.
+pub(super) fn described<'a>(main: &Directory<'a>) -> Draft<'a> {
+    let mut budget = MAX_COPIED;
+    let mut draft = Draft::default();
+    DESCRIPTIVE.into_iter().for_each(|tag| draft.copy(tag, main, &mut budget));
+    if let Some(exif) = main.below(tag::EXIF_IFD) {
+        let mut camera = copied(&exif, &mut budget);
+        if let Some(interop) = exif.below(tag::INTEROP_IFD) {
+            camera.set_below(tag::INTEROP_IFD, copied(&interop, &mut budget));
+        }
+        draft.set_below(tag::EXIF_IFD, camera);
+    }
+    if let Some(place) = main.below(tag::GPS_IFD) {
+        draft.set_below(tag::GPS_IFD, copied(&place, &mut budget));
+    }
+    draft
+}
+
+/// All of a directory but what it points to.
+fn copied<'a>(directory: &Directory<'a>, budget: &mut usize) -> Draft<'a> {
+    let mut draft = Draft::default();
+    let values = directory.tags().filter(|tag| *tag != tag::INTEROP_IFD);
+    values.take(256).for_each(|tag| draft.copy(tag, directory, budget));
+    draft
+}
+
+/// The first `texts` of the texts that end with a zero each, without blanks behind; `None` if nothing is left.
+fn printable(text: &[u8], texts: usize) -> Option<&[u8]> {
+    let mut ends = (0..text.len()).filter(|at| text[*at] == 0);
+    let text = ends.nth(texts - 1).map_or(text, |end| &text[..end]);
     let end = text.iter().rposition(|byte| !matches!(byte, 0 | b' '))?;
-    Some(text[..=end].to_vec())
+    Some(&text[..=end])
 }
 
-#[derive(Debug, Clone, Copy)]
-struct Entry {
-    tag: u16,
-    kind: u16,
-    count: u32,
-    value: [u8; 4],
-    /// Where in the block the value stands.
-    value_at: usize,
-    big_endian: bool,
-}
-
-impl Entry {
-    fn short(self) -> Option<u16> {
-        let [a, b, ..] = self.value;
-        let value = if self.big_endian { u16::from_be_bytes([a, b]) } else { u16::from_le_bytes([a, b]) };
-        (self.kind == SHORT && self.count == 1).then_some(value)
-    }
-
-    fn text<'a>(&'a self, exif: &'a [u8]) -> Option<&'a [u8]> {
-        let len = self.count as usize;
-        if len <= 4 {
-            return self.value.get(..len);
-        }
-        let at =
-            if self.big_endian { u32::from_be_bytes(self.value) } else { u32::from_le_bytes(self.value) };
-        exif.get(..exif.len().min(MAX_BYTES))?.get(at as usize..)?.get(..len)
-    }
-}
-
-fn orientation_entry(exif: &[u8]) -> Option<Entry> {
-    entries(exif).find(|entry| entry.tag == ORIENTATION && entry.kind == SHORT)
-}
-
-/// The entries of IFD0.
-fn entries(exif: &[u8]) -> impl Iterator<Item = Entry> {
-    let exif = &exif[..exif.len().min(MAX_BYTES)];
-    let (big_endian, ifd_at) = header(exif).unwrap_or((true, exif.len()));
-    let mut bytes = Bytes(exif.get(ifd_at..).unwrap_or_default());
-    let short = move |bytes: &mut Bytes| if big_endian { bytes.be16() } else { bytes.le16() };
-    let count = short(&mut bytes).map_or(0, usize::from).min(MAX_ENTRIES);
-    (0..count).map_while(move |i| {
-        Some(Entry {
-            tag: short(&mut bytes)?,
-            kind: short(&mut bytes)?,
-            count: if big_endian { bytes.be32()? } else { bytes.le32()? },
-            value: bytes.array()?,
-            value_at: ifd_at + 2 + 12 * i + 8,
-            big_endian,
-        })
-    })
-}
-
-fn header(exif: &[u8]) -> Option<(bool, usize)> {
-    let mut bytes = Bytes(exif);
-    let big_endian = match &bytes.array::<4>()? {
-        b"MM\0*" => true,
-        b"II*\0" => false,
-        _ => return None,
-    };
-    let at = if big_endian { bytes.be32()? } else { bytes.le32()? };
-    Some((big_endian, at as usize))
+fn short(directory: &Directory<'_>, tag: u16) -> Option<u16> {
+    let (kind, value) = directory.value(tag)?;
+    let value = value.try_into().ok().filter(|_| kind == kind::SHORT)?;
+    Some(if directory.big_endian { u16::from_be_bytes(value) } else { u16::from_le_bytes(value) })
 }
 
 #[cfg(test)]
@@ -175,8 +131,30 @@ mod tests {
         assert!(kept.windows(7).any(|window| window == b"A. Nony"));
         assert!(locates(&camera_block()) && !locates(&kept));
         assert!(!kept.windows(3).any(|window| window == b"GPS"));
-        assert_eq!(entries(&kept).count(), 1);
+        assert_eq!(Directory::first(&kept).unwrap().tags().collect::<Vec<_>>(), [tag::COPYRIGHT]);
         assert_eq!(ownership(b"II*\0\x08\0\0\0\0\0"), None);
+    }
+
+    #[test]
+    fn texts_end_where_they_say_even_if_their_count_goes_on() {
+        assert_eq!(printable(b"me\0 48.8584 N", 1), Some(&b"me"[..]));
+        assert_eq!(printable(b"me\0you\0 48.8584 N", 2), Some(&b"me\0you"[..]));
+        assert_eq!(printable(b"me\0 \0secret", 2), Some(&b"me"[..]));
+        assert_eq!(printable(b" \0", 1), None);
+        assert_eq!(printable(b"", 1), None);
+    }
+
+    #[test]
+    fn ownership_of_ownership_is_the_same() {
+        let kept = ownership(&camera_block()).unwrap();
+        assert_eq!(ownership(&kept), Some(kept));
+    }
+
+    #[test]
+    fn a_tiff_file_says_the_same_in_a_block_of_its_own() {
+        let block = of_tiff(&camera_block()).unwrap();
+        assert_eq!(ownership(&block), ownership(&camera_block()));
+        assert_eq!(orientation(&block), Orientation::default());
     }
 
     #[test]
@@ -186,6 +164,7 @@ mod tests {
             orientation(&block[..cut]);
             ownership(&block[..cut]);
             made_upright(&block[..cut]);
+            of_tiff(&block[..cut]);
         }
         for value in [0u8, 9, 255] {
             let mut wrong = block.clone();

@@ -1,7 +1,8 @@
 //! What stands beside the pixels: EXIF, XMP, IPTC and the colour profile, and which of it may leave.
 
-use super::exif;
 use super::jpeg::header;
+use super::jpeg::marker::{Marker, Segments};
+use super::{exif, xmp};
 use crate::spec::{self, Icc, Spec};
 use std::borrow::Cow;
 
@@ -18,36 +19,38 @@ pub(super) struct Metadata<'a> {
     pub(super) icc: Option<Cow<'a, [u8]>>,
     /// Whether the file says more, in comments or blocks that are not read: it never goes along.
     pub(super) other: bool,
+    /// What of a JPEG file was not looked at: its scans, between and behind which more may be said.
+    pub(super) scans: Option<&'a [u8]>,
 }
 
 impl Metadata<'_> {
     /// Largest block that is looked at, in bytes.
     pub(super) const MAX_BLOCK: usize = 4 << 20;
 
-    /// What the application segments of a JPEG carry.
-    pub(super) fn of_jpeg<'a>(found: &header::Metadata<'a>) -> Metadata<'a> {
+    /// What the application segments of a JPEG carry, and the rest of the file from its first scan on.
+    pub(super) fn of_jpeg<'a>(found: &header::Metadata<'a>, scans: Option<&'a [u8]>) -> Metadata<'a> {
+        let icc = found.icc.profile();
         Metadata {
             exif: found.exif.map(Cow::Borrowed),
             xmp: found.xmp.map(Cow::Borrowed),
             iptc: found.iptc.map(Cow::Borrowed),
-            icc: found.icc.profile(),
-            other: found.other,
+            other: found.other || (icc.is_none() && !found.icc.is_empty()),
+            icc,
+            scans,
         }
     }
 
     /// Whether `spec` lets all of it stay. The profile is judged by who knows colours.
     pub(super) fn all_kept(&self, spec: &Spec) -> bool {
-        match spec.metadata {
-            spec::Metadata::Keep => true,
-            spec::Metadata::Strip => {
-                !self.other && self.exif.is_none() && self.xmp.is_none() && self.iptc.is_none()
-            }
+        let exif_stays = match spec.metadata {
+            spec::Metadata::Keep => return true,
+            spec::Metadata::Strip => self.exif.is_none(),
             spec::Metadata::Copyright => {
-                let only_ownership =
-                    self.exif.as_deref().is_none_or(|block| exif::ownership(block).as_deref() == Some(block));
-                !self.other && only_ownership && self.xmp.is_none() && self.iptc.is_none()
+                self.exif.as_deref().is_none_or(|block| exif::ownership(block).as_deref() == Some(block))
             }
-        }
+        };
+        let nothing_else = !self.other && self.xmp.is_none() && self.iptc.is_none();
+        exif_stays && nothing_else && self.scans.is_none_or(only_scans)
     }
 
     /// What of it goes into the result.
@@ -64,8 +67,32 @@ impl Metadata<'_> {
             }
             spec::Metadata::Keep => {
                 let exif = self.exif.as_deref().map(|block| Cow::Owned(exif::made_upright(block)));
-                Metadata { exif, xmp: lent(&self.xmp), iptc: lent(&self.iptc), icc, other: self.other }
+                let xmp = self.xmp.as_deref().map(|packet| Cow::Owned(xmp::made_upright(packet)));
+                Metadata { exif, xmp, iptc: lent(&self.iptc), icc, ..Metadata::default() }
             }
         }
+    }
+}
+
+/// Whether the rest of a JPEG file, from its first scan on, holds scans and their tables alone and ends with them:
+/// cameras put further pictures and notes behind.
+fn only_scans(rest: &[u8]) -> bool {
+    let mut segments = Segments::new(rest, 0);
+    while let Some(Ok(segment)) = segments.next() {
+        match segment.marker {
+            Marker::EOI => return segment.end == rest.len(),
+            Marker::SOS => segments.skip_entropy_coded(),
+            Marker::DHT | Marker::DQT | Marker::DRI | Marker::DNL | Marker::DAC => {}
+            _ => return false,
+        }
+    }
+    false
+}
+
+/// Keeps the first block of a kind; another one of it is `other`, because only one goes along.
+pub(super) fn keep_first<'a>(slot: &mut Option<Cow<'a, [u8]>>, block: &'a [u8], other: &mut bool) {
+    match slot {
+        None if block.len() <= Metadata::MAX_BLOCK => *slot = Some(Cow::Borrowed(block)),
+        _ => *other = true,
     }
 }

@@ -9,6 +9,7 @@ mod attention; // where a picture has the most to look at.
 mod bytes; // Bytes: a checked reader.
 mod colour; // profiles to sRGB.
 mod decode; // one file a format.
+mod directory; // tags of TIFF files and EXIF blocks.
 mod encode; // one file a format.
 mod error;
 mod exif; // orientation and ownership.
@@ -32,6 +33,7 @@ mod scratch;
 mod sniff; // formats by their first bytes.
 mod source; // a file whose headers have been read.
 mod transform; // decode, resize, colour, operations.
+mod xmp; // the orientation in XMP.
 
 pub use error::CodecError;
 pub use inspect::{Classes, EstimatedQuality, Facts, JpegFacts, Profile, inspect};

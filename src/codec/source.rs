@@ -66,7 +66,7 @@ impl<'a> Source<'a> {
 
     fn of(input: &'a [u8], probe: Probe, header: Option<Header<'a>>) -> Source<'a> {
         let metadata = match &header {
-            Some(header) => Metadata::of_jpeg(&header.metadata),
+            Some(header) => Metadata::of_jpeg(&header.metadata, input.get(header.scans..)),
             None => decode::metadata(probe.format, input),
         };
         Source { input, probe, metadata, header }

@@ -39,7 +39,8 @@ pub(super) fn metadata(input: &[u8]) -> Metadata<'_> {
 enum Block {
     /// The size of a frame.
     Picture(Size),
-    /// Something that somebody wrote: a comment, plain text, or an application block other than the loop count.
+    /// Something that somebody wrote: a comment, plain text, an application block other than the loop count, or
+    /// bytes behind the end.
     Comment,
 }
 
@@ -60,6 +61,11 @@ fn blocks(input: &[u8]) -> impl Iterator<Item = Block> {
         }
         loop {
             match bytes.u8()? {
+                // Behind the end of the file.
+                0x3B if !bytes.0.is_empty() => {
+                    bytes.0 = &[];
+                    return Some(Block::Comment);
+                }
                 0x2C => {
                     bytes.skip(4)?;
                     let size = Size { width: bytes.le16()?.into(), height: bytes.le16()?.into() };

@@ -79,8 +79,14 @@ pub(in crate::codec) fn probe_read(input: &[u8], header: &Header<'_>) -> Probe {
 /// EXIF, XMP, IPTC and the profile, which may lie in several segments.
 pub(super) fn metadata(input: &[u8]) -> Metadata<'_> {
     let mut found = header::Metadata::default();
-    segments(input).for_each(|segment| found.read(&segment));
-    Metadata::of_jpeg(&found)
+    let mut scans = None;
+    for segment in segments(input) {
+        if segment.marker == Marker::SOS {
+            scans = input.get(segment.start..);
+        }
+        found.read(&segment);
+    }
+    Metadata::of_jpeg(&found, scans)
 }
 
 /// Decodes the whole picture.

@@ -59,9 +59,8 @@ pub(super) fn metadata(format: Format, input: &[u8]) -> Metadata<'_> {
         Format::WebP => webp::metadata(input),
         Format::Tiff => tiff::metadata(input),
         Format::Gif => gif::metadata(input),
-        Format::Bmp | Format::Qoi | Format::Pnm | Format::Ico | Format::Tga | Format::Avif => {
-            Metadata::default()
-        }
+        Format::Bmp | Format::Qoi => simple::metadata(format, input),
+        Format::Pnm | Format::Ico | Format::Tga | Format::Avif => Metadata::default(),
     }
 }
 

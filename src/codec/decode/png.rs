@@ -6,7 +6,7 @@ use crate::codec::bytes::Bytes;
 use crate::codec::error::CodecError;
 use crate::codec::exif;
 use crate::codec::geometry::{Orientation, Size};
-use crate::codec::metadata::Metadata;
+use crate::codec::metadata::{Metadata, keep_first};
 use crate::codec::outcome::{Warning, Warnings};
 use crate::codec::probe::Probe;
 use crate::codec::scratch::Frames;
@@ -19,17 +19,22 @@ use std::io::Cursor;
 
 const SIGNATURE: usize = 8;
 
-/// Walks the chunks up to the pixels.
+/// What an uncompressed XMP packet in an iTXt chunk begins with: keyword, zero, two flags of zero, two empty strings.
+const XMP: &[u8] = b"XML:com.adobe.xmp\0\0\0\0\0";
+
+/// Walks the chunks.
 pub(super) fn probe(input: &[u8]) -> Result<Probe, CodecError> {
     let mut chunks = chunks(input);
     let header = chunks.next().and_then(header).ok_or_else(|| damaged("the IHDR chunk is missing"))?;
     let mut alpha = matches!(header.colour, 4 | 6);
     let mut animated = false;
     let mut orientation = Orientation::default();
+    let mut before_pixels = true;
     for (kind, data) in chunks {
         match &kind {
-            b"tRNS" => alpha = true,
-            b"acTL" => animated = Bytes(data).be32().is_some_and(|frames| frames > 1),
+            b"IDAT" => before_pixels = false,
+            b"tRNS" if before_pixels => alpha = true,
+            b"acTL" if before_pixels => animated = Bytes(data).be32().is_some_and(|frames| frames > 1),
             b"eXIf" => orientation = exif::orientation(data),
             _ => {}
         }
@@ -59,20 +64,25 @@ pub(super) fn probe(input: &[u8]) -> Result<Probe, CodecError> {
 /// EXIF, XMP and the profile. The profile is the only one that must be inflated, within the limit.
 pub(super) fn metadata(input: &[u8]) -> Metadata<'_> {
     let mut metadata = Metadata::default();
+    let mut len = SIGNATURE;
     for (kind, data) in chunks(input) {
+        len += data.len() + 12;
+        let Metadata { exif, xmp, other, .. } = &mut metadata;
         match &kind {
-            b"eXIf" => metadata.exif = Some(Cow::Borrowed(data)),
-            b"iTXt" => metadata.xmp = metadata.xmp.or_else(|| xmp(data)),
-            b"iCCP" => metadata.icc = profile(input).map(Cow::Owned),
-            _ => {}
+            b"eXIf" => keep_first(exif, data, other),
+            b"iTXt" if data.starts_with(XMP) => keep_first(xmp, &data[XMP.len()..], other),
+            b"iCCP" => {
+                let icc = profile(input);
+                *other |= icc.is_none();
+                metadata.icc = icc.map(Cow::Owned);
+            }
+            b"IHDR" | b"PLTE" | b"IDAT" | b"IEND" | b"tRNS" | b"cHRM" | b"gAMA" | b"sBIT" | b"sRGB"
+            | b"cICP" | b"mDCV" | b"cLLI" | b"bKGD" | b"hIST" | b"pHYs" | b"acTL" | b"fcTL" | b"fdAT" => {}
+            _ => *other = true,
         }
     }
+    metadata.other |= len != input.len();
     metadata
-}
-
-/// An uncompressed XMP packet: keyword, zero, two flags of zero, two empty strings.
-fn xmp(text: &[u8]) -> Option<Cow<'_, [u8]>> {
-    text.strip_prefix(b"XML:com.adobe.xmp\0\0\0\0\0").map(Cow::Borrowed)
 }
 
 fn profile(input: &[u8]) -> Option<Vec<u8>> {
@@ -203,7 +213,7 @@ fn header((kind, data): ([u8; 4], &[u8])) -> Option<Header> {
     (&kind == b"IHDR").then_some(Header { size, depth, colour, interlaced: interlace != 0 })
 }
 
-/// Kind and data of each whole chunk before the first IDAT.
+/// Kind and data of each whole chunk.
 fn chunks(input: &[u8]) -> impl Iterator<Item = ([u8; 4], &[u8])> {
     let mut bytes = Bytes(input.get(SIGNATURE..).unwrap_or_default());
     std::iter::from_fn(move || {
@@ -211,7 +221,7 @@ fn chunks(input: &[u8]) -> impl Iterator<Item = ([u8; 4], &[u8])> {
         let kind = bytes.array::<4>()?;
         let data = bytes.take(len as usize)?;
         bytes.skip(4)?; // CRC
-        (&kind != b"IDAT").then_some((kind, data))
+        Some((kind, data))
     })
 }
 

@@ -1,8 +1,10 @@
 //! The formats that need nothing but their crate: GIF, BMP, QOI, Netpbm, ICO, TGA.
 
 use super::Decoded;
+use crate::codec::bytes::Bytes;
 use crate::codec::error::CodecError;
 use crate::codec::geometry::{Orientation, Size};
+use crate::codec::metadata::Metadata;
 use crate::codec::outcome::{Warning, Warnings};
 use crate::codec::probe::Probe;
 use crate::format::Format;
@@ -34,6 +36,17 @@ pub(super) fn probe(format: Format, input: &[u8]) -> Result<Probe, CodecError> {
         working,
         planar: false,
     })
+}
+
+/// Nothing that could go along; whether a BMP or QOI file goes on behind its end.
+pub(super) fn metadata(format: Format, input: &[u8]) -> Metadata<'_> {
+    let other = match format {
+        Format::Bmp => {
+            Bytes(input.get(2..).unwrap_or_default()).le32().is_some_and(|len| (len as usize) < input.len())
+        }
+        _ => !input.ends_with(&[0, 0, 0, 0, 0, 0, 0, 1]),
+    };
+    Metadata { other, ..Metadata::default() }
 }
 
 /// Decodes the pixels.

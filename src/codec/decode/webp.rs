@@ -5,7 +5,7 @@ use crate::codec::bytes::Bytes;
 use crate::codec::error::CodecError;
 use crate::codec::exif;
 use crate::codec::geometry::{Orientation, Size};
-use crate::codec::metadata::Metadata;
+use crate::codec::metadata::{Metadata, keep_first};
 use crate::codec::outcome::Warnings;
 use crate::codec::probe::Probe;
 use crate::codec::scratch::Frames;
@@ -13,7 +13,6 @@ use crate::format::Format;
 use crate::limits::Limits;
 use crate::pixels::{Channels, Pixels};
 use image_webp::WebPDecoder;
-use std::borrow::Cow;
 use std::io::Cursor;
 
 /// Reads the chunk headers.
@@ -64,12 +63,15 @@ pub(super) fn probe(input: &[u8]) -> Result<Probe, CodecError> {
 /// EXIF, XMP and profile.
 pub(super) fn metadata(input: &[u8]) -> Metadata<'_> {
     let mut metadata = Metadata::default();
-    for (kind, data) in chunks(input).filter(|(_, data)| data.len() <= Metadata::MAX_BLOCK) {
+    for (kind, data) in chunks(input) {
+        let Metadata { exif, xmp, icc, other, .. } = &mut metadata;
         match &kind {
-            b"EXIF" => metadata.exif = Some(Cow::Borrowed(tiff_of(data))),
-            b"XMP " => metadata.xmp = Some(Cow::Borrowed(data)),
-            b"ICCP" => metadata.icc = Some(Cow::Borrowed(data)),
-            _ => {}
+            b"EXIF" => keep_first(exif, tiff_of(data), other),
+            b"XMP " => keep_first(xmp, data, other),
+            b"ICCP" => keep_first(icc, data, other),
+            b"VP8X" | b"VP8 " | b"VP8L" | b"ALPH" | b"ANIM" | b"ANMF" => {}
+            // Unknown chunks, and whatever stands behind the last one.
+            _ => *other = true,
         }
     }
     metadata

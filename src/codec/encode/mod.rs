@@ -1,5 +1,6 @@
 //! One file a format: writes pixels and the metadata that may leave.
 
+mod adam7;
 #[cfg(feature = "avif")]
 mod avif;
 mod gif;
@@ -41,9 +42,15 @@ pub(super) fn check(format: Format, spec: &Spec) -> Result<(), CodecError> {
         Format::WebP if !spec.lossless && !cfg!(feature = "webp") => {
             Err(CodecError::Unsupported("format=webp is in this build with lossless=true only".into()))
         }
+        // What `source` or `auto` came to, which the options alone could not tell.
         Format::Jpeg | Format::Gif | Format::Avif if spec.lossless => Err(CodecError::BadRequest(format!(
-            "lossless=true does not go with format={format}: webp and png have it"
+            "option 'lossless' is true, but format '{format}' has no such mode: it accepts webp, png, tiff, bmp or qoi"
         ))),
+        Format::Png | Format::Gif | Format::Bmp | Format::Tiff | Format::Qoi if spec.target.is_some() => {
+            Err(CodecError::BadRequest(format!(
+                "option 'target' chooses a quality, but format '{format}' has none: it accepts jpeg, webp or avif"
+            )))
+        }
         _ => Ok(()),
     }
 }

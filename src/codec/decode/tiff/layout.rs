@@ -1,7 +1,7 @@
 //! `Layout`: what the tags say about how the samples are stored, checked.
 
-use super::directory::{Directory, tag};
 use super::{damaged, unsupported};
+use crate::codec::directory::{Directory, tag};
 use crate::codec::error::CodecError;
 use crate::codec::geometry::Size;
 use crate::pixels::Channels;

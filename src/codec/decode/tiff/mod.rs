@@ -6,13 +6,14 @@
 //! ```
 
 mod chunk;
-mod directory;
 mod fax;
 mod layout;
 mod samples;
 
 use super::{Decoded, Tolerance, jpeg};
+use crate::codec::directory::{Directory, tag};
 use crate::codec::error::CodecError;
+use crate::codec::exif;
 use crate::codec::geometry::{Orientation, Size};
 use crate::codec::metadata::Metadata;
 use crate::codec::outcome::{Warning, Warnings};
@@ -20,7 +21,6 @@ use crate::codec::probe::Probe;
 use crate::format::Format;
 use crate::limits::{Limits, try_vec};
 use crate::pixels::Pixels;
-use directory::{Directory, tag};
 use layout::{Compression, Layout};
 use std::borrow::Cow;
 
@@ -46,14 +46,16 @@ pub(super) fn probe(input: &[u8]) -> Result<Probe, CodecError> {
     })
 }
 
-/// The profile and XMP. A TIFF file is its own EXIF block: of that only the ownership can go along.
+/// The profile, XMP, IPTC, and the descriptive tags as an EXIF block. There may be more in private tags.
 pub(super) fn metadata(input: &[u8]) -> Metadata<'_> {
     let Ok(directory) = directory(input) else { return Metadata::default() };
     let block = |tag| directory.bytes(tag).filter(|data| !data.is_empty()).map(Cow::Borrowed);
     Metadata {
-        exif: Some(Cow::Borrowed(input)),
+        exif: exif::of_tiff(input).map(Cow::Owned),
         icc: block(tag::ICC_PROFILE),
         xmp: block(tag::XMP),
+        iptc: block(tag::PHOTOSHOP),
+        other: true,
         ..Metadata::default()
     }
 }

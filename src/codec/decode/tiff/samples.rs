@@ -1,7 +1,7 @@
 //! Stored samples of any depth to 8 bits, and 8-bit samples of any meaning to grey or RGB.
 
-use super::directory::{Directory, tag};
 use super::layout::{Colours, Extra, Kind, Layout};
+use crate::codec::directory::{Directory, tag};
 use crate::codec::error::CodecError;
 
 /// One row of stored samples to 8 bits each: stretched to 0..=255, but for palette indices.

@@ -18,7 +18,7 @@ pub struct Metadata<'a> {
     pub iptc: Option<&'a [u8]>,
     /// The ICC profile in pieces (APP2).
     pub icc: IccChunks<'a>,
-    /// Whether there is more: comments, thumbnails, segments that are not known.
+    /// Whether there is more: comments, thumbnails, repeated segments and those that are not known.
     pub other: bool,
 }
 
@@ -61,11 +61,11 @@ impl<'a> Metadata<'a> {
         } else if marker == Marker::app(1)
             && let Some(exif) = after(EXIF)
         {
-            self.exif = self.exif.or(exif.get(1..));
+            self.first(|found| &mut found.exif, exif.get(1..));
         } else if marker == Marker::app(1)
             && let Some(xmp) = after(XMP)
         {
-            self.xmp.get_or_insert(xmp);
+            self.first(|found| &mut found.xmp, Some(xmp));
         } else if marker == Marker::app(2)
             && let Some(chunk) = after(ICC)
         {
@@ -73,15 +73,24 @@ impl<'a> Metadata<'a> {
         } else if marker == Marker::app(13)
             && let Some(iptc) = after(PHOTOSHOP)
         {
-            self.iptc.get_or_insert(iptc);
+            self.first(|found| &mut found.iptc, Some(iptc));
         } else if marker == Marker::app(14)
             && let Some(adobe) = after(b"Adobe")
         {
             if let Some(&transform) = adobe.get(6) {
                 self.adobe.get_or_insert(Adobe { transform });
             }
+            self.other |= adobe.len() > 7;
         } else if marker == Marker::COM || marker.is_application() {
             self.other = true;
+        }
+    }
+
+    /// Keeps the first block of a kind; a second one is more than goes along.
+    fn first(&mut self, slot: impl Fn(&mut Self) -> &mut Option<&'a [u8]>, block: Option<&'a [u8]>) {
+        match slot(self) {
+            Some(_) => self.other = true,
+            empty => *empty = block,
         }
     }
 }

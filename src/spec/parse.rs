@@ -3,7 +3,8 @@
 use super::error::{SpecError, clip};
 use super::form::{decode_pairs, encode_pairs};
 use super::keys::{KEYS, Key};
-use super::{OutputFormat, Spec};
+use super::value::Value;
+use super::{Icc, OutputFormat, Spec, Subsampling};
 use crate::format::Format;
 use std::fmt;
 use std::time::Duration;
@@ -138,19 +139,42 @@ impl Spec {
         if self.scale.is_some() && (self.width != 0 || self.height != 0) {
             return clash("option 'scale' does not go with 'width' or 'height': give one or the other");
         }
-        if self.lossless && !matches!(self.format, OutputFormat::Source | OutputFormat::Auto) {
-            let OutputFormat::Fixed(format) = self.format else { return Ok(()) };
-            if !matches!(format, Format::WebP | Format::Avif | Format::Png) {
-                return clash(&format!(
-                    "option 'lossless' is true, but format '{format}' has no such mode: it accepts webp, avif or png"
-                ));
-            }
+        if let OutputFormat::Fixed(format) = self.format {
+            self.check_format(format)?;
         }
         if self.max_bytes.is_some() && self.target.is_some() {
             return clash("options 'max_bytes' and 'target' both choose the quality: give one or the other");
         }
         if self.lossless && self.target.is_some() {
             return clash("option 'target' chooses a lossy quality, but 'lossless' is true");
+        }
+        Ok(())
+    }
+
+    /// Knobs that a format does not have.
+    fn check_format(&self, format: Format) -> Result<(), SpecError> {
+        let lacks = |option: &str, what: &str, accepts: &str| {
+            Err(SpecError::Contradiction(format!(
+                "option '{option}', but format '{format}' has no {what}: it accepts {accepts}"
+            )))
+        };
+        if self.lossless && matches!(format, Format::Jpeg | Format::Gif | Format::Avif) {
+            return lacks("lossless' is 'true", "such mode", "webp, png, tiff, bmp or qoi");
+        }
+        let has_quality = matches!(format, Format::Jpeg | Format::WebP | Format::Avif);
+        if let Some(score) = self.target.filter(|_| !has_quality) {
+            return lacks(&format!("target' is '{score}"), "quality to choose", "jpeg, webp or avif");
+        }
+        if self.progressive && !matches!(format, Format::Jpeg | Format::Png) {
+            return lacks("progressive' is 'true", "such mode", "jpeg or png");
+        }
+        let has_profile = matches!(format, Format::Jpeg | Format::Png | Format::WebP | Format::Tiff);
+        if self.icc == Icc::Keep && !has_profile {
+            return lacks("icc' is 'keep", "place for a profile", "jpeg, png, webp or tiff");
+        }
+        if self.subsampling != Subsampling::Auto && format != Format::Jpeg {
+            let value = self.subsampling.show();
+            return lacks(&format!("subsampling' is '{value}"), "such choice", "jpeg, or 'auto'");
         }
         Ok(())
     }
@@ -231,12 +255,54 @@ mod tests {
 
     #[test]
     fn contradictions_are_refused() {
-        for bad in
-            ["scale=0.5&width=10", "lossless=true", "lossless=true&format=gif", "max_bytes=1k&target=70"]
-        {
-            assert!(matches!(parse(bad), Err(SpecError::Contradiction(_))), "{bad}");
+        for (bad, says) in [
+            ("scale=0.5&width=10", "'scale' does not go with 'width' or 'height'"),
+            ("scale=0.5&height=10", "'scale' does not go with 'width' or 'height'"),
+            (
+                "lossless=true",
+                "'lossless' is 'true', but format 'jpeg' has no such mode: it accepts webp, png, tiff, bmp or qoi",
+            ),
+            ("lossless=true&format=gif", "'lossless' is 'true', but format 'gif'"),
+            ("lossless=true&format=avif", "'lossless' is 'true', but format 'avif'"),
+            ("max_bytes=1k&target=70", "'max_bytes' and 'target' both choose the quality"),
+            (
+                "lossless=true&format=webp&target=70",
+                "'target' chooses a lossy quality, but 'lossless' is true",
+            ),
+            (
+                "target=70&format=png",
+                "'target' is '70', but format 'png' has no quality to choose: it accepts jpeg, webp or avif",
+            ),
+            (
+                "progressive=true&format=webp",
+                "'progressive' is 'true', but format 'webp' has no such mode: it accepts jpeg or png",
+            ),
+            (
+                "subsampling=444&format=webp",
+                "'subsampling' is '444', but format 'webp' has no such choice: it accepts jpeg",
+            ),
+            (
+                "icc=keep&format=gif",
+                "'icc' is 'keep', but format 'gif' has no place for a profile: it accepts jpeg, png, webp or tiff",
+            ),
+        ] {
+            let error = parse(bad).unwrap_err();
+            assert!(
+                matches!(error, SpecError::Contradiction(_)) && error.to_string().contains(says),
+                "{bad}: {error}"
+            );
         }
-        assert!(parse("lossless=true&format=webp").is_ok());
+        for fine in [
+            "lossless=true&format=webp",
+            "lossless=true&format=png",
+            "lossless=true&format=source",
+            "progressive=true&format=png",
+            "target=70&format=webp",
+            "progressive=true&format=auto",
+            "icc=keep&format=tiff",
+        ] {
+            assert!(parse(fine).is_ok(), "{fine}");
+        }
     }
 
     #[test]

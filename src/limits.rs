@@ -48,6 +48,9 @@ impl Default for Limits {
 pub struct Cancel {
     gone: Option<Arc<AtomicBool>>,
     deadline: Option<Instant>,
+    /// How often it may still be asked, for tests of how often it is.
+    #[cfg(test)]
+    patience: Option<Arc<std::sync::atomic::AtomicI64>>,
 }
 
 impl Cancel {
@@ -58,7 +61,18 @@ impl Cancel {
 
     /// Work that is wanted until `deadline`, or until [`Cancel::cancel`] is called on a clone.
     pub fn at(deadline: Instant) -> Cancel {
-        Cancel { gone: Some(Arc::default()), deadline: Some(deadline) }
+        Cancel {
+            gone: Some(Arc::default()),
+            deadline: Some(deadline),
+            #[cfg(test)]
+            patience: None,
+        }
+    }
+
+    /// Work that is wanted until it has asked `times`.
+    #[cfg(test)]
+    pub(crate) fn after(times: i64) -> Cancel {
+        Cancel { patience: Some(Arc::new(times.into())), ..Cancel::default() }
     }
 
     /// Ends the work of every clone. Without effect on [`Cancel::never`].
@@ -73,6 +87,10 @@ impl Cancel {
     /// # Errors
     /// [`Stopped`] with the reason.
     pub fn check(&self) -> Result<(), Stopped> {
+        #[cfg(test)]
+        if self.patience.as_ref().is_some_and(|left| left.fetch_sub(1, Ordering::Relaxed) <= 0) {
+            return Err(Stopped::Cancelled);
+        }
         if self.gone.as_ref().is_some_and(|gone| gone.load(Ordering::Relaxed)) {
             return Err(Stopped::Cancelled);
         }

@@ -170,6 +170,65 @@ mod tests {
         pixels.data().iter().skip(skip).step_by(samples).copied().collect()
     }
 
+    /// Each operation once, with parameters that make it work.
+    const EVERY: [Op; 20] = [
+        Op::Grayscale,
+        Op::Invert,
+        Op::Brightness(40.0),
+        Op::Contrast(30.0),
+        Op::Saturation(50.0),
+        Op::Hue(90.0),
+        Op::Gamma(2.2),
+        Op::Sepia,
+        Op::Threshold(120),
+        Op::Blur(2.5),
+        Op::Sharpen(1.5),
+        Op::Median(2),
+        Op::Denoise(10.0),
+        Op::Edges { low: 90.0, high: 180.0 },
+        Op::Corners,
+        Op::Sift,
+        Op::Erode(2),
+        Op::Dilate(2),
+        Op::Equalize,
+        Op::Pixelate(4),
+    ];
+    const LAYOUTS: [Channels; 4] = [Channels::Gray, Channels::GrayAlpha, Channels::Rgb, Channels::Rgba];
+
+    fn checks(width: u32, height: u32, channels: Channels) -> Pixels {
+        let sample = |i: usize| ((i / channels.count() / 5 * 83) ^ (i * 7)) as u8;
+        let len = width as usize * height as usize * channels.count();
+        Pixels::new(width, height, channels, (0..len).map(sample).collect()).unwrap()
+    }
+
+    #[test]
+    fn every_operation_takes_the_smallest_pictures_of_every_layout() {
+        for op in EVERY {
+            for channels in LAYOUTS {
+                for (width, height) in [(1, 1), (1, 2), (2, 1), (1, 50), (50, 1), (2, 2), (3, 5)] {
+                    let pixels = checks(width, height, channels);
+                    let result = applied(&pixels, op);
+                    assert_eq!((result.width(), result.height()), (width, height), "{op:?} {channels:?}");
+                    assert_eq!(alphas(&result), alphas(&pixels), "{op:?} {width}x{height}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_operation_asks_at_least_every_other_row_whether_it_is_still_wanted() {
+        for op in EVERY {
+            for channels in LAYOUTS {
+                let limits = Limits { cancel: Cancel::after(32), ..Limits::default() };
+                // Grey is grey already, and has neither hue nor saturation: nothing is done.
+                let colour = matches!(op, Op::Grayscale | Op::Hue(_) | Op::Saturation(_));
+                let idle = colour && channels.colours() == 1;
+                let outcome = apply(checks(48, 64, channels), &op, &limits);
+                assert_eq!(outcome.is_err(), !idle, "{op:?} {channels:?}");
+            }
+        }
+    }
+
     proptest! {
         #[test]
         fn any_operation_on_any_picture_keeps_its_size_and_alpha(pixels in any_pixels(), op in any_op()) {

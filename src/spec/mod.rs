@@ -63,7 +63,7 @@ pub struct Spec {
     pub subsampling: Subsampling,
     /// How hard the encoder works for a small file. Default: [`Effort::Balanced`].
     pub effort: Effort,
-    /// Lossless WebP or AVIF. Default: false.
+    /// Lossless WebP. Default: false.
     pub lossless: bool,
     /// Largest result in bytes; quality, then size, give way. Default: no bound.
     pub max_bytes: Option<u64>,

@@ -209,3 +209,121 @@ fn the_example_client_of_pythons_own_library_is_served() {
     let output = client("width=x");
     assert!(String::from_utf8_lossy(&output.stderr).contains("refused: option 'width' is 'x'"), "{output:?}");
 }
+
+#[test]
+fn a_picture_may_come_as_a_part_of_a_form_with_options_beside_it() {
+    let server = Server::start_http(&[]);
+    let form = |name: &str| {
+        let mut body = b"--b\r\nContent-Disposition: form-data; name=\"width\"\r\n\r\n30\r\n".to_vec();
+        let head =
+            format!("--b\r\nContent-Disposition: form-data; name=\"{name}\"; filename=\"a.png\"\r\n\r\n");
+        body.extend(head.as_bytes());
+        body.extend(png(100, 50));
+        body.extend(b"\r\n--b--\r\n");
+        body
+    };
+    let headers = "Content-Type: multipart/form-data; boundary=b\r\nConnection: close\r\n";
+    for name in ["image", "file", "photo"] {
+        let answer = ask(&server, &http_support::posted("/resize?quality=50", headers, &form(name)));
+        assert_eq!((answer.status, answer.header("x-result-width")), (200, "30"), "{name}: {answer:?}");
+        assert_eq!(answer.header("x-result-quality"), "50");
+    }
+    for body in [&b"no form"[..], b"--b--\r\n", &form("image")[..500]] {
+        let answer = ask(&server, &http_support::posted("/resize", headers, body));
+        assert_eq!(answer.status, 400, "{answer:?}");
+    }
+}
+
+#[test]
+fn a_client_that_has_the_result_is_told_so_without_work() {
+    let server = Server::start_http(&[]);
+    let image = png(100, 50);
+    let first = ask(&server, &post("/resize?width=40", &image));
+    let tag = first.header("etag").to_owned();
+    assert!(tag.len() > 10, "{first:?}");
+    let headers = format!("Connection: close\r\nIf-None-Match: \"x\", {tag}\r\n");
+    let answer = ask(&server, &http_support::posted("/resize?width=40", &headers, &image));
+    assert_eq!((answer.status, answer.header("etag"), answer.body.len()), (304, tag.as_str(), 0));
+    assert_eq!(ask(&server, &http_support::posted("/resize?width=41", &headers, &image)).status, 200);
+    let page = ask(&server, &http_support::get("/metrics")).text();
+    assert!(page.contains("imgsrv_stage_duration_seconds_count{stage=\"encode\"} 2\n"), "{page}");
+}
+
+#[test]
+fn auto_is_what_the_client_takes() {
+    let server = Server::start_http(&[]);
+    let answer = |accept: &str| {
+        let headers = format!("Connection: close\r\nAccept: {accept}\r\n");
+        ask(&server, &http_support::posted("/resize?width=40&format=auto", &headers, &png(100, 50)))
+    };
+    let webp = if cfg!(feature = "webp") { "image/webp" } else { "image/png" };
+    for (accept, kind) in [("image/webp,*/*", webp), ("image/jpeg", "image/jpeg"), ("*/*", "image/png")] {
+        let answer = answer(accept);
+        assert_eq!((answer.header("content-type"), answer.header("vary")), (kind, "Accept"), "{accept}");
+    }
+    let answer = ask(&server, &post("/resize?width=40", &png(100, 50)));
+    assert_eq!(answer.header("vary"), "");
+}
+
+#[test]
+fn the_routes_and_names_of_imaginary_are_served() {
+    let server = Server::start_http(&[]);
+    let image = png(100, 50);
+    for (target, kind, size) in [
+        ("/crop?width=20&height=20&gravity=centre&type=png", "image/png", ("20", "20")),
+        ("/thumbnail?width=20&height=20", "image/jpeg", ("20", "10")),
+        ("/convert?type=png", "image/png", ("100", "50")),
+        ("/resize?width=20&height=20&nocrop=true", "image/jpeg", ("20", "20")),
+        ("/resize?top=0&left=0&areawidth=30&areaheight=10&type=jpg", "image/jpeg", ("30", "10")),
+        ("/pipeline/grayscale,blur:2?width=20", "image/jpeg", ("20", "10")),
+    ] {
+        let answer = ask(&server, &post(target, &image));
+        assert_eq!((answer.status, answer.header("content-type")), (200, kind), "{target}: {answer:?}");
+        assert_eq!((answer.header("x-result-width"), answer.header("x-result-height")), size, "{target}");
+    }
+    for target in ["/convert", "/resize?url=http://a/b.png", "/pipeline/fly", "/pipeline/blur:2?ops=sepia"] {
+        assert_eq!(ask(&server, &post(target, &image)).status, 400, "{target}");
+    }
+    let facts = ask(&server, &post("/info", &image)).json();
+    assert_eq!(
+        (&facts["width"], &facts["height"], &facts["format"]),
+        (&100.into(), &50.into(), &"png".into())
+    );
+    assert_eq!((&facts["type"], &facts["hasAlpha"]), (&"png".into(), &false.into()));
+    assert_eq!(ask(&server, &post("/info", b"text")).status, 415);
+}
+
+#[test]
+fn every_documented_path_is_there() {
+    let server = Server::start_http(&[]);
+    let document = ask(&server, &http_support::get("/openapi.json")).json();
+    let paths = document["paths"].as_object().unwrap();
+    assert!(paths.len() > 8);
+    for (path, methods) in paths {
+        let path = path.replace("{operations}", "invert");
+        for method in methods.as_object().unwrap().keys() {
+            let request = if method == "get" { http_support::get(&path) } else { post(&path, &png(8, 8)) };
+            let status = ask(&server, &request).status;
+            assert!(matches!(status, 200 | 400), "{method} {path}: {status}");
+        }
+    }
+}
+
+#[test]
+fn the_pages_run_our_scripts_and_load_nothing_else() {
+    let server = Server::start_http(&[]);
+    for (path, kind) in [
+        ("/", "text/html; charset=utf-8"),
+        ("/docs", "text/html; charset=utf-8"),
+        ("/page.css", "text/css; charset=utf-8"),
+        ("/page.js", "text/javascript; charset=utf-8"),
+        ("/docs.js", "text/javascript; charset=utf-8"),
+    ] {
+        let answer = ask(&server, &http_support::get(path));
+        assert_eq!((answer.status, answer.header("content-type")), (200, kind));
+        let policy = answer.header("content-security-policy");
+        assert!(policy.contains("script-src 'self'") && !policy.contains("unsafe"), "{policy}");
+        assert!(!answer.text().contains("http://") && !answer.text().contains("https://"), "{path}");
+        assert!(!answer.text().contains("innerHTML") && !answer.text().contains("onclick"), "{path}");
+    }
+}

@@ -1,5 +1,6 @@
 //! `Failure`: why a request has no result, and what its caller, the metrics and the log are told.
 
+use super::multipart::FormError;
 use crate::auth::TooManyGuesses;
 use crate::engine::JobError;
 use crate::gate::Denied;
@@ -38,6 +39,8 @@ pub(crate) enum Failure {
     Empty,
     #[error("the body is longer than {max} bytes")]
     BodyTooLarge { max: u64 },
+    #[error(transparent)]
+    Form(#[from] FormError),
     #[error("the body came too slowly")]
     SlowBody,
     #[error("the body ended early")]
@@ -55,6 +58,7 @@ impl Failure {
             | Failure::Options(_)
             | Failure::BadRequest(_)
             | Failure::BrokenBody
+            | Failure::Form(_)
             | Failure::Empty => Status::BadRequest,
             Failure::ForeignOrigin => Status::Unauthorized,
             Failure::Denied(denied) => denied.status(),
@@ -79,7 +83,7 @@ impl Failure {
     pub(crate) fn reason(&self) -> Reason {
         match self {
             Failure::NoSuchPath(_) | Failure::NoSuchMethod(_) | Failure::Options(_) => Reason::BadRequest,
-            Failure::BadRequest(_) | Failure::Empty => Reason::BadRequest,
+            Failure::BadRequest(_) | Failure::Form(_) | Failure::Empty => Reason::BadRequest,
             Failure::ForeignOrigin => Reason::ForeignOrigin,
             Failure::Denied(denied) => denied.reason(),
             Failure::OverRate(_) => Reason::RateLimit,

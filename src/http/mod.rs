@@ -12,16 +12,22 @@
 //! body, adds the headers that every answer has, and writes the log line of whatever [`Told`] it carries.
 
 mod admitted; // Admitted: a caller with a token and within its rate.
+mod aliases; // imaginary's names for the options.
 mod body; // bodies, read under deadlines into memory that is reserved as it arrives.
 mod call; // Call: one request from its head to its log line.
 mod connection; // one connection: TLS, hyper, and the deadlines of its stages.
 mod failure; // Failure: why there is no result, and its JSON.
+mod form; // Upload: the picture of a request, as the body or as a part of a form.
 mod health; // /health, /ready, /metrics.
 mod meter; // Meter: which stage a connection is in, and until when.
+mod multipart; // the parts of a form.
+mod negotiate; // Accept and If-None-Match.
+mod openapi; // /openapi.json, made from the table of options.
 mod options; // the query and the path to options.
 mod origin; // whose pages may ask.
+mod page; // the pages of web/.
+mod picture; // /resize, /crop, /thumbnail, /convert, /pipeline, /info.
 mod reply; // a finished picture as a response.
-mod resize; // /resize.
 mod serve; // accept, admit, drain.
 mod socket; // Socket: the bytes of a connection, plain or TLS, as the meter sees them.
 mod work; // the engine's tickets as futures.
@@ -65,7 +71,18 @@ pub(crate) struct Door {
 /// Every route.
 fn router(door: Arc<Door>) -> Router {
     Router::new()
-        .route("/resize", post(resize::resize))
+        .route("/", get(page::home))
+        .route("/page.css", get(page::style))
+        .route("/page.js", get(page::script))
+        .route("/docs", get(page::docs))
+        .route("/docs.js", get(page::docs_script))
+        .route("/openapi.json", get(openapi::openapi))
+        .route("/resize", post(picture::resize))
+        .route("/crop", post(picture::crop))
+        .route("/thumbnail", post(picture::thumbnail))
+        .route("/convert", post(picture::convert))
+        .route("/pipeline/{operations}", post(picture::pipeline))
+        .route("/info", post(picture::info))
         .route("/health", get(health::health))
         .route("/ready", get(health::ready))
         .route("/metrics", get(health::metrics))

@@ -1,36 +1,30 @@
-//! The query of a request to the options that every door has.
+//! Query and form fields of a request to the options that every door has.
 
-use super::{Call, Failure};
+use super::{Call, Failure, aliases};
 use crate::spec::{Offer, Options, decode_pairs};
 
-/// Reads the options of a query. The caller's `id` becomes the call's.
+/// Reads the options of a query and of the fields of a form. The caller's `id` becomes the call's.
 ///
 /// # Errors
-/// [`Failure::Options`]; [`Failure::BadRequest`] for a token, which would end up in logs of proxies.
-pub(crate) fn read(offer: &Offer, call: &Call, query: Option<&str>) -> Result<Options, Failure> {
-    let pairs = decode_pairs(query.unwrap_or_default().as_bytes())?;
-    from_pairs(offer, call, pairs)
-}
-
-/// The same for pairs that are decoded already.
-///
-/// # Errors
-/// As [`read`].
-pub(crate) fn from_pairs(
+/// [`Failure::Options`]; [`Failure::BadRequest`] for a token, which would end up in the logs of proxies, and
+/// for other servers' parameters that have no counterpart here.
+pub(crate) fn read(
     offer: &Offer,
     call: &Call,
-    pairs: Vec<(String, String)>,
+    query: Option<&str>,
+    fields: Vec<(String, String)>,
 ) -> Result<Options, Failure> {
-    if pairs.iter().any(|(key, _)| key == "token") {
-        let message = "a token in an address ends up in logs and is not taken: send it as 'Authorization: Bearer TOKEN'";
+    let mut pairs = decode_pairs(query.unwrap_or_default().as_bytes())?;
+    pairs.extend(fields);
+    let refused = |key: &str| match key {
+        "token" => Some("a token among the options is not taken: send it as 'Authorization: Bearer TOKEN'"),
+        "op" => Some("there is no 'op' over HTTP: ask /health, or name operations in 'ops'"),
+        _ => None,
+    };
+    if let Some(message) = pairs.iter().find_map(|(key, _)| refused(key)) {
         return Err(Failure::BadRequest(message.into()));
     }
-    if pairs.iter().any(|(key, _)| key == "op") {
-        return Err(Failure::BadRequest(
-            "there is no 'op' over HTTP: ask /health, or name operations in 'ops'".into(),
-        ));
-    }
-    let options = offer.of_pairs(pairs)?;
+    let options = offer.of_pairs(aliases::translated(pairs)?)?;
     call.name(options.call.id.as_deref());
     Ok(options)
 }

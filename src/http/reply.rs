@@ -3,23 +3,53 @@
 use super::{Call, Told};
 use crate::engine::{Done, Reservation};
 use crate::report::Report;
+use crate::status::Status;
 use axum::body::{Body, Bytes};
-use axum::http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use axum::http::StatusCode;
+use axum::http::header::{CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue, VARY};
 use axum::response::Response;
 
 /// The picture as the body of a response.
-pub(crate) fn picture(call: &Call, done: Done) -> Response {
+pub(crate) fn picture(call: &Call, done: Done, tag: &str, varies: bool) -> Response {
     let report = Report { id: Some(call.id().to_owned()), ..done.report() };
     let mut headers = HeaderMap::with_capacity(16);
     let Done { encoded, memory, .. } = done;
     describe(&mut headers, &report, encoded.bytes.len());
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(encoded.format.mime()));
+    identify(&mut headers, tag, varies);
     let told = Told { report, bytes: encoded.bytes.len() };
     let image = Bytes::from_owner(Image { bytes: encoded.bytes, _memory: memory });
     let mut response = Response::new(Body::from(image));
     *response.headers_mut() = headers;
     response.extensions_mut().insert(told);
     response
+}
+
+/// The client has the result already: nothing was done.
+pub(super) fn not_modified(call: &Call, source_bytes: usize, tag: &str, varies: bool) -> Response {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::NOT_MODIFIED;
+    identify(response.headers_mut(), tag, varies);
+    let id = Some(call.id().to_owned());
+    let report = Report { id, source_bytes: Some(source_bytes as u64), ..Report::new(Status::Ok) };
+    response.extensions_mut().insert(Told { report, bytes: 0 });
+    response
+}
+
+/// An object as a response.
+pub(crate) fn json(value: &serde_json::Value) -> Response {
+    let mut response = Response::new(Body::from(value.to_string() + "\n"));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+fn identify(headers: &mut HeaderMap, tag: &str, varies: bool) {
+    if let Ok(tag) = HeaderValue::from_str(tag) {
+        headers.insert(ETAG, tag);
+    }
+    if varies {
+        headers.insert(VARY, HeaderValue::from_static("Accept"));
+    }
 }
 
 /// The bytes of a result with the memory that they hold, which comes back when they are sent.

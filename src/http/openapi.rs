@@ -1,0 +1,160 @@
+//! `/openapi.json`: what can be asked, as OpenAPI 3.1, made from the table of options.
+
+use super::{Door, reply};
+use crate::format::Format;
+use crate::spec::KEYS;
+use crate::status::Status;
+use axum::extract::State;
+use axum::response::Response;
+use serde_json::{Map, Value, json};
+use std::sync::Arc;
+
+/// The routes that answer with a picture, and what each does.
+const PICTURES: [(&str, &str); 5] = [
+    ("/resize", "Resize, crop, turn, convert: all that the options say"),
+    ("/crop", "Fill the box and cut off what stands over (fit=cover)"),
+    ("/thumbnail", "Fit within the box, never larger than the source (fit=inside)"),
+    ("/convert", "Convert to another format, which has to be named"),
+    ("/pipeline/{operations}", "Apply the operations of the path, in order"),
+];
+
+pub(super) async fn openapi(State(door): State<Arc<Door>>) -> Response {
+    reply::json(&document(door.gate.asks_for_tokens()))
+}
+
+fn document(needs_token: bool) -> Value {
+    let mut paths = Map::new();
+    for (path, summary) in PICTURES {
+        let mut parameters = options();
+        if path.contains("{operations}") {
+            parameters.retain(|parameter| parameter["name"] != "ops");
+            let operations = KEYS.iter().find(|key| key.name == "ops").map_or("", |key| key.accepts);
+            parameters.insert(0, parameter("operations", "path", operations));
+        }
+        let mut responses = failures();
+        let pictures = Format::ALL.into_iter().filter(|format| format.is_writable());
+        let content: Map<_, _> = pictures.map(|format| (format.mime().to_owned(), binary())).collect();
+        responses.insert("200".into(), json!({ "description": "The result", "content": content }));
+        responses.insert("304".into(), json!({ "description": "The client has it (If-None-Match)" }));
+        paths.insert(
+            path.into(),
+            json!({ "post": {
+            "summary": summary, "parameters": parameters, "requestBody": image(), "responses": responses,
+        } }),
+        );
+    }
+    let mut responses = failures();
+    responses.insert(
+        "200".into(),
+        json!({ "description": "What the picture says about itself",
+        "content": { "application/json": { "schema": { "type": "object" } } } }),
+    );
+    paths.insert(
+        "/info".into(),
+        json!({ "post": {
+        "summary": "Format, size, orientation, profile, metadata, and how a JPEG is coded",
+        "requestBody": image(), "responses": responses,
+    } }),
+    );
+    for (path, summary) in [
+        ("/health", "Whether the process lives"),
+        ("/ready", "Whether more work is taken"),
+        ("/metrics", "What is counted, in Prometheus' text"),
+        ("/openapi.json", "This document"),
+    ] {
+        paths.insert(
+            path.into(),
+            json!({ "get": {
+            "summary": summary, "responses": { "200": { "description": "Yes" } },
+        } }),
+        );
+    }
+    let mut document = json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "imgsrv", "version": env!("CARGO_PKG_VERSION"), "license": { "name": "MIT" },
+            "description": "An image in the body, what to make of it in the query, the result as the answer.",
+        },
+        "paths": paths,
+        "components": {
+            "schemas": { "Failure": failure() },
+            "securitySchemes": { "token": { "type": "http", "scheme": "bearer" } },
+        },
+    });
+    if needs_token {
+        document["security"] = json!([{ "token": [] }]);
+    }
+    document
+}
+
+fn parameter(name: &str, place: &str, accepts: &str) -> Value {
+    json!({ "name": name, "in": place, "required": place == "path", "description": accepts,
+        "schema": { "type": "string" } })
+}
+
+fn options() -> Vec<Value> {
+    let calls = [
+        ("preset", "the name of a preset of this server, from which the other options start"),
+        ("id", "at most 128 bytes: echoed as X-Request-Id and in the log"),
+        ("deadline_ms", "1 to 3600000: give up after so many milliseconds"),
+    ];
+    let of_picture = KEYS.iter().map(|key| {
+        let mut option = parameter(key.name, "query", &format!("{}: {}", key.meaning, key.accepts));
+        option["schema"]["default"] = key.default.into();
+        option
+    });
+    of_picture.chain(calls.map(|(name, accepts)| parameter(name, "query", accepts))).collect()
+}
+
+fn binary() -> Value {
+    json!({ "schema": { "type": "string", "format": "binary" } })
+}
+
+fn image() -> Value {
+    let form = json!({ "schema": { "type": "object", "required": ["image"], "properties": {
+        "image": { "type": "string", "format": "binary" } } } });
+    json!({ "required": true, "description": "The image as it is, or as the part 'image' or 'file' of a form",
+        "content": { "image/*": binary(), "application/octet-stream": binary(), "multipart/form-data": form } })
+}
+
+fn failures() -> Map<String, Value> {
+    let content = json!({ "application/json": { "schema": { "$ref": "#/components/schemas/Failure" } } });
+    let failed = Status::ALL.into_iter().filter(|status| *status != Status::Ok);
+    let of = |status: Status| {
+        (status.http().to_string(), json!({ "description": status.word(), "content": content }))
+    };
+    failed.map(of).collect()
+}
+
+fn failure() -> Value {
+    let words: Vec<_> =
+        Status::ALL.into_iter().filter(|status| *status != Status::Ok).map(Status::word).collect();
+    json!({ "type": "object", "required": ["status", "code", "message", "id"], "properties": {
+        "status": { "type": "string", "enum": words },
+        "code": { "type": "integer", "description": "the HTTP status" },
+        "message": { "type": "string", "description": "for a person" },
+        "id": { "type": "string", "description": "the request's id, as in X-Request-Id and the log" },
+        "retry_after_ms": { "type": "integer" },
+    } })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_option_is_documented_under_its_name() {
+        let document = document(false);
+        let parameters = document["paths"]["/resize"]["post"]["parameters"].as_array().unwrap();
+        for key in KEYS {
+            assert!(parameters.iter().any(|parameter| parameter["name"] == key.name), "{}", key.name);
+        }
+        assert_eq!(parameters.len(), KEYS.len() + 3);
+    }
+
+    #[test]
+    fn a_token_is_asked_for_where_one_is_needed() {
+        assert!(document(false).get("security").is_none());
+        assert!(document(true).get("security").is_some());
+    }
+}

@@ -48,6 +48,49 @@ impl Certificate {
     }
 }
 
+/// What a GET of `/health` over TLS answers to somebody who trusts this certificate alone.
+#[cfg(feature = "http")]
+fn https(certificate: &Certificate, server: &Server) -> std::io::Result<String> {
+    use rustls::pki_types::{CertificateDer, pem::PemObject};
+    use std::io::{Read, Write};
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_file(&certificate.certificate).unwrap()).unwrap();
+    let provider = rustls::crypto::ring::default_provider();
+    let builder = rustls::ClientConfig::builder_with_provider(std::sync::Arc::new(provider));
+    let builder = builder.with_safe_default_protocol_versions().unwrap();
+    let config = builder.with_root_certificates(roots).with_no_client_auth();
+    let connection =
+        rustls::ClientConnection::new(std::sync::Arc::new(config), "localhost".try_into().unwrap()).unwrap();
+    let socket = std::net::TcpStream::connect(server.http())?;
+    socket.set_read_timeout(Some(Duration::from_secs(30)))?;
+    let mut stream = rustls::StreamOwned::new(connection, socket);
+    stream.write_all(b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    Ok(answer)
+}
+
+#[cfg(feature = "http")]
+#[test]
+fn https_uses_the_same_certificate_and_reads_it_again() {
+    let certificate = Certificate::new();
+    let server = Server::start_http(&[
+        &format!("--tls-cert={}", certificate.certificate.display()),
+        &format!("--tls-key={}", certificate.key.display()),
+    ]);
+    assert!(https(&certificate, &server).unwrap().starts_with("HTTP/1.1 200"));
+    certificate.renew();
+    assert!(https(&certificate, &server).is_err(), "the server still shows the old one");
+    server.signal(1);
+    let renewed = |_| {
+        std::thread::sleep(Duration::from_millis(50));
+        https(&certificate, &server).is_ok()
+    };
+    assert!((0..100).any(renewed));
+    let log = server.stop();
+    assert!(log.contains("reason=tls"), "{log}");
+}
+
 fn thumb() -> Spec {
     Spec { width: 16, ..Spec::default() }
 }

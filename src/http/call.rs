@@ -127,9 +127,14 @@ pub(super) async fn answer(
     let mut unanswered = Unanswered { door: &door, call: &call, is_answered: false };
     let (method, version) = (request.method().clone(), request.version());
     let judged = door.settings.origins.judge(&request);
+    let framing = Framing::of(request.headers());
     let mut request = request.map(Body::new);
     request.extensions_mut().insert(call.clone());
     let response = match judged {
+        _ if framing == Framing::Twofold => {
+            let message = "a body has either a Content-Length or a Transfer-Encoding".into();
+            axum::response::IntoResponse::into_response(Failure::BadRequest(message))
+        }
         Judged::Foreign => axum::response::IntoResponse::into_response(Failure::ForeignOrigin),
         Judged::Ours | Judged::Allowed(_) => match routes.call(request).await {
             Ok(response) => response,
@@ -137,7 +142,10 @@ pub(super) async fn answer(
         },
     };
     unanswered.is_answered = true;
-    let mut response = finished(&door, &call, &method, version, response);
+    let mut response = finished(&door, &call, &method, response);
+    if version < Version::HTTP_2 && (framing != Framing::Length || door.stopping.is_cancelled()) {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
     if let Judged::Allowed(origin) = judged {
         super::origin::allow(response.headers_mut(), &method, origin);
     }
@@ -152,7 +160,7 @@ fn said_id(headers: &HeaderMap) -> Option<String> {
 }
 
 /// Writes the failure that a response carries, the log line, and the headers that all answers have.
-fn finished(door: &Door, call: &Call, method: &Method, version: Version, response: Response) -> Response {
+fn finished(door: &Door, call: &Call, method: &Method, response: Response) -> Response {
     let mut response = response;
     if let Some(failure) = response.extensions_mut().remove::<Arc<Failure>>() {
         let is_options = method == Method::OPTIONS && matches!(*failure, Failure::NoSuchMethod(_));
@@ -185,10 +193,30 @@ fn finished(door: &Door, call: &Call, method: &Method, version: Version, respons
     }
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.entry(header::CONTENT_SECURITY_POLICY).or_insert(NO_SCRIPTS);
-    if door.stopping.is_cancelled() && version < Version::HTTP_2 {
-        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
-    }
     response
+}
+
+/// How the end of a body is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Framing {
+    /// By its length, or there is none.
+    Length,
+    /// By chunks. Hyper passes over a length that stands after `Transfer-Encoding`, and a proxy in front may
+    /// not, so that nothing after such a body is taken for a request.
+    Chunks,
+    /// By both, as in attempts to smuggle a request past a proxy.
+    Twofold,
+}
+
+impl Framing {
+    fn of(headers: &HeaderMap) -> Framing {
+        match (headers.contains_key(header::TRANSFER_ENCODING), headers.contains_key(header::CONTENT_LENGTH))
+        {
+            (false, _) => Framing::Length,
+            (true, false) => Framing::Chunks,
+            (true, true) => Framing::Twofold,
+        }
+    }
 }
 
 /// A request whose client leaves before the answer is dropped: that is told too.

@@ -1,0 +1,274 @@
+//! Bad clients at the HTTP door: slow, silent, greedy, gone, and those who speak two lengths at once.
+#![allow(clippy::unwrap_used, reason = "a test may")]
+#![cfg(feature = "http")]
+
+mod http_support;
+mod support;
+
+use http_support::{Answer, ask, connect, kept_alive, post, posted};
+use std::io::{Read, Write};
+use std::time::Duration;
+use support::{Server, png, send};
+
+/// What the server has refused for this reason so far.
+fn rejected(server: &Server, reason: &str) -> u64 {
+    let page = ask(server, &http_support::get("/metrics")).text();
+    let line = format!("imgsrv_rejected_total{{reason=\"{reason}\"}} ");
+    page.lines().find_map(|shown| shown.strip_prefix(&line)).unwrap().parse().unwrap()
+}
+
+/// Waits for a refusal of this reason to be counted.
+fn waits_for(server: &Server, reason: &str) -> bool {
+    (0..200).any(|_| {
+        std::thread::sleep(Duration::from_millis(50));
+        rejected(server, reason) > 0
+    })
+}
+
+#[test]
+fn a_head_that_drips_is_cut_at_its_deadline() {
+    let server = Server::start_http(&["--header-timeout", "500ms"]);
+    let mut socket = connect(&server);
+    let mut drip = socket.try_clone().unwrap();
+    let dripper = std::thread::spawn(move || {
+        for byte in b"POST /resize HTTP/1.1\r\nHost: a\r\nX-Slow: ".iter().chain([b'x'; 500].iter()) {
+            if drip.write_all(&[*byte]).is_err() {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        panic!("never cut");
+    });
+    assert!(support::is_closed(&mut socket));
+    dripper.join().unwrap();
+    assert!(waits_for(&server, "header_timeout"));
+}
+
+#[test]
+fn silence_is_cut_before_the_first_head_and_again_after_idling() {
+    let server = Server::start_http(&["--header-timeout", "300ms", "--idle-timeout", "600ms"]);
+    assert!(support::is_closed(&mut connect(&server)));
+    let mut socket = connect(&server);
+    assert_eq!(http_support::exchange(&mut socket, &kept_alive("/resize?width=4", &png(8, 8))).status, 200);
+    std::thread::sleep(Duration::from_millis(400)); // longer than for a head
+    assert_eq!(http_support::exchange(&mut socket, &kept_alive("/resize?width=4", &png(8, 8))).status, 200);
+    assert!(support::is_closed(&mut socket));
+}
+
+#[test]
+fn a_body_that_stalls_or_drips_is_answered_and_cut() {
+    let server = Server::start_http(&["--stall-timeout", "300ms", "--body-timeout", "600ms"]);
+    let request = kept_alive("/resize", &png(64, 64));
+    let (first, rest) = request.split_at(request.len() - 100);
+    let mut stalled = connect(&server);
+    send(&mut stalled, first);
+    let mut dripping = connect(&server);
+    send(&mut dripping, first);
+    let mut drip = dripping.try_clone().unwrap();
+    let rest = rest.to_vec();
+    let dripper = std::thread::spawn(move || {
+        for byte in rest {
+            std::thread::sleep(Duration::from_millis(100));
+            if drip.write_all(&[byte]).is_err() {
+                return;
+            }
+        }
+    });
+    for socket in [&mut stalled, &mut dripping] {
+        let answer = Answer::read(socket);
+        assert_eq!((answer.status, answer.json()["status"].as_str()), (504, Some("timeout")));
+        assert!(support::is_closed(socket));
+    }
+    dripper.join().unwrap();
+    assert_eq!(rejected(&server, "slow_client"), 2);
+}
+
+#[test]
+fn who_does_not_take_the_reply_is_cut() {
+    let server = Server::start_http(&["--write-timeout", "500ms"]);
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    socket.set_recv_buffer_size(4096).unwrap();
+    socket.connect(&server.http().into()).unwrap();
+    let mut socket = std::net::TcpStream::from(socket);
+    // A result of several megabytes, more than the buffers in between hold.
+    send(&mut socket, &kept_alive("/resize?width=2000&height=2000&format=bmp", &png(64, 64)));
+    assert!(waits_for(&server, "write_timeout"));
+}
+
+#[test]
+fn a_client_that_leaves_gives_its_job_up() {
+    let server = Server::start_http(&["--workers", "1"]);
+    let mut busy = connect(&server);
+    send(&mut busy, &kept_alive("/resize?width=1500&ops=denoise:9", &png(64, 64)));
+    let mut gone = connect(&server);
+    send(&mut gone, &kept_alive("/resize?width=1500&ops=denoise:9", &png(64, 64)));
+    std::thread::sleep(Duration::from_millis(100));
+    drop((busy, gone));
+    assert!(waits_for(&server, "abandoned"));
+    assert_eq!(ask(&server, &post("/resize?width=4", &png(8, 8))).status, 200);
+}
+
+#[test]
+fn an_announced_body_that_is_too_long_is_refused_before_it_is_sent() {
+    let server = Server::start_http(&["--max-body", "1MiB"]);
+    let mut socket = connect(&server);
+    send(&mut socket, b"POST /resize HTTP/1.1\r\nHost: a\r\nContent-Length: 4294967296\r\n\r\n");
+    assert_eq!(Answer::read(&mut socket).status, 413);
+    // Without an announcement it is cut where the limit is; the answer is read although the client still sends.
+    let mut socket = connect(&server);
+    send(&mut socket, b"POST /resize HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n");
+    let mut rest = socket.try_clone().unwrap();
+    let sender = std::thread::spawn(move || {
+        let chunk = [b"10000\r\n".as_slice(), &[7; 0x10000], b"\r\n"].concat();
+        (0..40).for_each(|_| drop(rest.write_all(&chunk)));
+    });
+    assert_eq!(Answer::read(&mut socket).status, 413);
+    sender.join().unwrap();
+}
+
+#[test]
+fn a_promised_body_takes_no_memory() {
+    let server = Server::start_http(&["--total-memory", "64MiB"]);
+    let mut promised: Vec<_> = (0..50).map(|_| connect(&server)).collect();
+    for socket in &mut promised {
+        send(socket, b"POST /resize HTTP/1.1\r\nHost: a\r\nContent-Length: 30000000\r\n\r\nx");
+    }
+    assert_eq!(ask(&server, &post("/resize?width=4", &png(8, 8))).status, 200);
+    let page = ask(&server, &http_support::get("/metrics")).text();
+    let reserved = page.lines().find_map(|line| line.strip_prefix("imgsrv_memory_reserved_bytes ")).unwrap();
+    assert!(reserved.parse::<u64>().unwrap() < 1 << 20, "{reserved}");
+}
+
+#[test]
+fn no_address_gets_more_connections_than_its_share_of_both_doors() {
+    let server = Server::start_http(&["--per-ip", "3"]);
+    let _tcp = server.connect();
+    let _held = [connect(&server), connect(&server)];
+    std::thread::sleep(Duration::from_millis(100));
+    let mut refused = connect(&server);
+    let answer = Answer::read(&mut refused);
+    assert_eq!((answer.status, answer.header("retry-after")), (503, "1"));
+}
+
+#[test]
+fn two_lengths_and_other_ways_to_smuggle_are_refused_and_closed() {
+    let server = Server::start_http(&[]);
+    let hidden = "GET /health HTTP/1.1\r\nHost: a\r\n\r\n";
+    for head in [
+        "Content-Length: 4\r\nContent-Length: 5\r\n",
+        "Content-Length: 4, 5\r\n",
+        "Content-Length: +4\r\n",
+        "Content-Length: -4\r\n",
+        "Content-Length: 0x4\r\n",
+        "Content-Length: 4 4\r\n",
+        "Content-Length: 99999999999999999999\r\n",
+        "Transfer-Encoding: gzip\r\n",
+        "Transfer-Encoding: chunked, identity\r\n",
+        "Transfer-Encoding : chunked\r\n",
+        "X: a\r\n b\r\nContent-Length: 4\r\n",
+        "X\0: a\r\nContent-Length: 4\r\n",
+        "X: a\0b\r\nContent-Length: 4\r\n",
+        "X: a\rContent-Length: 4\r\n",
+        ": empty\r\nContent-Length: 4\r\n",
+    ] {
+        let mut socket = connect(&server);
+        send(&mut socket, format!("POST /resize HTTP/1.1\r\nHost: a\r\n{head}\r\nabcd{hidden}").as_bytes());
+        let mut answers = String::new();
+        let _ = socket.read_to_string(&mut answers);
+        assert!(!answers.contains("HTTP/1.1 200"), "{head:?}: {answers}");
+        assert!(answers.matches("HTTP/1.1 ").count() <= 1, "{head:?}: {answers}");
+        assert!(answers.is_empty() || answers.starts_with("HTTP/1.1 4"), "{head:?}: {answers}");
+    }
+}
+
+#[test]
+fn two_framings_at_once_never_serve_what_is_hidden() {
+    let server = Server::start_http(&[]);
+    for framing in [
+        "Content-Length: 4\r\nTransfer-Encoding: chunked\r\n",
+        "Transfer-Encoding: chunked\r\nContent-Length: 4\r\n",
+    ] {
+        let mut socket = connect(&server);
+        let hidden = "GET /health HTTP/1.1\r\nHost: a\r\n\r\n";
+        let head = format!("POST /resize HTTP/1.1\r\nHost: a\r\n{framing}\r\n");
+        send(&mut socket, format!("{head}0\r\n\r\n{hidden}").as_bytes());
+        let mut answers = String::new();
+        let _ = socket.read_to_string(&mut answers);
+        assert!(answers.starts_with("HTTP/1.1 400"), "{framing:?}: {answers}");
+        assert_eq!(answers.matches("HTTP/1.1 ").count(), 1, "{framing:?}: {answers}");
+    }
+}
+
+#[test]
+fn a_name_cannot_split_the_answer() {
+    let server = Server::start_http(&[]);
+    for id in ["a%0d%0aSet-Cookie:%20x=1", "a%0aX:%20y", "a%00b", "%e2%80%a8"] {
+        let answer = ask(&server, &post(&format!("/resize?width=4&id={id}"), &png(8, 8)));
+        assert!(answer.headers.iter().all(|(name, _)| name != "set-cookie" && name != "x"), "{answer:?}");
+        assert!(matches!(answer.status, 200 | 400));
+    }
+    let answer =
+        ask(&server, &posted("/resize?width=4", "Connection: close\r\nX-Request-Id: a\tb\r\n", &png(8, 8)));
+    assert!(!answer.header("x-request-id").is_empty());
+}
+
+#[test]
+fn a_page_of_another_origin_changes_nothing_and_reads_nothing() {
+    let server = Server::start_http(&[]);
+    for origin in ["https://evil.example", "null", "http://a.evil.example", "http://127.0.0.1:1"] {
+        for kind in ["text/plain", "multipart/form-data; boundary=b", "application/json"] {
+            let headers = format!("Connection: close\r\nOrigin: {origin}\r\nContent-Type: {kind}\r\n");
+            let answer = ask(&server, &posted("/resize?width=4", &headers, &png(8, 8)));
+            assert_eq!((answer.status, answer.header("access-control-allow-origin")), (403, ""), "{origin}");
+        }
+    }
+    let own =
+        ask(&server, &posted("/resize?width=4", "Connection: close\r\nOrigin: http://a\r\n", &png(8, 8)));
+    assert_eq!(own.status, 200);
+    let server = Server::start_http(&["--cors-origin", "https://good.example"]);
+    let headers = "Connection: close\r\nOrigin: https://good.example\r\n";
+    let answer = ask(&server, &posted("/resize?width=4", headers, &png(8, 8)));
+    assert_eq!((answer.status, answer.header("access-control-allow-origin")), (200, "https://good.example"));
+    let preflight = format!(
+        "OPTIONS /resize HTTP/1.1\r\nHost: a\r\n{headers}Access-Control-Request-Method: POST\r\n\r\n"
+    );
+    let answer = ask(&server, preflight.as_bytes());
+    assert_eq!((answer.status, answer.header("access-control-allow-methods")), (204, "GET, POST, DELETE"));
+}
+
+#[test]
+fn markup_in_an_image_or_a_name_is_never_served_as_markup() {
+    let server = Server::start_http(&[]);
+    let script = b"GIF89a/*<script>alert(1)</script>*/=1;";
+    for body in
+        [&script[..], b"<svg xmlns='http://www.w3.org/2000/svg' onload='alert(1)'/>", b"<html><script>"]
+    {
+        let answer = ask(&server, &post("/resize?width=4", body));
+        assert!(answer.status >= 400, "{answer:?}");
+        assert_eq!(answer.header("content-type"), "application/json");
+        assert_eq!(answer.header("x-content-type-options"), "nosniff");
+        assert!(answer.header("content-security-policy").contains("sandbox"));
+    }
+    let answer = ask(&server, &http_support::get("/%3Cscript%3Ealert(1)%3C/script%3E"));
+    assert_eq!((answer.status, answer.header("content-type")), (404, "application/json"));
+}
+
+#[test]
+fn a_flood_over_the_queue_is_told_when_to_try_again() {
+    let server = Server::start_http(&["--workers", "1", "--queue", "1"]);
+    let image = png(64, 64);
+    let asking: Vec<_> = (0..12)
+        .map(|_| {
+            let mut socket = connect(&server);
+            send(&mut socket, &kept_alive("/resize?width=700&ops=denoise:9", &image));
+            socket
+        })
+        .collect();
+    let answers: Vec<_> = asking.into_iter().map(|mut socket| Answer::read(&mut socket)).collect();
+    let busy: Vec<_> = answers.iter().filter(|answer| answer.status == 503).collect();
+    assert!(!busy.is_empty() && busy.len() < answers.len(), "{answers:?}");
+    for answer in busy {
+        assert!(answer.header("retry-after").parse::<u64>().unwrap() >= 1);
+        assert_eq!(answer.json()["status"], "busy");
+    }
+}

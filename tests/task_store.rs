@@ -11,7 +11,6 @@ use imgsrv::spec::{Op, Spec};
 use imgsrv::status::Status;
 use std::collections::HashMap;
 use std::path::Path;
-use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use support::*;
@@ -24,34 +23,6 @@ fn everybody() -> Owner {
 
 fn submit(store: &dyn TaskStore, image: &[u8]) -> Result<TaskId, StoreError> {
     store.submit(NewTask { owner: &everybody(), spec: &Spec::default(), image })
-}
-
-/// A file system of 8 MiB, unmounted on drop.
-struct SmallDisk(tempfile::TempDir);
-
-impl SmallDisk {
-    fn mount() -> Option<SmallDisk> {
-        let folder = tempfile::tempdir().unwrap();
-        let mut mount = Command::new("mount");
-        mount.args(["-t", "tmpfs", "-o", "size=8m", "tmpfs"]).arg(folder.path());
-        match mount.output() {
-            Ok(output) if output.status.success() => Some(SmallDisk(folder)),
-            _ => {
-                println!("skipped: only root may mount a small disk");
-                None
-            }
-        }
-    }
-
-    fn path(&self) -> &Path {
-        self.0.path()
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg(self.0.path()).status();
-    }
 }
 
 #[test]

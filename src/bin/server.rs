@@ -6,6 +6,8 @@ mod server {
     pub(crate) mod logging;
     pub(crate) mod process;
     pub(crate) mod secrets;
+    #[cfg(feature = "http")]
+    pub(crate) mod tasks;
     pub(crate) mod web;
 }
 

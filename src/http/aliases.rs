@@ -14,6 +14,7 @@ pub(super) fn translated(pairs: Vec<(String, String)>) -> Result<Vec<(String, St
         let yes = matches!(value.as_str(), "true" | "1" | "");
         let mut put = |name: &str, value: &str| own.push((name.to_owned(), value.to_owned()));
         match name.as_str() {
+            "scale_factor" => put("scale", &value), // the first clients of /upload
             "type" => put("format", if value == "jpg" { "jpeg" } else { &value }),
             "nocrop" => put("fit", if yes { "contain" } else { "cover" }),
             "force" if yes => put("fit", "fill"),

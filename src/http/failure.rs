@@ -4,6 +4,7 @@ use super::multipart::FormError;
 use crate::auth::TooManyGuesses;
 use crate::engine::JobError;
 use crate::gate::Denied;
+use crate::jobs::{self, StoreError};
 use crate::rate::OverRate;
 use crate::reason::Reason;
 use crate::report::Report;
@@ -47,6 +48,17 @@ pub(crate) enum Failure {
     BrokenBody,
     #[error(transparent)]
     Job(#[from] JobError),
+    /// Unknown, another's or gone: nobody is told which.
+    #[error("there is no such task: its result may have expired")]
+    NoSuchTask,
+    #[error("the task is {0}: ask /status/ID, or listen to /status/ID/events")]
+    NotDone(&'static str),
+    #[error("{}", .0.message)]
+    TaskFailed(jobs::Failure),
+    #[error(transparent)]
+    NotKept(StoreError),
+    #[error("tasks are off on this server: its operator can turn them on with --data-dir DIR")]
+    NoTasks,
 }
 
 impl Failure {
@@ -59,6 +71,9 @@ impl Failure {
             | Failure::BadRequest(_)
             | Failure::BrokenBody
             | Failure::Form(_)
+            | Failure::NoSuchTask
+            | Failure::NotDone(_)
+            | Failure::NoTasks
             | Failure::Empty => Status::BadRequest,
             Failure::ForeignOrigin => Status::Unauthorized,
             Failure::Denied(denied) => denied.status(),
@@ -66,13 +81,17 @@ impl Failure {
             Failure::BodyTooLarge { .. } => Status::TooLarge,
             Failure::SlowBody => Status::Timeout,
             Failure::Job(error) => error.status(),
+            Failure::TaskFailed(failure) => failure.status,
+            Failure::NotKept(_) => Status::StorageFull,
         }
     }
 
     /// The number that HTTP has for it: that of the status, where HTTP has no better one.
     pub(crate) fn http(&self) -> StatusCode {
         match self {
-            Failure::NoSuchPath(_) => StatusCode::NOT_FOUND,
+            Failure::NoSuchPath(_) | Failure::NoSuchTask => StatusCode::NOT_FOUND,
+            Failure::NotDone(_) => StatusCode::CONFLICT,
+            Failure::NoTasks => StatusCode::NOT_IMPLEMENTED,
             Failure::NoSuchMethod(_) => StatusCode::METHOD_NOT_ALLOWED,
             Failure::ForeignOrigin => StatusCode::FORBIDDEN,
             Failure::Denied(Denied::Guessing(_)) | Failure::OverRate(_) => StatusCode::TOO_MANY_REQUESTS,
@@ -84,6 +103,9 @@ impl Failure {
         match self {
             Failure::NoSuchPath(_) | Failure::NoSuchMethod(_) | Failure::Options(_) => Reason::BadRequest,
             Failure::BadRequest(_) | Failure::Form(_) | Failure::Empty => Reason::BadRequest,
+            Failure::NoSuchTask | Failure::NotDone(_) | Failure::NoTasks => Reason::BadRequest,
+            Failure::TaskFailed(_) => Reason::BadRequest,
+            Failure::NotKept(_) => Reason::StorageFull,
             Failure::ForeignOrigin => Reason::ForeignOrigin,
             Failure::Denied(denied) => denied.reason(),
             Failure::OverRate(_) => Reason::RateLimit,

@@ -30,6 +30,7 @@ mod picture; // /resize, /crop, /thumbnail, /convert, /pipeline, /info.
 mod reply; // a finished picture as a response.
 mod serve; // accept, admit, drain.
 mod socket; // Socket: the bytes of a connection, plain or TLS, as the meter sees them.
+mod tasks; // /upload, /status, /result, /tasks.
 mod work; // the engine's tickets as futures.
 
 pub use origin::{BadOrigin, Origins};
@@ -41,6 +42,7 @@ pub(crate) use failure::Failure;
 
 use crate::engine::Engine;
 use crate::gate::Gate;
+use crate::jobs::Tasks;
 use crate::server::{self, Stop};
 use axum::Router;
 use axum::http::{Method, Uri};
@@ -55,6 +57,8 @@ pub struct Settings {
     pub door: server::Settings,
     /// Whose pages in a browser may ask. Default: nobody's but our own.
     pub origins: Origins,
+    /// Tasks that outlive their request. Default: none are taken.
+    pub tasks: Option<Arc<Tasks>>,
 }
 
 /// What all requests share.
@@ -83,6 +87,11 @@ fn router(door: Arc<Door>) -> Router {
         .route("/convert", post(picture::convert))
         .route("/pipeline/{operations}", post(picture::pipeline))
         .route("/info", post(picture::info))
+        .route("/upload", post(tasks::upload))
+        .route("/status/{id}", get(tasks::status).delete(tasks::cancel))
+        .route("/status/{id}/events", get(tasks::events))
+        .route("/result/{id}", get(tasks::result))
+        .route("/tasks", get(tasks::list))
         .route("/health", get(health::health))
         .route("/ready", get(health::ready))
         .route("/metrics", get(health::metrics))

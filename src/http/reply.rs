@@ -2,6 +2,7 @@
 
 use super::{Call, Told};
 use crate::engine::{Done, Reservation};
+use crate::format::Format;
 use crate::report::Report;
 use crate::status::Status;
 use axum::body::{Body, Bytes};
@@ -50,6 +51,21 @@ fn identify(headers: &mut HeaderMap, tag: &str, varies: bool) {
     if varies {
         headers.insert(VARY, HeaderValue::from_static("Accept"));
     }
+}
+
+/// The stored result of a task as the body of a response.
+pub(crate) fn stored(call: &Call, report: Report, image: Vec<u8>, tag: &str) -> Response {
+    let report = Report { id: Some(call.id().to_owned()), ..report };
+    let mut headers = HeaderMap::with_capacity(16);
+    describe(&mut headers, &report, image.len());
+    let mime = report.format.map_or("application/octet-stream", Format::mime);
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(mime));
+    identify(&mut headers, tag, false);
+    let told = Told { report, bytes: image.len() };
+    let mut response = Response::new(Body::from(image));
+    *response.headers_mut() = headers;
+    response.extensions_mut().insert(told);
+    response
 }
 
 /// The bytes of a result with the memory that they hold, which comes back when they are sent.

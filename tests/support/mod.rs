@@ -36,6 +36,7 @@ impl Server {
     /// Starts the server with what is said of its HTTP door; with nothing, somebody must hold its default port.
     pub fn start_with(http: Option<&str>, arguments: &[&str]) -> Server {
         let mut child = Command::new(env!("CARGO_BIN_EXE_imgsrv"))
+            .env("IMGSRV_DATA_DIR", "none") // unless a flag says otherwise
             .args(["--bind", "127.0.0.1:0", "--log-format", "text"])
             .args(http.into_iter().flat_map(|address| ["--http", address]))
             .args(arguments)
@@ -203,6 +204,34 @@ pub fn make_private(path: &std::path::Path) {
     }
     #[cfg(not(unix))]
     let _ = path;
+}
+
+/// A file system of 8 MiB, unmounted on drop.
+pub struct SmallDisk(tempfile::TempDir);
+
+impl SmallDisk {
+    pub fn mount() -> Option<SmallDisk> {
+        let folder = tempfile::tempdir().unwrap();
+        let mut mount = Command::new("mount");
+        mount.args(["-t", "tmpfs", "-o", "size=8m", "tmpfs"]).arg(folder.path());
+        match mount.output() {
+            Ok(output) if output.status.success() => Some(SmallDisk(folder)),
+            _ => {
+                println!("skipped: only root may mount a small disk");
+                None
+            }
+        }
+    }
+
+    pub fn path(&self) -> &std::path::Path {
+        self.0.path()
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg(self.0.path()).status();
+    }
 }
 
 /// The folder of photos and odd files that is not part of the project; `None`, said aloud, when it is not there.

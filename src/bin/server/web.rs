@@ -8,11 +8,13 @@ pub(crate) use off::{listen, start};
 
 #[cfg(feature = "http")]
 mod on {
+    use super::super::tasks;
     use anyhow::Context;
     use imgsrv::config::{Config, Effective};
     use imgsrv::engine::Engine;
     use imgsrv::gate::Gate;
     use imgsrv::http::{self, Origins, Running};
+    use imgsrv::jobs::Runners;
     use imgsrv::server::{self, Stop};
     use std::io;
     use std::net::TcpListener;
@@ -35,7 +37,7 @@ mod on {
         }
     }
 
-    /// Opens the door on the listener.
+    /// Opens the door on the listener, and the tasks that come through it. The runners end after the door.
     pub(crate) fn start(
         listener: Option<TcpListener>,
         config: &Config,
@@ -43,15 +45,16 @@ mod on {
         gate: &Arc<Gate>,
         settings: &server::Settings,
         stop: &Stop,
-    ) -> anyhow::Result<Option<Running>> {
+    ) -> anyhow::Result<Option<(Running, Option<Runners>)>> {
         let origins: Origins = config.cors_origin.as_deref().map(str::parse).transpose()?.unwrap_or_default();
         let Some(listener) = listener else { return Ok(None) };
         let address = listener.local_addr()?;
-        let settings = http::Settings { door: settings.clone(), origins };
+        let (tasks, runners) = tasks::start(config, engine)?.unzip();
+        let settings = http::Settings { door: settings.clone(), origins, tasks };
         let running = http::start(listener, engine.clone(), gate.clone(), settings, stop.clone());
         println!("imgsrv http on {address}");
         log::info!("listening on {address} for HTTP");
-        running.context("cannot start the HTTP door").map(Some)
+        Ok(Some((running.context("cannot start the HTTP door")?, runners)))
     }
 }
 

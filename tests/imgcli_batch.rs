@@ -175,6 +175,7 @@ fn hostile_names_and_links_stay_in_the_folder() {
     }
     let image = png(60, 40);
     let long = "ü".repeat(125) + ".png";
+    let longest = "y".repeat(251) + ".png";
     let names: Vec<&[u8]> = vec![
         b"..png",
         b"...png",
@@ -190,6 +191,30 @@ fn hostile_names_and_links_stay_in_the_folder() {
         "photo\u{202e}gpj.png".as_bytes(),
         "\u{5e9}\u{5dc}\u{5d5}\u{5dd}.png".as_bytes(),
         long.as_bytes(),
+        longest.as_bytes(),
+        b"..\\..\\up.png",
+        b"..%2f..%2fpercent.png",
+        b"..%c0%afoverlong.png",
+        b"%00nul.png",
+        b"nul.tar.png",
+        b"lpt9.png",
+        b"CONOUT$.png",
+        "COM\u{b9}.png".as_bytes(),
+        b"stream.jpg:hidden.png",
+        b"$(touch pwned).png",
+        b"`touch pwned`.png",
+        b"; touch pwned;.png",
+        b"~root.png",
+        b"--force.png",
+        b"dots....png",
+        b"tab\there.png",
+        b"\r.png",
+        b"\x7f\x08.png",
+        "zero\u{200b}width.png".as_bytes(),
+        "line\u{2028}separator.png".as_bytes(),
+        "isolate\u{2066}gpj\u{2069}.png".as_bytes(),
+        "e\u{301}\u{301}\u{301}.png".as_bytes(),
+        "\u{1f4f7}.png".as_bytes(),
     ];
     for name in &names {
         fs::write(from.join(std::ffi::OsStr::from_bytes(name)), &image).unwrap();
@@ -199,15 +224,24 @@ fn hostile_names_and_links_stay_in_the_folder() {
     fs::write(from.join("sub/x.png"), &image).unwrap();
     symlink(&outside, out.join("sub")).unwrap();
     symlink(outside.join("precious.jpg"), out.join("_CON.jpg")).unwrap();
-    let output = run(&[text(&from), "-r", "--local", "--out", text(&out), "--force"]);
-    // `..png` and `...png` are hidden files, sub/x.png is refused, the rest is saved under ordinary names.
+    // Hidden files are only taken when they are named.
+    let hidden: Vec<_> = names.iter().filter(|name| name.starts_with(b"..") && name.len() > 8).collect();
+    let hidden: Vec<_> = hidden.iter().map(|name| from.join(std::ffi::OsStr::from_bytes(name))).collect();
+    let output = imgcli(&[text(&from), "-r", "--local", "--out", text(&out), "--force"])
+        .args(&hidden)
+        .output()
+        .unwrap();
+    // `..png` and `...png` are left, sub/x.png is refused, the rest is saved under ordinary names.
     assert_eq!(code(&output), 74, "{}", stderr(&output));
     assert!(!stderr(&output).contains('\u{1b}') && !stdout(&output).contains('\u{1b}'));
     assert_eq!(tree(&outside), ["precious.jpg"]);
+    assert!(!root.path().join("pwned").exists() && !from.join("pwned").exists());
     assert_eq!(fs::read(outside.join("precious.jpg")).unwrap(), b"precious");
     assert_eq!(tree(root.path()).iter().filter(|file| file.starts_with("out/")).count(), names.len() - 2 + 1);
     for file in tree(&out) {
-        let odd = |letter: char| letter.is_control() || matches!(letter, '\\' | ':' | '\u{202e}');
+        let odd = |letter: char| {
+            letter.is_control() || matches!(letter, '\\' | ':' | '\u{202e}' | '\u{2028}' | '\u{2066}')
+        };
         assert!(!file.contains(odd) && file.len() <= 255, "{file:?}");
     }
     assert!(

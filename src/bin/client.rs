@@ -27,7 +27,9 @@ mod client {
 use clap::Parser;
 use client::arguments::{Arguments, Command};
 use client::failure::{EXIT_USAGE, Failure};
+use client::print::DIM;
 use client::{batch, bench, compare, explain, info, manual, one, ping, watch};
+use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -42,12 +44,17 @@ fn main() -> ExitCode {
     env_logger::Builder::new()
         .filter_level(log::LevelFilter::Warn)
         .parse_default_env()
-        .format_target(false)
+        .format(|out, record| writeln!(out, "{}{DIM}imgcli: {}{DIM:#}", over_bar(), record.args()))
         .init();
     match run(&arguments) {
         Ok(code) => ExitCode::from(code),
         Err(failure) => ExitCode::from(failure.report()),
     }
+}
+
+/// What clears a line on which a progress bar may stand; it is drawn again below.
+fn over_bar() -> &'static str {
+    if io::stderr().is_terminal() { "\r\x1b[2K" } else { "" }
 }
 
 /// Does what was asked for and returns the exit code.

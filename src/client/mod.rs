@@ -111,7 +111,7 @@ impl ClientError {
     /// How long to wait at least before the same request is sent again; `None` when that cannot help.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
-            ClientError::Unreachable { source, .. } if is_about_trust(source) => None,
+            ClientError::Unreachable { source, .. } if is_final(source) => None,
             ClientError::Unreachable { .. } | ClientError::Broken { .. } => Some(Duration::ZERO),
             ClientError::Refused { report, .. } if report.status == Status::Busy => {
                 Some(Duration::from_millis(report.retry_after_ms.unwrap_or(0)))
@@ -253,9 +253,11 @@ fn is_timeout(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
 }
 
-/// A certificate, an authority file or a build without TLS: the next try would say the same.
-fn is_about_trust(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::Unsupported | io::ErrorKind::Other)
+/// An address that is none, a certificate, an authority file, a build without TLS: the next try would say
+/// the same. (A name that cannot be looked up just now is of a kind of its own.)
+fn is_final(error: &io::Error) -> bool {
+    use io::ErrorKind::{InvalidData, InvalidInput, Other, Unsupported};
+    matches!(error.kind(), InvalidInput | InvalidData | Unsupported | Other)
 }
 
 fn open(settings: &Settings) -> io::Result<Channel> {

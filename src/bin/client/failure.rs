@@ -102,6 +102,7 @@ fn hint(error: &ClientError) -> String {
             io::ErrorKind::InvalidData => {
                 "What answers does not speak TLS; leave --tls out, or check the port."
             }
+            io::ErrorKind::InvalidInput => "An address is written HOST:PORT, such as 127.0.0.1:65432.",
             _ => "Check the address given with --server, and the network; --retries 5 tries again.",
         },
         ClientError::Refused { report, .. } => match (report.status, report.retry_after_ms) {

@@ -22,9 +22,16 @@ pub(crate) fn shown(path: &Path) -> String {
     text
 }
 
-/// The characters of Unicode's bidirectional algorithm that are only orders (UAX #9 section 2).
+/// The characters of Unicode's bidirectional algorithm that are only orders (UAX #9 section 2), and its own
+/// ends of lines and paragraphs.
 pub(crate) fn is_bidi_control(letter: char) -> bool {
-    matches!(letter, '\u{61C}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
+    matches!(letter, '\u{2028}' | '\u{2029}' | '\u{61C}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
+}
+
+/// A number of things: `1 image`, `2 images`.
+pub(crate) fn count_of(number: usize, thing: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {thing}{plural}")
 }
 
 /// A number of bytes with three digits: `1.34 MB`.

@@ -1,6 +1,6 @@
 //! Timelines of images: as a table with bars in a terminal, and as a drawing.
 
-use super::print::{BOLD, DIM, GOOD, shown};
+use super::print::{BOLD, DIM, GOOD, count_of, shown};
 use super::svg::{Anchor, Svg};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -48,7 +48,7 @@ pub(crate) fn print(run: &Run) {
             bar(span, total)
         );
     }
-    println!("  {} images in {:.3} s", run.spans.len(), total.as_secs_f64());
+    println!("  {} in {:.3} s", count_of(run.spans.len(), "image"), total.as_secs_f64());
 }
 
 fn bar(span: &Span, total: Duration) -> String {
@@ -73,6 +73,7 @@ pub(crate) fn draw(runs: &[Run], path: &Path) -> std::io::Result<()> {
     const SPAN: f64 = 860.0;
     const ROW: f64 = 22.0;
     const HEAD: f64 = 30.0;
+    const LETTER: f64 = 7.5; // wide enough for most
     let workers = |run: &Run| run.spans.iter().map(|span| span.worker + 1).max().unwrap_or(1);
     let height: f64 = runs.iter().map(|run| HEAD + ROW * workers(run) as f64 + 10.0).sum::<f64>() + 40.0;
     let longest = runs.iter().map(Run::total).max().unwrap_or_default().as_secs_f64().max(1e-9);
@@ -80,14 +81,18 @@ pub(crate) fn draw(runs: &[Run], path: &Path) -> std::io::Result<()> {
     let mut svg = Svg::new(LEFT * 2.0 + SPAN, height);
     let mut top = 0.0;
     for run in runs {
-        let title =
-            format!("{}: {} images in {:.3} s", run.title, run.spans.len(), run.total().as_secs_f64());
+        let images = count_of(run.spans.len(), "image");
+        let title = format!("{}: {images} in {:.3} s", run.title, run.total().as_secs_f64());
         svg.text(LEFT, top + 20.0, Anchor::Start, &title);
         top += HEAD;
-        for (i, span) in run.spans.iter().enumerate() {
-            let fill = ["#2a78b8", "#65a3d3"][i % 2];
-            let width = x(span.processed) - x(span.received);
-            svg.bar(x(span.received), top + ROW * span.worker as f64, width, ROW - 4.0, fill);
+        for span in &run.spans {
+            let (left, row) = (x(span.received), top + ROW * span.worker as f64);
+            let width = x(span.processed) - left - 1.0;
+            svg.bar(left, row, width, ROW - 4.0, "#9cc7e8");
+            let room = (width / LETTER) as usize;
+            if room > 3 {
+                svg.text(left + 3.0, row + 13.0, Anchor::Start, &label(&span.name, room - 1));
+            }
         }
         top += ROW * workers(run) as f64 + 10.0;
     }

@@ -151,7 +151,9 @@ fn harmless(text: &str) -> String {
     let before_dot = trimmed.split('.').next().unwrap_or_default().trim_end().to_ascii_uppercase();
     let numbered = |word: &str| {
         let digit = before_dot.strip_prefix(word);
-        digit.is_some_and(|rest| matches!(rest, "1" | "2" | "3" | "4" | "5" | "6" | "7" | "8" | "9"))
+        digit.is_some_and(|rest| {
+            matches!(rest, "1" | "2" | "3" | "4" | "5" | "6" | "7" | "8" | "9" | "¹" | "²" | "³")
+        })
     };
     if trimmed.is_empty() || DEVICES.contains(&before_dot.as_str()) || numbered("COM") || numbered("LPT") {
         format!("_{trimmed}")
@@ -219,6 +221,7 @@ mod tests {
             ("a\\b:c.png", "a_b_c.jpg"),
             ("CON.png", "_CON.jpg"),
             ("com1", "_com1.jpg"),
+            ("LPT².x", "_LPT².jpg"),
             ("photo\u{202e}gpj.exe", "photo_gpj.jpg"),
             ("line\nbreak\u{1b}[31m.png", "line_break_[31m.jpg"),
             ("ends. . .png", "ends.jpg"),

@@ -8,7 +8,7 @@ use super::batch::{Depth, find};
 use super::connection::{ConnectionArguments, duration};
 use super::failure::Failure;
 use super::interrupt::{EXIT_INTERRUPTED, Interrupt};
-use super::print::{BAD, BOLD, GOOD, shown, size};
+use super::print::{BAD, BOLD, GOOD, count_of, shown, size};
 use super::spec_arguments::SpecArguments;
 use clap::Args;
 use histogram::Histogram;
@@ -108,10 +108,11 @@ fn print(arguments: &BenchArguments, images: usize, measured: &Measured) {
     let seconds = measured.took.as_secs_f64().max(1e-9);
     let count = measured.latency.count();
     let pace = match arguments.rate {
-        Some(rate) => format!("{rate} requests a second"),
+        Some(rate) => format!("{rate} a second"),
         None => "each sending after its last reply".into(),
     };
-    println!("{} connections, {pace}, {images} images in turn, {seconds:.1} s", arguments.connections);
+    let connections = count_of(arguments.connections.get(), "connection");
+    println!("{connections}, {pace}, {} in turn, {seconds:.1} s", count_of(images, "image"));
     anstream::println!(
         "{BOLD}{:.1} images/s{BOLD:#}, {} images, {:.1} MB/s sent, {} sent, {} received",
         count as f64 / seconds,

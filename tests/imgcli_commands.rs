@@ -5,7 +5,7 @@ mod imgcli_support;
 use imgcli_support::*;
 use serde_json::Value;
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -306,6 +306,21 @@ fn each_trouble_with_a_connection_says_what_to_try() {
     let address = silent.local_addr().unwrap().to_string();
     let (exit, message) = said(&["--server", &address, "--timeout", "200ms"]);
     assert!(exit == 69 && message.contains("--timeout"), "{exit} {message}");
+    // Answers so slowly, a byte at a time, that no pause is long.
+    let slow = TcpListener::bind("127.0.0.1:0").unwrap();
+    let dripping = slow.local_addr().unwrap().to_string();
+    std::thread::spawn(move || {
+        let mut socket = slow.incoming().next().unwrap().unwrap();
+        for byte in reply(false, &format!("status=ok&format=jpeg&message={}", "x".repeat(60)), b"x") {
+            std::thread::sleep(Duration::from_millis(50));
+            let _ = socket.write_all(&[byte]); // it has hung up
+        }
+    });
+    let (exit, message) = said(&["--server", &dripping, "--timeout", "500ms"]);
+    assert!(exit == 69 && message.contains("--timeout"), "{exit} {message}");
+    // An address without a port.
+    let (exit, message) = said(&["--server", "127.0.0.1", "--retries", "9"]);
+    assert!(exit == 69 && message.contains("HOST:PORT") && !message.contains("trying again"), "{message}");
     // No TLS there.
     let server = Server::start(&[]);
     let address = server.address.to_string();

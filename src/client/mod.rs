@@ -11,6 +11,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod bounded;
 mod channel;
 mod retry;
 mod session;
@@ -26,11 +27,15 @@ use crate::report::Report;
 use crate::spec::{Spec, encode_pairs};
 use crate::status::Status;
 use crate::wire::{self, Form, Header, MAX_BODY_LEN, Reply, WireError};
+use bounded::Bounded;
 use channel::Channel;
 use std::borrow::Cow;
 use std::io;
 use std::net::{TcpStream, ToSocketAddrs};
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+/// Bytes a second that a slow line is granted on top of the timeout.
+const SLOWEST_LINE: usize = 256 << 10;
 
 /// Where the server is and how patient the client.
 #[derive(Debug, Clone)]
@@ -39,7 +44,8 @@ pub struct Settings {
     pub server: String,
     /// For connecting to one address. Default: 5 s.
     pub connect_timeout: Duration,
-    /// Longest pause while sending or waiting for a reply. Default: 60 s.
+    /// For a request, from its first byte to the last of its reply, and a second more for each 256 KiB of image.
+    /// Default: 60 s.
     pub timeout: Duration,
     /// How often and when to try a failed connection again. Default: not at all.
     pub retries: Backoff,
@@ -134,6 +140,11 @@ impl ClientError {
 #[derive(Debug)]
 pub struct Client {
     channel: Channel,
+    /// Beneath the channel.
+    socket: TcpStream,
+    timeout: Duration,
+    /// When the reply must be there.
+    until: Instant,
     server: String,
     max_reply: u32,
     token: Option<Token>,
@@ -165,9 +176,12 @@ impl Client {
     /// # Errors
     /// [`ClientError::Unreachable`].
     pub fn connect_once(settings: &Settings) -> Result<Client, ClientError> {
-        let Settings { server, max_reply, token, .. } = settings.clone();
+        let Settings { server, timeout, max_reply, token, .. } = settings.clone();
         match open(settings) {
-            Ok(channel) => Ok(Client { channel, server, max_reply, token }),
+            Ok((channel, socket)) => {
+                let until = Instant::now() + timeout;
+                Ok(Client { channel, socket, timeout, until, server, max_reply, token })
+            }
             Err(source) => Err(ClientError::Unreachable { server, source }),
         }
     }
@@ -190,7 +204,9 @@ impl Client {
         let body_len = body_len.ok_or(ClientError::TooLong(image.len()))?;
         let header = Header { form: Form::Extended, body_len, width: 0, height: 0 };
         let options = self.with_token(options);
-        let sent = wire::write_request(&mut self.channel, &header, &options, image);
+        let sending = Duration::from_secs((image.len() / SLOWEST_LINE) as u64);
+        self.until = Instant::now() + self.timeout + sending;
+        let sent = wire::write_request(&mut self.bounded(), &header, &options, image);
         match sent {
             // A server that refuses may close while we still send: its answer is worth more than the pipe's end.
             Err(WireError::Io(error)) if is_hangup(&error) => Ok(()),
@@ -203,7 +219,8 @@ impl Client {
     /// # Errors
     /// [`ClientError::Broken`], [`ClientError::Refused`].
     pub fn receive(&mut self) -> Result<Reply, ClientError> {
-        let reply = match wire::read_extended(&mut self.channel, self.max_reply) {
+        let max_reply = self.max_reply;
+        let reply = match wire::read_extended(&mut self.bounded(), max_reply) {
             // Four zero bytes and the end: turned away at the door.
             Err(WireError::Truncated { part: "reply header", got: 4, .. }) => {
                 let report = Box::new(Report::new(Status::Busy));
@@ -228,7 +245,7 @@ impl Client {
     /// # Errors
     /// [`ClientError`].
     pub fn ping(&mut self) -> Result<Duration, ClientError> {
-        let asked = std::time::Instant::now();
+        let asked = Instant::now();
         self.send(&[], &encode_pairs([("op", "ping")]))?;
         self.receive()?;
         Ok(asked.elapsed())
@@ -238,6 +255,10 @@ impl Client {
         let Some(token) = &self.token else { return options.into() };
         let token = encode_pairs([("token", token.reveal())]);
         if options.is_empty() { token.into() } else { format!("{token}&{options}").into() }
+    }
+
+    fn bounded(&mut self) -> Bounded<'_> {
+        Bounded { channel: &mut self.channel, socket: &self.socket, until: self.until }
     }
 
     fn broken(&self, source: WireError) -> ClientError {
@@ -260,7 +281,8 @@ fn is_final(error: &io::Error) -> bool {
     matches!(error.kind(), InvalidInput | InvalidData | Unsupported | Other)
 }
 
-fn open(settings: &Settings) -> io::Result<Channel> {
+/// The connection, and the socket beneath it.
+fn open(settings: &Settings) -> io::Result<(Channel, TcpStream)> {
     let mut last = io::Error::new(io::ErrorKind::AddrNotAvailable, "the name has no address");
     for address in settings.server.to_socket_addrs()? {
         match TcpStream::connect_timeout(&address, settings.connect_timeout) {
@@ -268,7 +290,9 @@ fn open(settings: &Settings) -> io::Result<Channel> {
                 socket.set_nodelay(true)?;
                 socket.set_read_timeout(Some(settings.timeout))?;
                 socket.set_write_timeout(Some(settings.timeout))?;
-                return Channel::open(socket, &settings.security, &settings.server);
+                let beneath = socket.try_clone()?;
+                let channel = Channel::open(socket, &settings.security, &settings.server)?;
+                return Ok((channel, beneath));
             }
             Err(error) => last = error,
         }

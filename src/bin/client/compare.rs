@@ -78,6 +78,8 @@ pub(crate) fn run(arguments: &CompareArguments) -> Result<u8, Failure> {
     let cores = std::thread::available_parallelism().map_or(2, NonZeroUsize::get).max(2);
     let jobs = arguments.jobs.map_or(cores, NonZeroUsize::get);
 
+    // Neither run shall pay for a server that is still cold.
+    time(String::new(), &images[..1], &spec, &servers, 1, &interrupt);
     let mut runs = Vec::new();
     for (title, jobs) in [("one after another".to_owned(), 1), (format!("in parallel, {jobs} at once"), jobs)]
     {

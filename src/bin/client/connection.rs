@@ -30,7 +30,7 @@ pub(crate) struct ConnectionArguments {
     #[arg(long, default_value = "1s", value_parser = duration, value_name = "TIME")]
     retry_delay: Duration,
 
-    /// Longest wait for the server to take or give anything
+    /// Longest time for a request, and a second more for each 256 KiB of image
     #[arg(long, default_value = "60s", value_parser = duration, value_name = "TIME")]
     timeout: Duration,
 

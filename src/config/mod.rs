@@ -331,7 +331,8 @@ impl Config {
             idle_timeout: self.idle_timeout,
             drain: self.drain,
             offer: self.offer(),
-            ..server::Settings::default()
+            #[cfg(feature = "tls")]
+            tls: None,
         }
     }
 

@@ -76,6 +76,9 @@ mod off {
         Ok(None)
     }
 
+    /// The door that this build has not.
+    pub(crate) struct Closed;
+
     /// Nothing to start.
     pub(crate) fn start(
         _: Option<TcpListener>,
@@ -84,7 +87,7 @@ mod off {
         _: &Arc<Gate>,
         _: &Settings,
         _: &Stop,
-    ) -> anyhow::Result<()> {
-        Ok(())
+    ) -> anyhow::Result<Closed> {
+        Ok(Closed)
     }
 }

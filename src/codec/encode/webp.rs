@@ -5,6 +5,7 @@
 use super::webp_lossy;
 use crate::codec::error::CodecError;
 use crate::codec::metadata::Metadata;
+#[cfg(feature = "webp")]
 use crate::codec::place;
 use crate::pixels::{Channels, Pixels};
 use crate::spec::{Quality, Spec};

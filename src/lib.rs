@@ -8,6 +8,7 @@
 
 // Leaves, which every room may use.
 pub mod auth; // Token, Tokens: who may ask.
+mod channel; // Channel: a stream in the clear or under TLS.
 pub mod format; // Format: the formats by name.
 pub mod limits; // Limits, Cancel: what one request may cost.
 pub mod pixels; // Pixels: a picture in memory.

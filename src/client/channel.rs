@@ -1,6 +1,6 @@
-//! `Channel`: the bytes to and from a server, in the clear or under TLS, and whom to trust.
+//! The client's end of a `Channel`: how it is protected, and whom to trust.
 
-use std::io::{self, IoSlice, Read, Write};
+use std::io;
 use std::net::TcpStream;
 use std::path::PathBuf;
 
@@ -18,13 +18,13 @@ pub enum Security {
     TlsInsecure,
 }
 
+#[cfg(feature = "tls")]
+type Tls = rustls::StreamOwned<rustls::ClientConnection, TcpStream>;
+#[cfg(not(feature = "tls"))]
+type Tls = TcpStream;
+
 /// An open connection.
-#[derive(Debug)]
-pub(super) enum Channel {
-    Plain(TcpStream),
-    #[cfg(feature = "tls")]
-    Tls(Box<rustls::StreamOwned<rustls::ClientConnection, TcpStream>>),
-}
+pub(super) type Channel = crate::channel::Channel<TcpStream, Tls>;
 
 impl Channel {
     /// Protects a connected socket. `server` is the address as given, `host:port`.
@@ -38,46 +38,6 @@ impl Channel {
                 io::ErrorKind::Unsupported,
                 format!("no TLS to {server}: this program was built without the feature 'tls'"),
             )),
-        }
-    }
-}
-
-impl Read for Channel {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self {
-            Channel::Plain(socket) => socket.read(buffer),
-            #[cfg(feature = "tls")]
-            Channel::Tls(stream) => match stream.read(buffer) {
-                // Replies carry their length: an end without TLS's goodbye hides nothing.
-                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(0),
-                got => got,
-            },
-        }
-    }
-}
-
-impl Write for Channel {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match self {
-            Channel::Plain(socket) => socket.write(bytes),
-            #[cfg(feature = "tls")]
-            Channel::Tls(stream) => stream.write(bytes),
-        }
-    }
-
-    fn write_vectored(&mut self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
-        match self {
-            Channel::Plain(socket) => socket.write_vectored(parts),
-            #[cfg(feature = "tls")]
-            Channel::Tls(stream) => stream.write_vectored(parts),
-        }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        match self {
-            Channel::Plain(socket) => socket.flush(),
-            #[cfg(feature = "tls")]
-            Channel::Tls(stream) => stream.flush(),
         }
     }
 }

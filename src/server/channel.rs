@@ -1,22 +1,21 @@
-//! `Channel`: the bytes to and from a peer, in the clear or under TLS, each within the stage's deadline.
+//! The server's end of a `Channel`: handshake and goodbye, within the deadline of the stage.
 
 use super::timed::Timed;
-use std::io::{self, IoSlice, Read, Write};
+use std::io;
 use std::net::{Shutdown, TcpStream};
 
+#[cfg(feature = "tls")]
+type Tls = rustls::StreamOwned<rustls::ServerConnection, Timed>;
+#[cfg(not(feature = "tls"))]
+type Tls = Timed;
+
 /// A connection's two directions.
-#[derive(Debug)]
-pub(super) enum Channel {
-    Plain(Timed),
-    #[cfg(feature = "tls")]
-    Tls(Box<rustls::StreamOwned<rustls::ServerConnection, Timed>>),
-}
+pub(super) type Channel = crate::channel::Channel<Timed, Tls>;
 
 impl Channel {
     /// Shakes hands, where that is called for, within the time of the stage.
     pub(super) fn handshake(&mut self) -> io::Result<()> {
         match self {
-            Channel::Plain(_) => Ok(()),
             #[cfg(feature = "tls")]
             Channel::Tls(stream) => {
                 while stream.conn.is_handshaking() {
@@ -24,16 +23,13 @@ impl Channel {
                 }
                 Ok(())
             }
+            _ => Ok(()),
         }
     }
 
     /// Whether nobody on the way can read along.
     pub(super) fn is_encrypted(&self) -> bool {
-        match self {
-            Channel::Plain(_) => false,
-            #[cfg(feature = "tls")]
-            Channel::Tls(_) => true,
-        }
+        matches!(self, Channel::Tls(_))
     }
 
     /// The deadlines.
@@ -42,6 +38,8 @@ impl Channel {
             Channel::Plain(timed) => timed,
             #[cfg(feature = "tls")]
             Channel::Tls(stream) => &mut stream.sock,
+            #[cfg(not(feature = "tls"))]
+            Channel::Tls(timed) => timed,
         }
     }
 
@@ -51,6 +49,8 @@ impl Channel {
             Channel::Plain(timed) => timed.socket(),
             #[cfg(feature = "tls")]
             Channel::Tls(stream) => stream.sock.socket(),
+            #[cfg(not(feature = "tls"))]
+            Channel::Tls(timed) => timed.socket(),
         }
     }
 
@@ -62,45 +62,5 @@ impl Channel {
             let _ = stream.conn.complete_io(&mut stream.sock);
         }
         let _ = self.socket().shutdown(Shutdown::Write);
-    }
-}
-
-impl Read for Channel {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self {
-            Channel::Plain(timed) => timed.read(buffer),
-            #[cfg(feature = "tls")]
-            Channel::Tls(stream) => match stream.read(buffer) {
-                // Requests carry their length: an end without TLS's goodbye hides nothing.
-                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(0),
-                got => got,
-            },
-        }
-    }
-}
-
-impl Write for Channel {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match self {
-            Channel::Plain(timed) => timed.write(bytes),
-            #[cfg(feature = "tls")]
-            Channel::Tls(stream) => stream.write(bytes),
-        }
-    }
-
-    fn write_vectored(&mut self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
-        match self {
-            Channel::Plain(timed) => timed.write_vectored(parts),
-            #[cfg(feature = "tls")]
-            Channel::Tls(stream) => stream.write_vectored(parts),
-        }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        match self {
-            Channel::Plain(timed) => timed.flush(),
-            #[cfg(feature = "tls")]
-            Channel::Tls(stream) => stream.flush(),
-        }
     }
 }

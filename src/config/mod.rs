@@ -5,11 +5,13 @@
 mod data_dir;
 mod effective;
 mod file;
+mod machine;
 mod show;
 mod value;
 
 pub use data_dir::DataDir;
 pub use effective::{ConfigError, Effective, Origin};
+pub use machine::Machine;
 pub use show::example;
 
 use crate::engine;
@@ -112,15 +114,6 @@ pub enum LogFormat {
     Text,
     /// A JSON object a line.
     Json,
-}
-
-/// What the machine has, from which some defaults follow.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Machine {
-    /// Cores that this process may use.
-    pub cores: usize,
-    /// Memory that this process may use, in bytes.
-    pub memory: u64,
 }
 
 /// One setting: the row of the table.
@@ -358,24 +351,6 @@ impl Config {
             bytes: self.task_bytes,
             tasks_per_owner: self.tasks_per_owner,
         }
-    }
-}
-
-impl Machine {
-    /// This machine: its cores, and the smaller of its memory and its control group's limit.
-    pub fn detect() -> Machine {
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let number = |path| {
-            std::fs::read_to_string(path).ok().and_then(|text: String| text.trim().parse::<u64>().ok())
-        };
-        let group = number("/sys/fs/cgroup/memory.max")
-            .or_else(|| number("/sys/fs/cgroup/memory/memory.limit_in_bytes"));
-        let all = std::fs::read_to_string("/proc/meminfo").ok().and_then(|info| {
-            let line = info.lines().find(|line| line.starts_with("MemTotal:"))?;
-            line.split_whitespace().nth(1)?.parse::<u64>().ok().map(|kib| kib * 1024)
-        });
-        let memory = group.unwrap_or(u64::MAX).min(all.unwrap_or(u64::MAX));
-        Machine { cores, memory }
     }
 }
 

@@ -10,15 +10,19 @@ mod promise;
 mod queue;
 mod ticket;
 mod worker;
+#[cfg(test)]
+mod tests;
 
 pub use budget::{Budget, BudgetSpent, Reservation};
 pub use job::{Done, Job, JobError, Scarce};
 pub use ticket::Ticket;
 
-use crate::codec::{self, Plan};
+use crate::codec::{self, CodecError, Encoded, Plan, Scratch};
 use crate::limits::{Limits, MIB};
 use crate::metrics::{Metrics, Moment};
+use crate::spec::Spec;
 use queue::{Lane, Lanes};
+use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -57,6 +61,11 @@ impl Settings {
     }
 }
 
+/// What a worker does with a picture: [`codec::process_planned`], unless somebody wants to see what becomes of a
+/// picture whose codec panics or does not come to an end.
+pub type Process =
+    dyn Fn(&[u8], &Plan, &Spec, &Limits, &mut Scratch) -> Result<Encoded, CodecError> + Send + Sync;
+
 /// The pool of workers and the queue before it.
 #[derive(Debug)]
 pub struct Engine {
@@ -69,7 +78,17 @@ struct Shared {
     workers: Workers,
     budget: Arc<Budget>,
     metrics: Arc<Metrics>,
+    process: Given,
     state: Mutex<State>,
+}
+
+/// What was given to do; it cannot be shown.
+struct Given(Arc<Process>);
+
+impl fmt::Debug for Given {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Given(..)")
+    }
 }
 
 #[derive(Debug)]
@@ -107,11 +126,19 @@ impl Engine {
     /// # Errors
     /// When the threads cannot be started.
     pub fn new(settings: Settings) -> std::io::Result<Engine> {
+        Engine::with_process(settings, Arc::new(codec::process_planned))
+    }
+
+    /// Starts the workers with something else in the codec's place.
+    ///
+    /// # Errors
+    /// When the threads cannot be started.
+    pub fn with_process(settings: Settings, process: Arc<Process>) -> std::io::Result<Engine> {
         let workers = Workers::start(settings.workers)?;
         let budget = Budget::new(settings.total_memory);
         let state = State { waiting: Lanes::new(), running: 0, mean_time: Duration::ZERO };
         let (metrics, state) = (Arc::default(), Mutex::new(state));
-        Ok(Engine { shared: Arc::new(Shared { settings, workers, budget, metrics, state }) })
+        Ok(Engine { shared: Arc::new(Shared { settings, workers, budget, metrics, process: Given(process), state }) })
     }
 
     /// The settings it runs with.
@@ -236,7 +263,8 @@ impl Shared {
             self.workers.spawn(move |scratch| {
                 let started = Instant::now();
                 let sharers = shared.workers.sharers();
-                worker::process(pending, spare, sharers, &shared.settings.limits, &shared.metrics, scratch);
+                let Shared { settings, metrics, process, .. } = &*shared;
+                worker::process(pending, spare, sharers, &settings.limits, metrics, &*process.0, scratch);
                 shared.ended(lane, started.elapsed());
             });
         }

@@ -1,8 +1,9 @@
 //! The worker threads, each with its own scratch, and what one of them does with a job.
 
+use super::Process;
 use super::job::{Done, JobError};
 use super::ticket::Pending;
-use crate::codec::{self, Scratch};
+use crate::codec::Scratch;
 use crate::limits::Limits;
 use crate::metrics::{Metrics, Stage};
 use std::collections::VecDeque;
@@ -113,6 +114,7 @@ pub(super) fn process(
     sharers: &rayon::ThreadPool,
     limits: &Limits,
     metrics: &Metrics,
+    process: &Process,
     scratch: &mut Scratch,
 ) {
     let Pending { body, plan, spec, mut memory, cancel, queued_at, reply, .. } = pending;
@@ -120,7 +122,7 @@ pub(super) fn process(
     metrics.staged(Stage::Queue, queued);
     let limits = Limits { spare_workers: spare, cancel: cancel.clone(), ..limits.clone() };
     let outcome = cancel.check().map_err(|stopped| JobError::Codec(stopped.into())).and_then(|()| {
-        let mut work = || codec::process_planned(&body, &plan, &spec, &limits, scratch);
+        let mut work = || process(&body, &plan, &spec, &limits, scratch);
         match catch_unwind(AssertUnwindSafe(|| if spare > 0 { sharers.install(work) } else { work() })) {
             Ok(outcome) => outcome.map_err(JobError::Codec),
             Err(_) => {

@@ -7,17 +7,15 @@ cd "$(dirname "$0")"
 seconds=${1:-60}
 shift || true
 targets=("${@:-}")
-[ -n "${targets[0]}" ] || targets=(header options probe decode jpeg_paths metadata process)
+[ -n "${targets[0]}" ] || targets=(header options probe decode jpeg_paths metadata whole)
 
 host=$(rustc -vV | sed -n 's/^host: //p')
-cargo run --quiet --release --bin seeds
+(cd .. && cargo test --quiet --test fuzz_seeds -- --ignored)
 # What cargo-fuzz passes, without the sanitizers that need nightly.
 export RUSTFLAGS="--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
 -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
 -Cllvm-args=-sanitizer-coverage-trace-compares -Ccodegen-units=1"
-for target in "${targets[@]}"; do
-    cargo build --quiet --release --target "$host" --bin "$target"
-done
+cargo build --quiet --release --target "$host" "${targets[@]/#/--bin=}"
 for target in "${targets[@]}"; do
     mkdir -p "artifacts/$target"
     echo "== $target"

@@ -1,0 +1,143 @@
+//! What must hold for any bytes: one function a fuzz target. The ordinary tests run them too, over the seeds.
+
+use imgsrv::auth::Tokens;
+use imgsrv::codec::{self, Encoded, Scratch, process};
+use imgsrv::limits::Limits;
+use imgsrv::report::Report;
+use imgsrv::spec::{Icc, Metadata, Options, Rotate, Spec};
+use imgsrv::wire::{self, Form, Incoming, WireError};
+use std::sync::LazyLock;
+
+/// A check by the name of its target.
+pub(crate) type Check = (&'static str, fn(&[u8]));
+
+/// All of them.
+pub(crate) const CHECKS: [Check; 7] = [
+    ("header", header),
+    ("options", options),
+    ("probe", probe),
+    ("decode", decode),
+    ("jpeg_paths", jpeg_paths),
+    ("metadata", metadata),
+    ("whole", whole),
+];
+
+/// A megapixel in 64 MiB: enough to go everywhere, and small enough to go there often.
+fn small() -> Limits {
+    Limits { max_pixels: 1 << 20, request_memory: 64 << 20, ..Limits::default() }
+}
+
+/// A whole request and a whole reply off the wire: any bytes are read or refused, and memory follows the
+/// bytes that are there.
+pub(crate) fn header(bytes: &[u8]) {
+    let mut reader = bytes;
+    while let Ok(Incoming::Request(header, raw)) = wire::read_header(&mut reader) {
+        assert_eq!(header.encode(), raw);
+        if header.form == Form::Extended && wire::read_options(&mut reader).is_err() {
+            break;
+        }
+        let there = reader.len();
+        let body = wire::read_body(&mut reader, header.body_len, |room| {
+            assert!(room <= (2 * there).max(16 << 10), "memory for bytes that did not come");
+            Ok::<_, WireError>(())
+        });
+        if body.is_err() {
+            break;
+        }
+    }
+    let _ = wire::read_plain(&mut &bytes[..], 1 << 20);
+    let _ = wire::read_extended(&mut &bytes[..], 1 << 20);
+}
+
+/// Options of a request: any bytes are a spec or an error, and a spec's canonical form reads back as itself.
+pub(crate) fn options(bytes: &[u8]) {
+    if let Ok(options) = Options::parse(bytes, &Spec::default()) {
+        let canonical = options.spec.canonical();
+        let again = Options::parse(canonical.as_bytes(), &Spec::default());
+        assert_eq!(again.map(|again| again.spec), Ok(options.spec), "{canonical}");
+    }
+    if let Ok(report) = Report::decode(bytes) {
+        let _ = Report::decode(report.encode().as_bytes());
+    }
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        let _ = Tokens::parse(text);
+    }
+}
+
+/// Headers of pictures, at the caps of the server: cheap, and never more than what the limits say.
+pub(crate) fn probe(bytes: &[u8]) {
+    let limits = Limits::default();
+    if let Ok(probe) = codec::probe(bytes, &limits) {
+        assert!(probe.upright().pixels() <= limits.max_pixels);
+        let _ = codec::estimate(&probe, &Spec::plain(100, 100), &limits);
+    }
+    let _ = codec::inspect(bytes, &limits);
+}
+
+/// Every decoder: a small picture comes out, or an error, and the same one twice.
+pub(crate) fn decode(bytes: &[u8]) {
+    let once = || process(bytes, &Spec::plain(16, 16), &small(), &mut Scratch::new());
+    match (once(), once()) {
+        (Ok(first), Ok(second)) => assert_eq!(first.bytes, second.bytes, "the same file, other bytes"),
+        (Err(_), Err(_)) => {}
+        (first, second) => panic!("the same file, once {first:?}, once {second:?}"),
+    }
+}
+
+/// JPEG on our own path against another decoder: what that one reads to the end, ours reads at the same size.
+pub(crate) fn jpeg_paths(bytes: &[u8]) {
+    if !bytes.starts_with(&[0xFF, 0xD8, 0xFF]) {
+        return;
+    }
+    let spec = Spec { rotate: Rotate::None, passthrough: false, ..Spec::default() };
+    let ours = process(bytes, &spec, &small(), &mut Scratch::new());
+    let mut theirs = jpeg_decoder::Decoder::new(bytes);
+    theirs.set_max_decoding_buffer_size(16 << 20);
+    if theirs.read_info().is_err() {
+        return;
+    }
+    let Some(info) = theirs.info() else { return };
+    if u64::from(info.width) * u64::from(info.height) > small().max_pixels {
+        return;
+    }
+    if let (Ok(_), Ok(Encoded { width, height, .. })) = (theirs.decode(), ours) {
+        assert_eq!((width, height), (info.width.into(), info.height.into()));
+    }
+}
+
+static PICTURE: LazyLock<Vec<u8>> = LazyLock::new(|| {
+    let ppm = [b"P6 16 8 255\n".to_vec(), (0..16 * 8 * 3).map(|n| n as u8).collect()].concat();
+    process(&ppm, &Spec::plain(16, 8), &Limits::default(), &mut Scratch::new()).expect("a picture").bytes
+});
+
+fn segment(marker: u8, name: &[u8], body: &[u8]) -> Vec<u8> {
+    let body = &body[..body.len().min(60_000)];
+    let len = (2 + name.len() + body.len()) as u16;
+    [&[0xFF, marker][..], &len.to_be_bytes(), name, body].concat()
+}
+
+/// EXIF, ICC and comments, each as a segment of a good JPEG: the picture comes out whatever they hold.
+pub(crate) fn metadata(bytes: &[u8]) {
+    let Some((kind, body)) = bytes.split_first() else { return };
+    let segment = match kind % 4 {
+        0 => segment(0xE1, b"Exif\0\0", body),
+        1 => segment(0xE2, b"ICC_PROFILE\0\x01\x01", body),
+        2 => segment(0xE1, b"http://ns.adobe.com/xap/1.0/\0", body),
+        _ => segment(0xED, b"Photoshop 3.0\0", body),
+    };
+    let file = [&PICTURE[..2], &segment, &PICTURE[2..]].concat();
+    for (metadata, icc) in [(Metadata::Copyright, Icc::Srgb), (Metadata::Keep, Icc::Keep)] {
+        let spec = Spec { metadata, icc, passthrough: false, ..Spec::default() };
+        let made =
+            process(&file, &spec, &Limits::default(), &mut Scratch::new()).expect("the picture is good");
+        assert_eq!(u64::from(made.width) * u64::from(made.height), 16 * 8);
+    }
+}
+
+/// The whole way: options, a zero byte, a picture.
+pub(crate) fn whole(bytes: &[u8]) {
+    let Some(end) = bytes.iter().position(|b| *b == 0) else { return };
+    let Ok(options) = Options::parse(&bytes[..end], &Spec::default()) else { return };
+    let limits = Limits { max_pixels: 1 << 16, max_out_pixels: 1 << 16, max_out_side: 512, ..small() };
+    let _ = process(&bytes[end + 1..], &options.spec, &limits, &mut Scratch::new());
+}

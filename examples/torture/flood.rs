@@ -1,8 +1,8 @@
 //! Many at once, and nonsense: floods, resets, pipelines, lies, strangers' protocols, wrong tokens.
 
 use crate::harness::{
-    Probe, Server, ask, extended, header, jpeg, log_size, mib, percentile, plain, read_extended, read_to_end,
-    reset_on_close, shared,
+    Dice, Probe, Server, ask, extended, header, jpeg, log_size, mib, percentile, plain, read_extended,
+    read_to_end, reset_on_close, shared,
 };
 use crate::table::{Row, Scale};
 use std::collections::VecDeque;
@@ -12,18 +12,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
-
-/// A small generator of pseudo-random numbers (xorshift64), so that a run can be repeated.
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, n: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 % n.max(1) as u64) as usize
-    }
-}
 
 /// P2: sizes that are no size.
 pub(crate) fn lies(program: &Path, scale: Scale) -> Row {
@@ -196,7 +184,8 @@ pub(crate) fn pipelines(program: &Path, scale: Scale) -> Row {
     }
 }
 
-fn reply(socket: &mut TcpStream, request: &[u8]) -> Option<Vec<u8>> {
+/// A plain request's reply.
+pub(crate) fn reply(socket: &mut TcpStream, request: &[u8]) -> Option<Vec<u8>> {
     socket.write_all(request).ok()?;
     let mut len = [0; 4];
     socket.read_exact(&mut len).ok()?;
@@ -343,72 +332,4 @@ pub(crate) fn log_flood(program: &Path, scale: Scale) -> Row {
         bar: "counter exact; log <= 1 MB; none forged",
         pass: counted == f64::from(sent) && sent == count && size <= 1.0 && !forged,
     }
-}
-
-/// A2, A3: no token, and ten thousand wrong ones.
-pub(crate) fn guesses(program: &Path, scale: Scale) -> Vec<Row> {
-    let tokens = tempfile::NamedTempFile::new().expect("a temporary file");
-    std::fs::write(tokens.path(), "main:right-token-0123456789\n").expect("writable");
-    let file = format!("--token-file={}", tokens.path().display());
-    let mut server = Server::start(program, &[&file]);
-    let small = jpeg(64, 64);
-    let before = server.held();
-    let (count, mut busy, mut unauthorized) = (scale.of(10_000, 200), 0, 0);
-    for n in 0..count {
-        let request = extended(&[], &format!("op=ping&token=wrong-{n}"));
-        let Ok((report, _)) = server.connect_from(7).and_then(|mut socket| ask(&mut socket, &request)) else {
-            continue;
-        };
-        busy += usize::from(report.contains("status=busy"));
-        unauthorized += usize::from(report.contains("status=unauthorized"));
-    }
-    let good = extended(&small, "width=32&token=right-token-0123456789");
-    let other = server
-        .connect_from(8)
-        .and_then(|mut socket| ask(&mut socket, &good))
-        .is_ok_and(|(report, _)| report.starts_with("status=ok"));
-    let a3 = Row {
-        id: "A3",
-        what: format!("{count} wrong tokens from one address"),
-        figure: format!("{unauthorized} compared, {busy} busy, another address served {other}"),
-        bar: "<= 20 compared; others unaffected",
-        pass: unauthorized <= 20 && unauthorized + busy == count && other,
-    };
-    let size = scale.of(1000, 40);
-    let watch = server.watch_memory();
-    let opened = Instant::now();
-    let mut silent: Vec<_> = (0..size)
-        .filter_map(|n| {
-            let mut socket = server.connect_from((n % 200) as u8 + 10).ok()?;
-            let mut head = header(1 << 31 | 20_000_000, 9, 9);
-            head.extend(8000_u32.to_be_bytes());
-            head.extend(b"token=");
-            socket.write_all(&head).ok()?;
-            Some(socket)
-        })
-        .collect();
-    silent.iter_mut().for_each(|socket| drop(read_to_end(socket)));
-    let (cut, rise) = (opened.elapsed().as_secs_f64(), watch.rise());
-    drop(silent);
-    let clean = server.comes_clean(before);
-    let a2 = Row {
-        id: "A2",
-        what: format!("{size} connections that never finish their token"),
-        figure: format!(
-            "memory +{rise:.0} MiB, the last cut at {cut:.1} s, {} bytes of images read, clean {clean}",
-            server.metric("imgsrv_bytes_in_total") - small.len() as f64
-        ),
-        bar: "< 32 MB; cut at 5 ± 1 s; no body read",
-        pass: clean && rise < 32.0 && cut <= 7.5,
-    };
-    let log = std::fs::read_to_string(&server.log).unwrap_or_default();
-    let leaked = log.contains("right-token") || log.contains("wrong-1");
-    let a5 = Row {
-        id: "A5",
-        what: "tokens, right and wrong, in the log of the two rows above".into(),
-        figure: format!("found {leaked}"),
-        bar: "none",
-        pass: !leaked,
-    };
-    vec![a2, a3, a5]
 }

@@ -23,13 +23,8 @@ impl Server {
     pub(crate) fn start(program: &Path, arguments: &[&str]) -> Server {
         let (file, log) = tempfile::NamedTempFile::new().expect("a temporary file").into_parts();
         let mut child = Command::new(program)
-            .args([
-                "--bind=127.0.0.1:0",
-                "--http=none",
-                "--metrics=127.0.0.1:0",
-                "--log-format=json",
-                "--per-ip=4096",
-            ])
+            .args(["--bind=127.0.0.1:0", "--http=none", "--metrics=127.0.0.1:0", "--log-format=json"])
+            .env("IMGSRV_PER_IP", "4096") // a flag of the row goes before it
             .args(arguments)
             .stdout(Stdio::piped())
             .stderr(file)
@@ -41,7 +36,23 @@ impl Server {
             line.rsplit(' ').next().and_then(|word| word.parse().ok()).expect("the server says its address")
         };
         let (metrics, address) = (address(), address());
-        Server { child, address, metrics, log }
+        let server = Server { child, address, metrics, log };
+        server.settle();
+        server
+    }
+
+    /// Waits until all that a server opens at its start and for its first peer is open, so that what it
+    /// holds then is what it must come back to.
+    fn settle(&self) {
+        let _ = TcpStream::connect(self.address)
+            .and_then(|mut socket| ask(&mut socket, &extended(&[], "op=ping")));
+        let (began, mut before, mut same) = (Instant::now(), self.held(), 0);
+        while same < 4 && began.elapsed() < Duration::from_secs(5) {
+            thread::sleep(Duration::from_millis(25));
+            let now = self.held();
+            same = if now == before && now.is_some_and(|now| now.connections == 0.0) { same + 1 } else { 0 };
+            before = now;
+        }
     }
 
     /// A connection from loopback's `n`th address, so that a crowd does not look like one peer.
@@ -59,9 +70,19 @@ impl Server {
         self.connect_from(1).expect("a connection")
     }
 
+    /// All that `/metrics` says.
+    pub(crate) fn page(&self) -> String {
+        get(self.metrics, "/metrics").unwrap_or_default()
+    }
+
+    /// The command line as every process of the machine can see it.
+    pub(crate) fn arguments(&self) -> String {
+        std::fs::read_to_string(format!("/proc/{}/cmdline", self.child.id())).unwrap_or_default()
+    }
+
     /// The sum of all samples whose name and labels begin with `prefix`.
     pub(crate) fn metric(&self, prefix: &str) -> f64 {
-        let page = get(self.metrics, "/metrics").unwrap_or_default();
+        let page = self.page();
         let samples = page.lines().filter(|line| line.starts_with(prefix));
         samples.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
     }
@@ -103,32 +124,36 @@ impl Server {
         }
     }
 
-    /// Whether threads, descriptors and reserved memory come back to `before` within five seconds.
-    pub(crate) fn comes_clean(&mut self, before: Held) -> bool {
+    /// Whether connections, threads, descriptors and reserved memory come back to `before` within five seconds.
+    pub(crate) fn comes_clean(&mut self, before: Option<Held>) -> bool {
+        let Some(before) = before else { return false };
         let asked = Instant::now();
+        let mut last = None;
         while asked.elapsed() < Duration::from_secs(5) {
-            let now = self.held();
-            if now.threads <= before.threads && now.descriptors <= before.descriptors && now.reserved == 0.0 {
-                return self.is_alive() && now.panics == 0.0;
+            last = self.held().or(last);
+            if last.is_some_and(|now| now.is_no_more_than(before)) {
+                return self.is_alive();
             }
             thread::sleep(Duration::from_millis(50));
         }
-        eprintln!("    not clean: {before:?}, then {:?}", self.held());
+        eprintln!("    not clean: {before:?}, then {last:?}");
         false
     }
 
-    pub(crate) fn held(&self) -> Held {
-        let page = get(self.metrics, "/metrics").unwrap_or_default();
+    /// What the server says it holds; nothing where it does not answer.
+    pub(crate) fn held(&self) -> Option<Held> {
+        let page = get(self.metrics, "/metrics").ok()?;
         let sample = |name: &str| {
-            let line = page.lines().find(|line| line.starts_with(name) && !line.starts_with('#'));
-            line.and_then(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).unwrap_or(-1.0)
+            let line = page.lines().find(|line| line.starts_with(name) && !line.starts_with('#'))?;
+            line.rsplit(' ').next()?.parse::<f64>().ok()
         };
-        Held {
-            threads: sample("process_threads"),
-            descriptors: sample("process_open_fds"),
-            reserved: sample("imgsrv_memory_reserved_bytes"),
-            panics: sample("imgsrv_panics_total"),
-        }
+        Some(Held {
+            connections: sample("imgsrv_connections ")?,
+            threads: sample("process_threads ")?,
+            descriptors: sample("process_open_fds ")?,
+            reserved: sample("imgsrv_memory_reserved_bytes ")?,
+            panics: sample("imgsrv_panics_total ")?,
+        })
     }
 
     /// Watches resident memory until the guard is asked.
@@ -154,12 +179,23 @@ impl Drop for Server {
 }
 
 /// What a server holds on to.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Held {
+    connections: f64,
     threads: f64,
     descriptors: f64,
     reserved: f64,
     panics: f64,
+}
+
+impl Held {
+    fn is_no_more_than(self, before: Held) -> bool {
+        self.connections <= before.connections
+            && self.threads <= before.threads
+            && self.descriptors <= before.descriptors
+            && self.reserved == 0.0
+            && self.panics == before.panics
+    }
 }
 
 /// The highest resident memory since it was made.
@@ -319,6 +355,18 @@ impl Seen {
 
     pub(crate) fn share_ok(&self) -> f64 {
         self.answered as f64 / self.asked.max(1) as f64
+    }
+}
+
+/// A small generator of pseudo-random numbers (xorshift64), so that a run can be repeated.
+pub(crate) struct Dice(pub(crate) u64);
+
+impl Dice {
+    pub(crate) fn below(&mut self, n: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 % n.max(1) as u64) as usize
     }
 }
 

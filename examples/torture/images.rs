@@ -1,12 +1,21 @@
-//! Hostile pictures: the bombs, and the corpus with one worker and with many.
+//! Hostile pictures: the bombs, the corpus with one worker and with many, cut files, panics, what leaves with a
+//! result.
 
 use crate::flood::files;
-use crate::harness::{Server, ask, extended, shared};
+use crate::harness::{Server, ask, extended, jpeg, shared};
 use crate::table::{Row, Scale};
+use imgsrv::codec::{self, Scratch};
+use imgsrv::engine::{self, Engine};
+use imgsrv::limits::Limits;
+use imgsrv::server::{self, Stop};
+use imgsrv::spec::{Metadata, Spec};
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::net::TcpStream;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// I1 to I15: each bomb by itself.
@@ -66,34 +75,54 @@ pub(crate) fn bombs(program: &Path, scale: Scale) -> Option<Row> {
     })
 }
 
-/// What became of the files of the corpus: a hash of each answer, and the verdicts.
+/// What became of a file.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Fate {
+    Decoded,
+    /// A picture with the warning that the file is truncated or damaged.
+    Saved,
+    Refused,
+}
+
+/// What became of the files of the corpus: a hash of each answer, and how many of a verdict had which fate.
 #[derive(Default)]
 struct Pass {
     answers: BTreeMap<String, u64>,
-    decoded: BTreeMap<(String, bool), usize>,
+    fates: BTreeMap<(String, Fate), usize>,
     unanswered: Vec<String>,
     slowest: (Duration, String),
 }
 
-fn pass(server: &Server, list: &[(String, String)], folder: &Path, clients: usize) -> Pass {
+impl Pass {
+    /// Percent of the files with a verdict that had one of these fates.
+    fn share(&self, verdict: &str, fates: &[Fate]) -> f64 {
+        let count = |fate| self.fates.get(&(verdict.to_owned(), fate)).copied().unwrap_or(0) as f64;
+        let all: f64 = [Fate::Decoded, Fate::Saved, Fate::Refused].map(count).iter().sum();
+        100.0 * fates.iter().map(|fate| count(*fate)).sum::<f64>() / all.max(1.0)
+    }
+}
+
+fn pass(server: &Server, list: &[(String, String)], folder: &Path, clients: usize, options: &str) -> Pass {
     let shares = std::thread::scope(|scope| {
         let work = |n: usize| {
             scope.spawn(move || {
                 let mut pass = Pass::default();
                 for (file, verdict) in list.iter().skip(n).step_by(clients) {
-                    let request =
-                        extended(&std::fs::read(folder.join(file)).unwrap_or_default(), "width=48&height=48");
+                    let request = extended(&std::fs::read(folder.join(file)).unwrap_or_default(), options);
                     let began = Instant::now();
                     match ask(&mut server.connect(), &request) {
                         Ok((report, payload)) => {
-                            // A picture with a warning is what could be saved of a damaged file.
                             let ok = report.starts_with("status=ok");
-                            let saved = report.contains("truncated") || report.contains("damaged");
+                            let flawed = report.contains("truncated") || report.contains("damaged");
                             let mut hasher = DefaultHasher::new();
                             (ok, payload).hash(&mut hasher);
                             pass.answers.insert(file.clone(), hasher.finish());
-                            let ok = ok && !(verdict == "both_err" && saved);
-                            *pass.decoded.entry((verdict.clone(), ok)).or_default() += 1;
+                            let fate = match (ok, flawed) {
+                                (true, false) => Fate::Decoded,
+                                (true, true) => Fate::Saved,
+                                (false, _) => Fate::Refused,
+                            };
+                            *pass.fates.entry((verdict.clone(), fate)).or_default() += 1;
                         }
                         Err(_) => pass.unanswered.push(file.clone()),
                     }
@@ -110,7 +139,7 @@ fn pass(server: &Server, list: &[(String, String)], folder: &Path, clients: usiz
     shares.into_iter().fold(Pass::default(), |mut all, part| {
         all.answers.extend(part.answers);
         all.unanswered.extend(part.unanswered);
-        part.decoded.into_iter().for_each(|(key, n)| *all.decoded.entry(key).or_default() += n);
+        part.fates.into_iter().for_each(|(key, n)| *all.fates.entry(key).or_default() += n);
         all.slowest = all.slowest.max(part.slowest);
         all
     })
@@ -135,31 +164,211 @@ pub(crate) fn corpus(program: &Path, scale: Scale) -> Option<Row> {
         })
         .collect();
     let mut single = Server::start(program, &["--workers=1"]);
-    let one = pass(&single, &list, &folder, 1);
+    let one = pass(&single, &list, &folder, 1, "width=48&height=48");
     let mut several = Server::start(program, &["--workers=4"]);
-    let many = pass(&several, &list, &folder, 4);
+    let many = pass(&several, &list, &folder, 4, "width=48&height=48");
+    let strict = pass(&several, &list, &folder, 4, "width=48&height=48&strict=true");
     let alive = single.is_alive() && several.is_alive();
     let equal = one.answers.iter().filter(|(file, hash)| many.answers.get(*file) == Some(*hash)).count();
-    let share = |verdict: &str, wanted: bool| {
-        let n = |ok| one.decoded.get(&(verdict.to_owned(), ok)).copied().unwrap_or(0) as f64;
-        100.0 * n(wanted) / (n(true) + n(false)).max(1.0)
-    };
-    let (decoded, refused) = (share("both_ok", true), share("both_err", false));
-    let unanswered = one.unanswered.len() + many.unanswered.len();
+    let unanswered = one.unanswered.len() + many.unanswered.len() + strict.unanswered.len();
     let panics = single.metric("imgsrv_panics_total") + several.metric("imgsrv_panics_total");
+    let read = one.share("both_ok", &[Fate::Decoded, Fate::Saved]);
+    let refused = one.share("both_err", &[Fate::Refused]);
+    let told = one.share("both_err", &[Fate::Refused, Fate::Saved]);
+    let (strict_read, strict_refused) =
+        (strict.share("both_ok", &[Fate::Decoded]), strict.share("both_err", &[Fate::Refused]));
     Some(Row {
         id: "I20, I22",
-        what: format!("{} odd and bad files, with 1 worker and with 4", list.len()),
+        what: format!("{} odd and bad files, with 1 worker and with 4, and with strict=true", list.len()),
         figure: format!(
-            "{equal} answers equal; both_ok {decoded:.1} % decoded, both_err {refused:.1} % refused or saved with a warning; {unanswered} unanswered, {panics} panics; slowest {:.2} s ({})",
+            "{equal} answers equal; by default both_ok {read:.1} % read, both_err {refused:.1} % refused and {told:.1} % refused or read with a warning; strict: both_ok {strict_read:.1} % read, both_err {strict_refused:.1} % refused; {unanswered} unanswered, {panics} panics; slowest {:.2} s ({})",
             one.slowest.0.as_secs_f64(),
             one.slowest.1
         ),
-        bar: "all equal; >= 99.5 %, >= 95 %; 0 exits",
+        bar: "all equal; >= 99.5 % read, >= 95 % refused (a warning counts by default); 0 exits",
         pass: alive
             && unanswered == 0
+            && panics == 0.0
             && equal == list.len()
-            && decoded >= scale.of(99.5, 90.0)
-            && refused >= scale.of(95.0, 85.0),
+            && read >= scale.of(99.5, 90.0)
+            && told >= scale.of(95.0, 85.0),
     })
+}
+
+/// I16: a codec that panics, behind the real door in this process.
+pub(crate) fn panics(_program: &Path, scale: Scale) -> Row {
+    const TRIGGER: &[u8] = b"panic now";
+    let work = |body: &[u8], spec: &Spec, limits: &Limits, scratch: &mut Scratch| {
+        if body.ends_with(TRIGGER) {
+            resume_unwind(Box::new("on command")); // a panic that prints nothing
+        }
+        codec::process(body, spec, limits, scratch)
+    };
+    let engine =
+        Arc::new(Engine::with_work(engine::Settings::for_workers(2), Arc::new(work)).expect("workers"));
+    let listener = server::listen("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("its address");
+    let stop = Stop::new(&listener).expect("a stop");
+    let door = std::thread::spawn({
+        let (engine, stop) = (engine.clone(), stop.clone());
+        move || server::serve(listener, engine, server::Settings::default(), stop)
+    });
+    let picture = jpeg(640, 480);
+    let (good, bad) = (extended(&picture, "width=64"), extended(&[&picture, TRIGGER].concat(), "width=64"));
+    let mut socket = TcpStream::connect(address).expect("a connection");
+    let mut rate = || {
+        let (began, count) = (Instant::now(), 100);
+        let ok = (0..count)
+            .filter(|_| ask(&mut socket, &good).is_ok_and(|(report, _)| report.starts_with("status=ok")));
+        ok.count() as f64 / began.elapsed().as_secs_f64()
+    };
+    let before = rate();
+    let count = scale.of(1000, 100);
+    let mut other = TcpStream::connect(address).expect("a connection");
+    let answered =
+        (0..count).filter(|_| ask(&mut other, &bad).is_ok_and(|(report, _)| report.contains("internal")));
+    let answered = answered.count();
+    let after = rate();
+    let counted = engine.metrics().panics.total();
+    stop.trigger();
+    let stopped = door.join().is_ok();
+    Row {
+        id: "I16",
+        what: format!("{count} panics in the codec"),
+        figure: format!(
+            "{answered} answered with internal, {counted} counted, throughput after {:.0} % of before, stopped {stopped}",
+            100.0 * after / before
+        ),
+        bar: "all answered; throughput back <= 1 s",
+        pass: answered == count && counted == count as u64 && stopped && after >= scale.of(0.8, 0.1) * before,
+    }
+}
+
+/// I19: every odd picture cut at every 37th byte.
+pub(crate) fn cuts(_program: &Path, scale: Scale) -> Option<Row> {
+    let folder = shared("corpus/odd")?;
+    let (mut inputs, mut panics, mut different) = (0, 0, 0);
+    let mut slowest = (Duration::ZERO, String::new());
+    let mut scratch = Scratch::new();
+    for file in files(&folder).iter().step_by(scale.of(1, 60)) {
+        let bytes = std::fs::read(file).unwrap_or_default();
+        for end in (0..bytes.len().min(1000)).step_by(37) {
+            let mut once = || {
+                let work =
+                    || codec::process(&bytes[..end], &Spec::plain(32, 32), &Limits::default(), &mut scratch);
+                catch_unwind(AssertUnwindSafe(work))
+                    .map(|outcome| outcome.map(|made| made.bytes).map_err(|e| e.to_string()))
+            };
+            let began = Instant::now();
+            let first = once();
+            if began.elapsed() > slowest.0 {
+                slowest = (
+                    began.elapsed(),
+                    format!("{} at {end}", file.file_name().unwrap_or_default().to_string_lossy()),
+                );
+            }
+            inputs += 1;
+            panics += usize::from(first.is_err());
+            different += usize::from(first.ok() != once().ok());
+        }
+    }
+    Some(Row {
+        id: "I19",
+        what: format!("{inputs} beginnings of odd pictures"),
+        figure: format!(
+            "{panics} panics, {different} different the second time, the slowest {:.0} ms ({})",
+            slowest.0.as_secs_f64() * 1e3,
+            slowest.1
+        ),
+        bar: "0 panics; the same twice; <= 50 ms each",
+        pass: inputs > 0
+            && panics == 0
+            && different == 0
+            && slowest.0 <= scale.of(Duration::from_millis(50), Duration::from_secs(5)),
+    })
+}
+
+/// I21: what a result says beside its picture.
+pub(crate) fn leaks(_program: &Path, scale: Scale) -> Option<Row> {
+    let folder = shared("corpus/odd/jpeg")?;
+    let (mut results, mut segments, mut located) = (0, 0, 0);
+    let mut scratch = Scratch::new();
+    for file in files(&folder).iter().step_by(scale.of(1, 10)) {
+        let bytes = std::fs::read(file).unwrap_or_default();
+        for metadata in [Metadata::Strip, Metadata::Copyright] {
+            let spec = Spec { width: 32, metadata, ..Spec::default() };
+            let Ok(made) = codec::process(&bytes, &spec, &Limits::default(), &mut scratch) else { continue };
+            results += 1;
+            let said = told(&made.bytes);
+            match metadata {
+                Metadata::Strip => segments += said.len(),
+                // The GPS directory, a thumbnail's offset, the maker's note, the serial number.
+                _ => {
+                    let tags = [[0x88, 0x25], [0x02, 0x01], [0x92, 0x7C], [0xA4, 0x31]];
+                    let exif =
+                        said.iter().filter(|(marker, body)| *marker == 0xE1 && body.starts_with(b"Exif"));
+                    located +=
+                        exif.filter(|(_, body)| entries(body).iter().any(|tag| tags.contains(tag))).count();
+                }
+            }
+        }
+    }
+    // A file that stands in each of the eight ways comes out upright.
+    let upright = (1..=8_u8).filter(|orientation| {
+        let picture = jpeg(40, 20);
+        let exif = [
+            b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0",
+            &[*orientation, 0, 0, 0, 0, 0, 0][..],
+        ]
+        .concat();
+        let segment = [&[0xFF, 0xE1, 0, exif.len() as u8 + 2][..], &exif].concat();
+        let file = [&picture[..2], &segment, &picture[2..]].concat();
+        let spec = Spec { passthrough: false, metadata: Metadata::Keep, ..Spec::default() };
+        let made = codec::process(&file, &spec, &Limits::default(), &mut scratch);
+        made.is_ok_and(|made| {
+            let turned = told(&made.bytes).iter().any(|(_, body)| {
+                entries(body).contains(&[0x01, 0x12]) && !body.ends_with(&[1, 0, 0, 0, 0, 0, 0])
+            });
+            ((made.width, made.height) == if *orientation > 4 { (20, 40) } else { (40, 20) })
+                && (!turned || *orientation == 1)
+        })
+    });
+    let upright = upright.count();
+    Some(Row {
+        id: "I21",
+        what: format!("{results} results of odd JPEGs, with metadata=strip and by default"),
+        figure: format!(
+            "{segments} APP1, APP13 or comments when stripped; {located} that locate or identify by default; {upright} of 8 orientations upright"
+        ),
+        bar: "0; 0; 8",
+        pass: results > 0 && segments == 0 && located == 0 && upright == 8,
+    })
+}
+
+/// The segments of a JPEG that say something about it: APP1, APP13 and comments.
+fn told(jpeg: &[u8]) -> Vec<(u8, &[u8])> {
+    let (mut found, mut rest) = (Vec::new(), jpeg.get(2..).unwrap_or_default());
+    while let [0xFF, marker, high, low, ..] = rest {
+        let len = 2 + usize::from(u16::from_be_bytes([*high, *low]));
+        let (Some(segment), 0xC0..=0xFE) = (rest.get(4..len), *marker) else { break };
+        if matches!(marker, 0xE1 | 0xED | 0xFE) {
+            found.push((*marker, segment));
+        }
+        if *marker == 0xDA {
+            break;
+        }
+        rest = &rest[len..];
+    }
+    found
+}
+
+/// The tags of the first directory of an EXIF segment, whichever way round its bytes are.
+fn entries(exif: &[u8]) -> Vec<[u8; 2]> {
+    let Some(tiff) = exif.get(6..) else { return Vec::new() };
+    let little = tiff.starts_with(b"II");
+    let pair = |bytes: &[u8]| if little { [bytes[1], bytes[0]] } else { [bytes[0], bytes[1]] };
+    let Some(count) = tiff.get(8..10) else { return Vec::new() };
+    let count = usize::from(u16::from_be_bytes(pair(count)));
+    let entries = tiff.get(10..).unwrap_or_default().chunks_exact(12).take(count);
+    entries.map(pair).collect()
 }

@@ -1,9 +1,11 @@
 //! Attacks a real server on loopback, row by row, and prints what it withstood: each figure beside its bar.
 //!
-//! `cargo run --release --example torture` runs everything (about ten minutes) and writes the table into
-//! `docs/reliability.md`; `-- --quick` runs it reduced; further words run only the rows that contain them.
+//! `cargo run --release --example torture` runs everything (about fifteen minutes) and writes the table into
+//! `docs/reliability.md`; `-- --quick` runs it reduced; `-- --soak MINUTES` runs the long mixed load alone;
+//! further words run only the rows of that name.
 //! Hostile pictures and the corpus come from `$IMGSRV_SHARED`, else `../shared`, when that is there.
 
+mod cage;
 mod flood;
 mod harness;
 mod images;
@@ -12,9 +14,12 @@ mod operations;
 mod rows;
 mod slow;
 mod table;
+mod tls;
+mod tokens;
 
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
+use std::time::Duration;
 use table::Scale;
 
 const BEGIN: &str = "<!-- torture: begin -->\n";
@@ -22,13 +27,23 @@ const END: &str = "<!-- torture: end -->\n";
 
 fn main() -> ExitCode {
     let mut words: Vec<_> = std::env::args().skip(1).collect();
+    let soak = words.iter().position(|word| word == "--soak").map(|at| words.drain(at..).nth(1));
     let scale = if words.iter().any(|word| word == "--quick") { Scale::Quick } else { Scale::Full };
     words.retain(|word| !word.starts_with("--"));
     let program = build();
-    let rows = rows::run(&program, scale, &words);
+    let rows = match soak {
+        None => rows::run(&program, scale, &words),
+        Some(minutes) => {
+            let Some(minutes) = minutes.and_then(|text| text.parse::<f64>().ok()).filter(|n| *n > 0.0) else {
+                eprintln!("--soak takes a number of minutes");
+                return ExitCode::FAILURE;
+            };
+            vec![load::soak_for(&program, Duration::from_secs_f64(60.0 * minutes))]
+        }
+    };
     let table = table::markdown(&rows);
     println!("\n{table}");
-    if scale == Scale::Full && words.is_empty() {
+    if scale == Scale::Full && words.is_empty() && rows.len() > 1 {
         write_down(&table);
     }
     let failed = rows.iter().filter(|row| !row.pass).count();

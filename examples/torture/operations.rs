@@ -1,6 +1,7 @@
 //! Faults of operation: stops, kills, missing descriptors, wrong settings.
 
-use crate::harness::{Server, ask, extended, jpeg};
+use crate::cage::Cage;
+use crate::harness::{Dice, Server, ask, extended, jpeg, mib, plain, shared};
 use crate::table::{Row, Scale};
 use std::net::TcpStream;
 use std::path::Path;
@@ -84,12 +85,7 @@ pub(crate) fn rolling_restart(program: &Path, scale: Scale) -> Row {
         let status = server.ended(Duration::from_secs(25));
         let took = began.elapsed();
         (
-            asking
-                .into_iter()
-                .filter(|_| true)
-                .map(|thread| thread.join().unwrap_or(false))
-                .filter(|ok| *ok)
-                .count(),
+            asking.into_iter().map(|thread| thread.join().unwrap_or(false)).filter(|ok| *ok).count(),
             status,
             took,
         )
@@ -139,13 +135,8 @@ pub(crate) fn kills(program: &Path, scale: Scale) -> Row {
 
 /// O9: no descriptors left.
 pub(crate) fn starved(program: &Path, scale: Scale) -> Row {
-    // The shell's limit holds for the server that it becomes.
-    let wrapper = tempfile::tempdir().expect("a temporary folder");
-    let script = wrapper.path().join("imgsrv-64");
-    std::fs::write(&script, format!("#!/bin/sh\nulimit -n 64\nexec '{}' \"$@\"\n", program.display()))
-        .expect("writable");
-    let _ = Command::new("chmod").arg("+x").arg(&script).status();
-    let mut server = Server::start(&script, &[]);
+    let cage = Cage::with_files(program, 64);
+    let mut server = Server::start(&cage.program(), &[]);
     let crowd: Vec<_> = (0..200).filter_map(|n| server.connect_from(n as u8 % 200 + 2).ok()).collect();
     thread::sleep(Duration::from_millis(300));
     let (cpu, time) = (server.cpu(), scale.of(Duration::from_secs(4), Duration::from_secs(1)));
@@ -178,6 +169,119 @@ pub(crate) fn starved(program: &Path, scale: Scale) -> Row {
             && served
             && spent <= scale.of(0.05, 0.5)
             && took <= scale.of(Duration::from_secs(1), Duration::from_secs(5)),
+    }
+}
+
+/// O8: the wall clock jumps by two hours, back and forth, under load.
+pub(crate) fn jumping_clock(program: &Path, scale: Scale) -> Option<Row> {
+    let cage = Cage::with_jumping_clock(program, Duration::from_millis(700))?;
+    let mut server = Server::start(&cage.program(), &["--idle-timeout=3s"]);
+    let before = server.held();
+    let request = extended(&jpeg(1280, 960), "width=200");
+    let (began, time) = (Instant::now(), scale.of(Duration::from_secs(20), Duration::from_secs(3)));
+    let (mut asked, mut good) = (0, 0);
+    let mut socket = server.connect();
+    while began.elapsed() < time {
+        asked += 1;
+        match ask(&mut socket, &request) {
+            Ok((report, _)) => good += usize::from(report.starts_with("status=ok")),
+            Err(_) => socket = server.connect(),
+        }
+        thread::sleep(Duration::from_millis(10));
+    }
+    // The shim works: the log's times are an hour ahead and an hour behind.
+    let log = std::fs::read_to_string(&server.log).unwrap_or_default();
+    let hours: std::collections::BTreeSet<_> =
+        log.lines().filter_map(|line| line.split("\"time\":\"").nth(1)?.get(..13)).collect();
+    drop(socket);
+    let clean = server.comes_clean(before);
+    let timeouts =
+        server.rejected("deadline") + server.rejected("header_timeout") + server.rejected("queue_timeout");
+    Some(Row {
+        id: "O8",
+        what: format!("{asked} requests on one connection while the clock jumps by 2 h every 0.7 s"),
+        figure: format!(
+            "{good} ok, {timeouts} timeouts, {} different hours in the log, clean {clean}",
+            hours.len()
+        ),
+        bar: "0 spurious timeouts",
+        pass: clean && asked > 0 && good == asked && timeouts == 0.0 && hours.len() >= 2,
+    })
+}
+
+/// O10: odd files and large ones in a control group of 256 MiB.
+pub(crate) fn small_group(program: &Path, scale: Scale) -> Option<Row> {
+    let cage = Cage::with_memory(program, 256 << 20)?;
+    let mut server = Server::start(&cage.program(), &["--request-timeout=30s", "--queue-timeout=30s"]);
+    let folder = shared("corpus/odd").into_iter().chain(shared("corpus/bad"));
+    let mut files: Vec<_> = folder.flat_map(|folder| super::flood::files(&folder)).collect();
+    files = files.into_iter().step_by(scale.of(1, 80)).collect();
+    let large = extended(&jpeg(scale.of(7000, 3000), scale.of(7000, 3000)), "width=500&kernel=catmullrom");
+    let (answered, asked) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    thread::scope(|scope| {
+        for n in 0..8 {
+            let (server, files, large, answered, asked) = (&server, &files, &large, &answered, &asked);
+            scope.spawn(move || {
+                for (i, file) in files.iter().enumerate().skip(n).step_by(8) {
+                    let small = extended(&std::fs::read(file).unwrap_or_default(), "width=64");
+                    let request = if i % 200 < 8 { large } else { &small };
+                    let answer =
+                        server.connect_from(n as u8 + 2).and_then(|mut socket| ask(&mut socket, request));
+                    asked.fetch_add(1, Ordering::Relaxed);
+                    answered.fetch_add(usize::from(answer.is_ok()), Ordering::Relaxed);
+                }
+            });
+        }
+    });
+    let (answered, asked) = (answered.into_inner(), asked.into_inner());
+    let (alive, resident, killed) = (server.is_alive(), mib(server.memory()), cage.killed());
+    drop(server);
+    Some(Row {
+        id: "O10",
+        what: format!("{asked} odd, bad and large pictures from 8 clients in a control group of 256 MiB"),
+        figure: format!(
+            "{answered} answered, {killed} kills, alive {alive}, resident {resident:.0} MiB at the end"
+        ),
+        bar: "0 kills; all answered",
+        pass: alive && killed == 0 && asked > 0 && answered == asked,
+    })
+}
+
+/// O16: what was written for the first protocol, and what was written for a later one.
+pub(crate) fn versions(program: &Path, scale: Scale) -> Row {
+    let server = Server::start(program, &[]);
+    let picture = jpeg(200, 150);
+    let count = scale.of(200, 20);
+    let mut dice = Dice(7);
+    // Old clients send twelve bytes and the image.
+    let mut socket = server.connect();
+    let old = (0..count).filter(|_| {
+        let (width, height) = (1 + dice.below(300) as u32, 1 + dice.below(300) as u32);
+        super::flood::reply(&mut socket, &plain(&picture, width, height)).is_some_and(|jpeg| !jpeg.is_empty())
+    });
+    let old = old.count();
+    // Newer clients may ask for what this server does not know: told so, and the connection goes on.
+    let newer = (0..count).filter(|_| {
+        let told = ask(&mut socket, &extended(&picture, "width=20&hologram=true"));
+        let next = ask(&mut socket, &extended(&picture, "width=20"));
+        told.is_ok_and(|(report, message)| {
+            report.contains("bad_request") && String::from_utf8_lossy(&message).contains("hologram")
+        }) && next.is_ok_and(|(report, _)| report.starts_with("status=ok"))
+    });
+    let newer = newer.count();
+    // A newer server may say more in its report than this client knows.
+    let report = imgsrv::report::Report::decode(b"status=ok&width=20&hologram=yes");
+    let reads = report.is_ok_and(|report| report.width == Some(20));
+    Row {
+        id: "O16",
+        what: format!(
+            "{count} twelve-byte requests, {count} with an option of the future, a report of the future"
+        ),
+        figure: format!(
+            "{old} answered, {newer} refused by name with the connection going on, report read {reads}"
+        ),
+        bar: "all",
+        pass: old == count && newer == count && reads,
     }
 }
 

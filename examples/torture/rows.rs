@@ -1,7 +1,7 @@
 //! Every row, in the order of the table.
 
 use crate::table::{Row, Scale};
-use crate::{flood, images, load, operations, slow};
+use crate::{flood, images, load, operations, slow, tls, tokens};
 use std::path::Path;
 use std::time::Instant;
 
@@ -30,20 +30,29 @@ const ROWS: &[(&str, Attack)] = rows![
     p13: load::overload,
     p14: load::mixed_sizes,
     metrics: load::metrics_under_load,
+    i16: images::panics,
     i18: load::giants_at_once,
     o1: operations::rolling_restart,
     o2: operations::kills,
     o9: operations::starved,
+    o11: tls::stalls,
     o12: flood::log_flood,
-    o14: operations::wrong_settings,
     o13: load::soak,
+    o14: operations::wrong_settings,
+    o16: operations::versions,
+    a1: tokens::timing,
+    a4: tls::downgrades,
 ];
 
 /// Rows of more than one line, or of none where their input is missing.
 const GROUPS: &[(&str, Attack)] = &[
     ("bombs", |program, scale| images::bombs(program, scale).into_iter().collect()),
+    ("i19", |program, scale| images::cuts(program, scale).into_iter().collect()),
     ("corpus", |program, scale| images::corpus(program, scale).into_iter().collect()),
-    ("tokens", flood::guesses),
+    ("i21", |program, scale| images::leaks(program, scale).into_iter().collect()),
+    ("o8", |program, scale| operations::jumping_clock(program, scale).into_iter().collect()),
+    ("o10", |program, scale| operations::small_group(program, scale).into_iter().collect()),
+    ("tokens", tokens::guesses),
 ];
 
 /// Runs the rows whose name is among `words`, or all of them.

@@ -10,7 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// Connections that are watched until the server cuts them: when, in seconds since they were opened.
-fn cuts(
+pub(crate) fn cuts(
     crowd: Vec<TcpStream>,
     mut drip: impl FnMut(&mut TcpStream),
     patience: Duration,
@@ -47,7 +47,7 @@ fn cuts(
     (cut, left)
 }
 
-fn crowd(server: &Server, size: usize, greet: &[u8]) -> Vec<TcpStream> {
+pub(crate) fn crowd(server: &Server, size: usize, greet: &[u8]) -> Vec<TcpStream> {
     let join = |i: usize| {
         let mut socket = server.connect_from((i % 200) as u8 + 2).ok()?;
         socket.write_all(greet).ok()?;
@@ -56,7 +56,7 @@ fn crowd(server: &Server, size: usize, greet: &[u8]) -> Vec<TcpStream> {
     (0..size).filter_map(join).collect()
 }
 
-fn range(times: &[f64]) -> (f64, f64) {
+pub(crate) fn range(times: &[f64]) -> (f64, f64) {
     (times.iter().copied().fold(f64::MAX, f64::min), times.iter().copied().fold(0.0, f64::max))
 }
 

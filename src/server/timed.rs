@@ -9,6 +9,10 @@ use std::time::{Duration, Instant};
 /// Socket timeouts are set in steps of this, so that a stage needs few system calls.
 const STEP: Duration = Duration::from_millis(100);
 
+/// Most that is given to the system at once, in bytes: a send that is larger would hide for how long nothing
+/// was taken.
+const CHUNK: usize = 128 << 10;
+
 /// What a connection is waiting for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stage {
@@ -97,13 +101,18 @@ impl Timed {
         Ok(())
     }
 
-    fn before_write(&mut self) -> io::Result<()> {
-        let patience = Some(self.patience()?);
-        if self.write_timeout != patience {
-            self.socket.set_write_timeout(patience)?;
-            self.write_timeout = patience;
+    /// Sends `len` bytes by `send`, which comes back short only when the peer took too long to take the rest.
+    fn send(&mut self, len: usize, send: impl FnOnce(&TcpStream) -> io::Result<usize>) -> io::Result<usize> {
+        let patience = self.patience()?;
+        if self.write_timeout != Some(patience) {
+            self.socket.set_write_timeout(Some(patience))?;
+            self.write_timeout = Some(patience);
         }
-        Ok(())
+        let began = Instant::now();
+        match send(&self.socket).map_err(named)? {
+            sent if sent < len && began.elapsed() >= patience => Err(io::ErrorKind::TimedOut.into()),
+            sent => Ok(sent),
+        }
     }
 }
 
@@ -128,13 +137,21 @@ impl Read for Timed {
 
 impl Write for Timed {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.before_write()?;
-        (&*self.socket).write(bytes).map_err(named)
+        let chunk = &bytes[..bytes.len().min(CHUNK)];
+        self.send(chunk.len(), |mut socket| socket.write(chunk))
     }
 
     fn write_vectored(&mut self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
-        self.before_write()?;
-        (&*self.socket).write_vectored(parts).map_err(named)
+        let mut room = CHUNK;
+        let chunk: Vec<_> = parts
+            .iter()
+            .map(|part| {
+                let taken = part.len().min(room);
+                room -= taken;
+                IoSlice::new(&part[..taken])
+            })
+            .collect();
+        self.send(CHUNK - room, |mut socket| socket.write_vectored(&chunk))
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -183,5 +200,18 @@ mod tests {
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
         drop(timed);
         dripper.join().unwrap();
+    }
+
+    #[test]
+    fn a_peer_that_takes_nothing_is_given_up_after_one_stall_however_much_there_is_to_send() {
+        let (mut timed, _peer) = pair();
+        timed.enter(Stage::Write, Duration::from_secs(60), Duration::from_millis(300));
+        let much = vec![0; 64 << 20];
+        let outcomes = std::iter::repeat_with(|| timed.write(&much));
+        let sent: Vec<_> = outcomes
+            .map_while(|outcome| outcome.map_err(|e| assert_eq!(e.kind(), io::ErrorKind::TimedOut)).ok())
+            .collect();
+        // A send that came back short and were tried again would wait for a second stall.
+        assert!(sent.iter().all(|sent| *sent == CHUNK), "{sent:?}");
     }
 }

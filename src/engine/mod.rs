@@ -167,6 +167,14 @@ impl Engine {
         state.waiting.len() < self.shared.settings.queue
     }
 
+    /// Whether a job that came now would be queued, so that one that would not need not be read.
+    ///
+    /// # Errors
+    /// [`JobError::Busy`].
+    pub fn admit(&self) -> Result<(), JobError> {
+        self.shared.admit(&self.shared.lock())
+    }
+
     /// A reservation for a body, to be grown as its bytes arrive.
     pub fn open(&self) -> Reservation {
         self.shared.budget.open()
@@ -203,13 +211,10 @@ impl Engine {
     /// [`JobError::Busy`].
     pub fn submit(&self, examined: Examined) -> Result<Ticket, JobError> {
         let shared = &self.shared;
-        let queue_timeout = shared.settings.queue_timeout;
         let lane = Lane::of(examined.pixels());
         let now = Instant::now();
         let mut state = shared.lock();
-        if state.waiting.len() >= shared.settings.queue || shared.wait_ahead(&state) > queue_timeout {
-            return Err(shared.busy(&state, Scarce::Places));
-        }
+        shared.admit(&state)?;
         let (slot, ticket) = Slot::new(examined, now, shared);
         state.waiting.push(lane, slot, now);
         shared.start_waiting(state);
@@ -229,6 +234,14 @@ impl Engine {
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn admit(&self, state: &State) -> Result<(), JobError> {
+        let Settings { queue, queue_timeout, .. } = self.settings;
+        if state.waiting.len() >= queue || self.wait_ahead(state) > queue_timeout {
+            return Err(self.busy(state, Scarce::Places));
+        }
+        Ok(())
     }
 
     /// How long a job that is queued now would wait.

@@ -159,7 +159,10 @@ impl<'a> Connection<'a> {
                 settings.offer.sized(std::mem::take(&mut request.options.spec), width, height)?
             }
         };
-        if body_len == 0 { Err(Failure::Empty) } else { Ok(()) }
+        if body_len == 0 {
+            return Err(Failure::Empty);
+        }
+        Ok(self.door.engine.admit()?) // before the body: nobody is sooner told, and nothing is cheaper
     }
 
     /// The name of the token that the request shows, where one is needed.

@@ -67,9 +67,9 @@ pub(crate) fn options(bytes: &[u8]) {
 /// Headers of pictures, at the caps of the server: cheap, and never more than what the limits say.
 pub(crate) fn probe(bytes: &[u8]) {
     let limits = Limits::default();
-    if let Ok(probe) = codec::probe(bytes, &limits) {
-        assert!(probe.upright().pixels() <= limits.max_pixels);
-        let _ = codec::estimate(&probe, &Spec::plain(100, 100), &limits);
+    if let Ok(plan) = codec::plan(bytes, &Spec::plain(100, 100), &limits) {
+        assert!(plan.source.upright().pixels() <= limits.max_pixels);
+        assert!(plan.memory <= limits.request_memory);
     }
     let _ = codec::inspect(bytes, &limits);
 }

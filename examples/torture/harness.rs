@@ -292,7 +292,12 @@ pub(crate) fn jpeg(width: u32, height: u32) -> Vec<u8> {
     picture.write_to(&mut bmp, image::ImageFormat::Bmp).expect("a picture in memory");
     let spec = imgsrv::spec::Spec { passthrough: false, ..Default::default() };
     let mut scratch = imgsrv::codec::Scratch::new();
-    let limits = imgsrv::limits::Limits { request_memory: 1 << 30, ..Default::default() };
+    let limits = imgsrv::limits::Limits {
+        request_memory: 1 << 30,
+        max_out_pixels: 1 << 30,
+        max_out_side: 16_384,
+        ..Default::default()
+    };
     imgsrv::codec::process(&bmp.into_inner(), &spec, &limits, &mut scratch).expect("a small picture").bytes
 }
 

@@ -4,7 +4,7 @@
 use crate::flood::files;
 use crate::harness::{Server, ask, extended, jpeg, shared};
 use crate::table::{Row, Scale};
-use imgsrv::codec::{self, Scratch};
+use imgsrv::codec::{self, Plan, Scratch};
 use imgsrv::engine::{self, Engine};
 use imgsrv::limits::Limits;
 use imgsrv::server::{self, Stop};
@@ -198,11 +198,11 @@ pub(crate) fn corpus(program: &Path, scale: Scale) -> Option<Row> {
 /// I16: a codec that panics, behind the real door in this process.
 pub(crate) fn panics(_program: &Path, scale: Scale) -> Row {
     const TRIGGER: &[u8] = b"panic now";
-    let work = |body: &[u8], spec: &Spec, limits: &Limits, scratch: &mut Scratch| {
+    let work = |body: &[u8], plan: &Plan, spec: &Spec, limits: &Limits, scratch: &mut Scratch| {
         if body.ends_with(TRIGGER) {
             resume_unwind(Box::new("on command")); // a panic that prints nothing
         }
-        codec::process(body, spec, limits, scratch)
+        codec::process_planned(body, plan, spec, limits, scratch)
     };
     let engine =
         Arc::new(Engine::with_work(engine::Settings::for_workers(2), Arc::new(work)).expect("workers"));

@@ -6,6 +6,7 @@ use crate::harness::{Server, ask, extended, jpeg, shared};
 use crate::table::{Row, Scale};
 use imgsrv::codec::{self, Plan, Scratch};
 use imgsrv::engine::{self, Engine};
+use imgsrv::gate::{self, Gate};
 use imgsrv::limits::Limits;
 use imgsrv::server::{self, Stop};
 use imgsrv::spec::{Metadata, Spec};
@@ -163,9 +164,10 @@ pub(crate) fn corpus(program: &Path, scale: Scale) -> Option<Row> {
             Some((file.to_owned(), verdict))
         })
         .collect();
-    let mut single = Server::start(program, &["--workers=1"]);
+    // How large a picture may be is the operator's choice and not the matter here.
+    let mut single = Server::start(program, &["--workers=1", "--max-side=65535"]);
     let one = pass(&single, &list, &folder, 1, "width=48&height=48");
-    let mut several = Server::start(program, &["--workers=4"]);
+    let mut several = Server::start(program, &["--workers=4", "--max-side=65535"]);
     let many = pass(&several, &list, &folder, 4, "width=48&height=48");
     let strict = pass(&several, &list, &folder, 4, "width=48&height=48&strict=true");
     let alive = single.is_alive() && several.is_alive();
@@ -179,7 +181,10 @@ pub(crate) fn corpus(program: &Path, scale: Scale) -> Option<Row> {
         (strict.share("both_ok", &[Fate::Decoded]), strict.share("both_err", &[Fate::Refused]));
     Some(Row {
         id: "I20, I22",
-        what: format!("{} odd and bad files, with 1 worker and with 4, and with strict=true", list.len()),
+        what: format!(
+            "{} odd and bad files, with 1 worker and with 4, and with strict=true; sides to 65,535",
+            list.len()
+        ),
         figure: format!(
             "{equal} answers equal; by default both_ok {read:.1} % read, both_err {refused:.1} % refused and {told:.1} % refused or read with a warning; strict: both_ok {strict_read:.1} % read, both_err {strict_refused:.1} % refused; {unanswered} unanswered, {panics} panics; slowest {:.2} s ({})",
             one.slowest.0.as_secs_f64(),
@@ -211,7 +216,8 @@ pub(crate) fn panics(_program: &Path, scale: Scale) -> Row {
     let stop = Stop::new(&listener).expect("a stop");
     let door = std::thread::spawn({
         let (engine, stop) = (engine.clone(), stop.clone());
-        move || server::serve(listener, engine, server::Settings::default(), stop)
+        let gate = Gate::new(gate::Settings::default());
+        move || server::serve(listener, engine, gate, server::Settings::default(), stop)
     });
     let picture = jpeg(640, 480);
     let (good, bad) = (extended(&picture, "width=64"), extended(&[&picture, TRIGGER].concat(), "width=64"));

@@ -180,7 +180,7 @@ pub(crate) fn giants_at_once(program: &Path, scale: Scale) -> Row {
 }
 
 /// How long a soak takes when nobody says.
-const SOAK: Duration = Duration::from_secs(100);
+const SOAK: Duration = Duration::from_secs(240);
 
 /// O13: good, bad and rude, for as long as the run allows.
 pub(crate) fn soak(program: &Path, scale: Scale) -> Row {

@@ -44,7 +44,18 @@ impl Certificate {
 /// The first message of a client that knows no version above `minor` (0x0302 is TLS 1.1).
 fn client_hello(minor: u8) -> Vec<u8> {
     let suites = [0xC0, 0x2F, 0xC0, 0x2B, 0xC0, 0x13, 0x00, 0x2F];
-    let body = [&[3, minor][..], &[0x5A; 32], &[0, 0, suites.len() as u8], &suites, &[1, 0, 0, 0]].concat();
+    // Signature algorithms, groups and point formats, without which the version would not be what is wrong.
+    let extensions =
+        [&[0, 13, 0, 6, 0, 4, 4, 3, 8, 4][..], &[0, 10, 0, 4, 0, 2, 0, 23], &[0, 11, 0, 2, 1, 0]].concat();
+    let body = [
+        &[3, minor][..],
+        &[0x5A; 32],
+        &[0, 0, suites.len() as u8],
+        &suites,
+        &[1, 0, 0, extensions.len() as u8],
+        &extensions,
+    ]
+    .concat();
     let message = [&[1, 0, 0, body.len() as u8][..], &body].concat();
     [&[0x16, 3, 1, 0, message.len() as u8][..], &message].concat()
 }

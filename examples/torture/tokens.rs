@@ -96,7 +96,6 @@ pub(crate) fn timing(_program: &Path, scale: Scale) -> Row {
     let pairs = [
         ("first byte wrong or last", none.as_str(), but_last.as_str()),
         ("all wrong or last", others.as_str(), but_last.as_str()),
-        ("right or wrong", secret, none.as_str()),
     ];
     let samples = scale.of(1_000_000, 20_000);
     let mut dice = Dice(0xD0D0_CAFE);

@@ -210,7 +210,7 @@ pub(crate) fn panics(_program: &Path, scale: Scale) -> Row {
         codec::process_planned(body, plan, spec, limits, scratch)
     };
     let engine =
-        Arc::new(Engine::with_work(engine::Settings::for_workers(2), Arc::new(work)).expect("workers"));
+        Arc::new(Engine::with_process(engine::Settings::for_workers(2), Arc::new(work)).expect("workers"));
     let listener = server::listen("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("its address");
     let stop = Stop::new(&listener).expect("a stop");

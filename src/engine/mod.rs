@@ -138,7 +138,9 @@ impl Engine {
         let budget = Budget::new(settings.total_memory);
         let state = State { waiting: Lanes::new(), running: 0, mean_time: Duration::ZERO };
         let (metrics, state) = (Arc::default(), Mutex::new(state));
-        Ok(Engine { shared: Arc::new(Shared { settings, workers, budget, metrics, process: Given(process), state }) })
+        Ok(Engine {
+            shared: Arc::new(Shared { settings, workers, budget, metrics, process: Given(process), state }),
+        })
     }
 
     /// The settings it runs with.

@@ -18,6 +18,16 @@ const PICTURES: [(&str, &str); 5] = [
     ("/pipeline/{operations}", "Apply the operations of the path, in order"),
 ];
 
+/// The routes of tasks that outlive their request: path, method, what it does, and the answer's number.
+const TASKS: [(&str, &str, &str, &str); 6] = [
+    ("/upload", "post", "Keep the image as a task; the answer has its id", "202"),
+    ("/status/{id}", "get", "How a task stands", "200"),
+    ("/status/{id}", "delete", "Cancel a task, or delete its result", "200"),
+    ("/status/{id}/events", "get", "What happens to a task, as server-sent events", "200"),
+    ("/result/{id}", "get", "The result of a task that is done; 409 while it is not", "200"),
+    ("/tasks", "get", "The caller's tasks, oldest first", "200"),
+];
+
 pub(super) async fn openapi(State(door): State<Arc<Door>>) -> Response {
     reply::json(&document(door.gate.asks_for_tokens()))
 }
@@ -56,6 +66,18 @@ fn document(needs_token: bool) -> Value {
         "requestBody": image(), "responses": responses,
     } }),
     );
+    for (path, method, summary, code) in TASKS {
+        let mut responses = failures();
+        responses.insert(code.into(), json!({ "description": "Yes" }));
+        responses.insert("404".into(), json!({ "description": "Unknown, expired, or another caller's" }));
+        let mut route = json!({ "summary": summary, "responses": responses });
+        if method == "post" {
+            (route["parameters"], route["requestBody"]) = (options().into(), image());
+        } else if path.contains("{id}") {
+            route["parameters"] = json!([parameter("id", "path", "32 hexadecimal digits")]);
+        }
+        paths.entry(path).or_insert_with(|| json!({}))[method] = route;
+    }
     for (path, summary) in [
         ("/health", "Whether the process lives"),
         ("/ready", "Whether more work is taken"),

@@ -79,7 +79,7 @@ fn a_full_disk_refuses_and_loses_nothing_and_recovers_by_itself() {
 
 /// Waits for the end of a task.
 fn end_of(tasks: &Tasks, id: TaskId) -> State {
-    let until = Instant::now() + Duration::from_secs(60);
+    let until = Instant::now() + Duration::from_secs(120);
     loop {
         let state = tasks.status(&everybody(), id).unwrap().state;
         if state.is_final() {
@@ -91,7 +91,8 @@ fn end_of(tasks: &Tasks, id: TaskId) -> State {
 }
 
 fn engine() -> Arc<Engine> {
-    Arc::new(Engine::new(Settings::for_workers(2)).unwrap())
+    let patient = Settings { request_timeout: Duration::from_secs(100), ..Settings::for_workers(2) };
+    Arc::new(Engine::new(patient).unwrap())
 }
 
 fn tasks(folder: &Path, engine: &Engine) -> Arc<Tasks> {
@@ -140,7 +141,7 @@ fn a_task_in_hand_goes_back_to_the_queue_when_the_runners_stop() {
     let folder = tempfile::tempdir().unwrap();
     let engine = engine();
     let tasks = tasks(folder.path(), &engine);
-    let (owner, image) = (everybody(), png(1500, 1500));
+    let (owner, image) = (everybody(), png(700, 700));
     let spec = Spec { ops: vec![Op::Median(10)], ..Spec::default() };
     let ids: Vec<_> = (0..4).map(|_| tasks.submit(task(&owner, &spec, &image)).unwrap()).collect();
     let is_processing =

@@ -20,7 +20,7 @@ def main():
     parser.add_argument("--token")
     arguments = parser.parse_args()
 
-    query = urllib.parse.urlencode([option.split("=", 1) for option in arguments.options])
+    query = urllib.parse.urlencode(dict(option.split("=", 1) for option in arguments.options))
     with open(arguments.image, "rb") as file:
         request = urllib.request.Request(f"http://{arguments.server}/resize?{query}", data=file.read())
     request.add_header("Content-Type", "application/octet-stream")

@@ -8,7 +8,7 @@ use super::Failure;
 /// [`Failure::BadRequest`] for what has no counterpart.
 pub(super) fn translated(pairs: Vec<(String, String)>) -> Result<Vec<(String, String)>, Failure> {
     let mut own = Vec::with_capacity(pairs.len());
-    let mut operations = Vec::new();
+    let (mut operations, mut has_list) = (Vec::new(), false);
     let mut area = [None, None, None, None];
     for (name, value) in pairs {
         let yes = matches!(value.as_str(), "true" | "1" | "");
@@ -35,7 +35,11 @@ pub(super) fn translated(pairs: Vec<(String, String)>) -> Result<Vec<(String, St
             "top" => area[1] = Some(value),
             "areawidth" => area[2] = Some(value),
             "areaheight" => area[3] = Some(value),
-            "ops" => operations.insert(0, value),
+            // A second list is left for the parser to refuse.
+            "ops" if !has_list => {
+                has_list = true;
+                operations.insert(0, value);
+            }
             "file" | "url" => {
                 let message = "pictures are not fetched from addresses: send the image in the body";
                 return Err(Failure::BadRequest(message.into()));
@@ -106,6 +110,12 @@ mod tests {
         ] {
             assert_eq!(canonical(theirs), ours, "{theirs}");
         }
+    }
+
+    #[test]
+    fn a_second_list_of_operations_is_refused() {
+        let pairs = translated(decode_pairs(b"ops=blur:2&ops=sepia").unwrap()).unwrap();
+        assert!(Offer::default().of_pairs(pairs).is_err());
     }
 
     #[test]

@@ -232,11 +232,11 @@ mod tests {
             let plan = planned(&input, options);
             (plan.route, plan.decode_scale)
         };
-        assert_eq!(told("width=200"), (Route::Planar, Some(3)));
+        assert_eq!(told("width=200"), (Route::Planar, Some(4)));
         assert_eq!(told("width=200&speed=fast"), (Route::Planar, Some(2)));
-        assert_eq!(told("width=200&ops=grayscale"), (Route::Planar, Some(3)));
-        assert_eq!(told("width=200&ops=blur:2"), (Route::Pixels, Some(3)));
-        assert_eq!(told("width=200&format=png"), (Route::Pixels, Some(3)));
+        assert_eq!(told("width=200&ops=grayscale"), (Route::Planar, Some(4)));
+        assert_eq!(told("width=200&ops=blur:2"), (Route::Pixels, Some(4)));
+        assert_eq!(told("width=200&format=png"), (Route::Pixels, Some(4)));
         assert_eq!(told("width=200&linear=true"), (Route::Pixels, None));
         assert_eq!(planned(&input, "width=200").size(), Size { width: 200, height: 150 });
     }

@@ -13,7 +13,7 @@ use super::probe::Probe;
 use super::source::Source;
 use crate::format::Format;
 use crate::limits::Limits;
-use crate::spec::{Effort, Icc, Metadata, Op, OutputFormat, Spec, Subsampling};
+use crate::spec::{Effort, Icc, Op, OutputFormat, Spec, Subsampling};
 use std::fmt;
 
 /// The way of a picture from source to result.
@@ -196,8 +196,7 @@ fn may_leave(source: &Source<'_>, spec: &Spec) -> bool {
         (Some(profile), Icc::Srgb) => colour::is_srgb(profile),
         (Some(_), Icc::Ignore) => false,
     };
-    let all_kept = source.metadata.all_kept(spec) && (spec.metadata == Metadata::Keep || !source.says_more());
-    profile_fits && all_kept
+    profile_fits && source.metadata.all_kept(spec)
 }
 
 /// A profile that the pixels have to be converted from: not sRGB in effect.

@@ -3,11 +3,9 @@
 use super::decode;
 use super::error::CodecError;
 use super::jpeg::header::Header;
-use super::jpeg::marker::{Marker, Segments};
 use super::metadata::Metadata;
 use super::probe::{self, Probe, jpeg_header};
 use super::sniff::sniff;
-use crate::format::Format;
 use crate::limits::Limits;
 
 /// A file and what its headers say.
@@ -39,29 +37,6 @@ impl<'a> Source<'a> {
     pub(super) fn reopen(input: &'a [u8], probe: Probe, limits: &Limits) -> Result<Source<'a>, CodecError> {
         let header = if probe.planar { jpeg_header(probe.format, input, limits)? } else { None };
         Ok(Source::of(input, probe, header))
-    }
-
-    /// Whether a JPEG goes on telling behind its first scan: segments between scans, or anything after its end.
-    pub(super) fn says_more(&self) -> bool {
-        if self.probe.format != Format::Jpeg {
-            return false;
-        }
-        let mut segments = Segments::new(self.input, 2);
-        while let Some(Ok(segment)) = segments.next() {
-            match segment.marker {
-                Marker::SOS => segments.skip_entropy_coded(),
-                Marker::EOI => return segment.end < self.input.len(),
-                // What stands before the first scan is in the metadata.
-                marker
-                    if (marker.is_application() || marker == Marker::COM)
-                        && self.header.as_ref().is_none_or(|header| segment.start > header.scans) =>
-                {
-                    return true;
-                }
-                _ => {}
-            }
-        }
-        false
     }
 
     fn of(input: &'a [u8], probe: Probe, header: Option<Header<'a>>) -> Source<'a> {

@@ -16,7 +16,7 @@ PSNR_BAR_AT_AN_EIGHTH = 49.0
 IDEAL_BAR = 0.3
 """Most SSIMULACRA2 points below the ideal."""
 BYTES_BAR = 0.02
-"""Most difference to Pillow's bytes, as a part of them."""
+"""Most difference to Pillow's bytes with the same Huffman tables, as a part of them."""
 
 
 def table(head: list[str], rows: list[list[str]]) -> list[str]:
@@ -57,7 +57,8 @@ class Speed:
 
 def speeds(results: dict) -> list[Speed]:
     measured = results.get("speed", {})
-    return [Speed(workload, measured[workload.id]) for workload in WORKLOADS if workload.id in measured]
+    every = [Speed(workload, measured[workload.id]) for workload in WORKLOADS if workload.id in measured]
+    return [speed for speed in every if OURS.name in speed.cpu]  # without ours there is nothing to compare
 
 
 def speed_tables(measured: list[Speed]) -> Iterator[str]:
@@ -184,8 +185,12 @@ def fidelity_tables(measured: dict) -> Iterator[str]:
     rows = [fidelity_bars(workload, measured[workload.id]) for workload in workloads if workload.bars]
     rows = [row for row in rows if row]
     if rows:
-        head = ["", "PSNR before encoding, dB", "", "SSIMULACRA2 to ideal", "", "to sharp", "", "bytes to Pillow's", ""]
-        yield from table(head, rows)
+        yield f"At least {PSNR_BAR:g} dB before encoding ({PSNR_BAR_AT_AN_EIGHTH:g} when decoded at 1/8); SSIMULACRA2 at most "
+        yield f"{IDEAL_BAR} below the ideal and no lower than sharp's; with the Huffman tables that Pillow has, bytes within "
+        yield f"{BYTES_BAR:.0%} of its."
+        yield ""
+        head = ["", "PSNR before, dB", "", "SSIMULACRA2 to ideal", "", "to sharp", ""]
+        yield from table(head + ["bytes to Pillow's, its tables", "", "ours"], rows)
 
 
 def fidelity_bars(workload: Workload, measured: dict) -> list[str] | None:
@@ -195,7 +200,8 @@ def fidelity_bars(workload: Workload, measured: dict) -> list[str] | None:
     before = ours["psnr_y_before_encoding"]
     to_ideal = ours["ssimulacra2"] - measured["ideal"]["ssimulacra2"]
     to_sharp = ours["ssimulacra2"] - measured[SHARP.name]["ssimulacra2"]
-    bytes_to_pillow = ours["bytes"] / measured[PILLOW.name]["bytes"] - 1
+    pillow = measured[PILLOW.name]["bytes"]
+    fixed_to_pillow = ours["bytes_with_fixed_tables"] / pillow - 1
     psnr_bar = PSNR_BAR_AT_AN_EIGHTH if workload.id == "W4" else PSNR_BAR
     return [
         workload.id,
@@ -205,8 +211,9 @@ def fidelity_bars(workload: Workload, measured: dict) -> list[str] | None:
         verdict(to_ideal, -IDEAL_BAR),
         f"{to_sharp:+.2f}",
         verdict(to_sharp, 0),
-        f"{bytes_to_pillow:+.1%}",
-        verdict(-abs(bytes_to_pillow), -BYTES_BAR),
+        f"{fixed_to_pillow:+.1%}",
+        verdict(-abs(fixed_to_pillow), -BYTES_BAR),
+        f"{ours['bytes'] / pillow - 1:+.1%}",
     ]
 
 

@@ -225,23 +225,65 @@ fn restart_intervals_can_be_decoded_from_one_scratch_after_another() {
     assert_eq!(scratch.bytes(), 0);
 }
 
-#[test]
-fn another_decoder_agrees_to_one_level() {
+/// What two independent decoders make of the first component of a file: grey, or the luma of YCbCr.
+fn luma_by_others(file: &[u8], components: usize) -> [Vec<u8>; 2] {
     use zune_jpeg::zune_core::{bytestream::ZCursor, colorspace::ColorSpace, options::DecoderOptions};
-    for (i, sampling) in [&[(1, 1)][..], &[(1, 1), (1, 1), (1, 1)]].into_iter().enumerate() {
-        for progressive in [false, true] {
-            let mut picture = TestPicture::new(123, 77, sampling, 10, 40 + i as u64);
-            picture.restart_interval = 3;
-            picture = if progressive { picture.make_progressive() } else { picture };
-            let file = picture.write();
-            let space = if i == 0 { ColorSpace::Luma } else { ColorSpace::YCbCr };
-            let options = DecoderOptions::default().jpeg_set_out_colorspace(space);
-            let mut other = zune_jpeg::JpegDecoder::new_with_options(ZCursor::new(&file), options);
-            let theirs = other.decode().unwrap();
-            let (_, planes, _) = full(&file);
-            let count = planes.len();
-            for (at, &sample) in theirs.iter().enumerate() {
-                assert!(sample.abs_diff(planes[at % count][at / count]) <= 1, "sample {at}");
+    let space = if components == 1 { ColorSpace::Luma } else { ColorSpace::YCbCr };
+    let options = DecoderOptions::default().jpeg_set_out_colorspace(space);
+    let zune = zune_jpeg::JpegDecoder::new_with_options(ZCursor::new(file), options).decode().unwrap();
+    let mut second = jpeg_decoder::Decoder::new(file);
+    if components == 3 {
+        second.set_color_transform(jpeg_decoder::ColorTransform::None);
+    }
+    [zune, second.decode().unwrap()].map(|samples| samples.into_iter().step_by(components).collect())
+}
+
+#[test]
+fn other_decoders_agree_to_one_level() {
+    let samplings: [&[(usize, usize)]; 5] = [
+        &[(1, 1)],
+        &[(1, 1), (1, 1), (1, 1)],
+        &[(2, 1), (1, 1), (1, 1)],
+        &[(1, 2), (1, 1), (1, 1)],
+        &YCC_420,
+    ];
+    for (sampling, (width, height)) in
+        samplings.into_iter().zip([(123, 77), (61, 43), (90, 35), (33, 64), (47, 61)])
+    {
+        for (restart_interval, progressive) in [(0, false), (3, false), (0, true), (3, true)] {
+            let mut picture = TestPicture::new(width, height, sampling, 10, 40 + sampling.len() as u64);
+            picture.restart_interval = restart_interval;
+            let write =
+                |picture: TestPicture| if progressive { picture.make_progressive() } else { picture }.write();
+            let (layouts, planes, _) = full(&write(picture.clone()));
+            for (component, (layout, plane)) in layouts.iter().zip(&planes).enumerate() {
+                // Others show chroma enlarged, so each component is also written as a grey picture of its own.
+                let mut lone = picture.clone();
+                (lone.width, lone.height) = (layout.width, layout.height);
+                lone.sampling = vec![(1, 1)];
+                let columns = picture.padded(component).0;
+                let (shown, rows) = lone.padded(0);
+                lone.blocks = vec![
+                    picture.blocks[component]
+                        .chunks(columns)
+                        .take(rows)
+                        .flat_map(|row| &row[..shown])
+                        .copied()
+                        .collect(),
+                ];
+                lone.scans = vec![scan(&[0], 0, 63, 0, 0)];
+                let mut others = luma_by_others(&write(lone), 1).to_vec();
+                if component == 0 {
+                    others.extend(luma_by_others(&write(picture.clone()), sampling.len()));
+                }
+                for other in others {
+                    assert_eq!(other.len(), plane.len());
+                    let worst = other.iter().zip(plane).map(|(a, b)| a.abs_diff(*b)).max();
+                    assert!(
+                        worst <= Some(1),
+                        "{sampling:?} {restart_interval} {progressive} {component}: {worst:?}"
+                    );
+                }
             }
         }
     }

@@ -123,15 +123,8 @@ impl<'a> Decoder<'a> {
         if self.row == self.rows {
             return Ok(false);
         }
-        let mut columns = [Columns::NONE; 4];
-        for (((rows, layout), part), columns) in
-            rows.iter().zip(&self.layouts).zip(&self.parts).zip(&mut columns)
-        {
-            *columns = part.columns(self.row);
-            assert!(columns.is_empty() || rows.stride >= layout.min_stride);
-            assert!(columns.is_empty() || rows.samples.len() >= layout.strip_len(rows.stride));
-        }
         self.limits.cancel.check()?;
+        let columns = self.wanted(self.row, rows);
         match &mut self.source {
             Source::Stream(scan) => {
                 for (lane, columns) in scan.lanes.iter_mut().zip(&columns) {
@@ -144,18 +137,82 @@ impl<'a> Decoder<'a> {
                 }
                 self.flaws = scan.flaws;
             }
-            Source::Parallel(parallel) => {
-                self.flaws = parallel.decode(&self.limits.cancel)?;
-                parallel.transform_row(self.row, &self.corners, &columns, rows);
+            Source::Parallel(_) | Source::Stored(..) => {
+                self.decode_whole()?;
+                self.transform_row(self.row, rows);
             }
+        }
+        self.row += 1;
+        Ok(true)
+    }
+
+    /// The picture once all its coefficients are there, so that several workers can make samples of it; `None` for
+    /// one that streams.
+    ///
+    /// # Errors
+    /// As [`Decoder::next_mcu_row`].
+    pub fn whole(&mut self) -> Result<Option<Whole<'_, 'a>>, JpegError> {
+        Ok(self.decode_whole()?.then_some(Whole(self)))
+    }
+
+    /// Decodes all coefficients, unless that has been done. False for a picture that streams.
+    fn decode_whole(&mut self) -> Result<bool, JpegError> {
+        match &mut self.source {
+            Source::Stream(_) => return Ok(false),
+            Source::Parallel(parallel) => self.flaws = parallel.decode(&self.limits.cancel)?,
             Source::Stored(stored, pending) => {
                 if let Some(script) = pending.take() {
                     self.flaws = stored.decode_scans(&script, &self.corners, &self.limits.cancel)?;
                 }
-                stored.transform_row(self.row, &self.corners, &columns, rows);
             }
         }
-        self.row += 1;
+        Ok(true)
+    }
+
+    /// Writes the samples of a row of MCUs whose coefficients are there.
+    fn transform_row(&self, row: usize, rows: &mut [PlaneRows<'_>]) {
+        let columns = self.wanted(row, rows);
+        match &self.source {
+            Source::Stream(_) => {}
+            Source::Parallel(parallel) => parallel.transform_row(row, &self.corners, &columns, rows),
+            Source::Stored(stored, _) => stored.transform_row(row, &self.corners, &columns, rows),
+        }
+    }
+
+    /// What is wanted of row `row` of the MCUs, for which there must be room.
+    fn wanted(&self, row: usize, rows: &[PlaneRows<'_>]) -> [Columns; 4] {
+        let mut wanted = [Columns::NONE; 4];
+        for (((rows, layout), part), columns) in
+            rows.iter().zip(&self.layouts).zip(&self.parts).zip(&mut wanted)
+        {
+            *columns = part.columns(row);
+            assert!(columns.is_empty() || rows.stride >= layout.min_stride);
+            assert!(columns.is_empty() || rows.samples.len() >= layout.strip_len(rows.stride));
+        }
+        wanted
+    }
+}
+
+/// A picture whose coefficients are all there. Its rows can be asked for in any order, by several workers at once.
+#[derive(Debug, Clone, Copy)]
+pub struct Whole<'t, 'a>(&'t Decoder<'a>);
+
+impl Whole<'_, '_> {
+    /// As [`Decoder::next_mcu_row`], for row `row` of the MCUs.
+    ///
+    /// # Errors
+    /// [`JpegError::Stopped`] when the result is no longer wanted.
+    ///
+    /// # Panics
+    /// As [`Decoder::next_mcu_row`].
+    pub fn mcu_row(&self, row: usize, rows: &mut [PlaneRows<'_>]) -> Result<bool, JpegError> {
+        let Whole(decoder) = self;
+        assert_eq!(rows.len(), decoder.layouts.len(), "rows for each plane");
+        if row >= decoder.rows {
+            return Ok(false);
+        }
+        decoder.limits.cancel.check()?;
+        decoder.transform_row(row, rows);
         Ok(true)
     }
 }

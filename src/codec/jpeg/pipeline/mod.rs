@@ -27,6 +27,9 @@ use plan::Route;
 use shrink::{Buffers, Shrink};
 use std::time::Instant;
 
+/// Least rows of MCUs of a result whose making two workers share.
+const MIN_SHARED_ROWS: usize = 16;
+
 /// What a worker keeps from one picture to the next.
 #[derive(Debug, Default)]
 pub struct Scratch {
@@ -256,7 +259,14 @@ impl<'a> Resize<'a> {
         let (_, v) = sampling.factors();
         let heights = [8 * v, 8, 8];
         let mut encoded = 0;
-        loop {
+        let rows = encode::mcu_rows(planes);
+        let shared = self.limits.spare_workers > 0
+            && rows >= MIN_SHARED_ROWS
+            && shrink.share(planes, &mut times, |planes, done| {
+                encoded = done;
+                (0..done).try_for_each(|row| encoder.mcu_row(planes, row))
+            })?;
+        while !shared {
             let more = shrink.step(planes.planes_mut(), &mut times)?;
             let started = Instant::now();
             let complete = shrink.complete(encoded, planes.planes(), &heights);
@@ -271,6 +281,9 @@ impl<'a> Resize<'a> {
         }
         let flaws = shrink.flaws();
         let started = Instant::now();
+        for row in encoded..rows {
+            encoder.mcu_row(planes, row)?;
+        }
         let value = encoder.finish()?;
         times.encode += started.elapsed();
         Ok(Made { value, flaws, times })

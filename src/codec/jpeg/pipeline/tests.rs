@@ -79,6 +79,28 @@ fn the_streamed_file_is_that_of_the_planes() {
 }
 
 #[test]
+fn two_workers_make_the_same_file_as_one() {
+    let source = colour::from_pixels(&scene(640, 700), Sampling::S420).unwrap();
+    let progressive = Options { coding: Coding::Progressive, ..Options::default() };
+    let input = Encoder::default().encode(&source, &progressive).unwrap();
+    let shared = Limits { spare_workers: 1, ..Limits::default() };
+    for sampling in [Sampling::Gray, Sampling::S444, Sampling::S422, Sampling::S420] {
+        for (width, height) in [(320, 350), (301, 457), (640, 700), (99, 333)] {
+            let crop = Some(CropBox { x: 40, y: 60, width: 500, height: 600 });
+            for spec in [Spec::plain(width, height), Spec { crop, ..Spec::plain(width, height) }] {
+                let (alone, together) = with(&input, 1, &spec, |resize, scratch| {
+                    let run = |resize: &Resize<'_>, scratch: &mut Scratch| {
+                        resize.transcode(sampling, &Options::default(), None, scratch).unwrap().value
+                    };
+                    (run(resize, scratch), run(&Resize { limits: &shared, ..*resize }, scratch))
+                });
+                assert!(alone == together, "{sampling:?} {width}x{height}");
+            }
+        }
+    }
+}
+
+#[test]
 fn every_size_shows_the_scene() {
     for sampling in [Sampling::Gray, Sampling::S444, Sampling::S422, Sampling::S420] {
         let input = file(320, 240, sampling);

@@ -62,7 +62,7 @@ impl WeightCache {
 ///
 /// Fill [`PlaneResizer::strip`], call [`PlaneResizer::push`], then take rows with [`PlaneResizer::take`]
 /// until there are none; and again. The buffers stay for the next picture.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct PlaneResizer {
     across: Option<Arc<Weights>>,
     down: Option<Arc<Weights>>,
@@ -72,7 +72,8 @@ pub struct PlaneResizer {
     ring_rows: usize,
     strip_rows: usize,
     width: usize,
-    height: usize,
+    /// One past the last output row that is wanted.
+    end: usize,
     input_rows: usize,
     received: usize,
     emitted: usize,
@@ -109,7 +110,7 @@ impl PlaneResizer {
             self.ring = Vec::new();
             self.ring = try_vec(len)?;
         }
-        (self.width, self.height, self.input_rows) = (x.output, y.output, y.available);
+        (self.width, self.end, self.input_rows) = (x.output, y.output, y.available);
         (self.received, self.emitted) = (0, 0);
         self.across = Some(across);
         self.down = Some(down);
@@ -122,6 +123,20 @@ impl PlaneResizer {
             weights.as_ref().map_or(0..0, |weights| weights.reads_from()..weights.reads_to())
         };
         (span(&self.across), span(&self.down))
+    }
+
+    /// Number of the first strip that is read for output row `row`.
+    pub fn strip_of(&self, row: usize) -> usize {
+        let first = self.down.as_ref().map_or(0, |down| down.span(row).start as usize);
+        first / self.strip_rows.max(1)
+    }
+
+    /// Prepares for a part of the plane: the next strip is number `strip`, and only output rows `rows` are made.
+    /// All that they are made of must come, see [`PlaneResizer::strip_of`].
+    pub fn restrict(&mut self, rows: Range<usize>, strip: usize) {
+        self.received = strip * self.strip_rows;
+        (self.emitted, self.end) = (rows.start, rows.end);
+        self.group.filled = 0;
     }
 
     /// Room for the next strip, and the distance between its rows.
@@ -137,7 +152,7 @@ impl PlaneResizer {
 
     /// Whether all rows have been taken.
     pub fn is_done(&self) -> bool {
-        self.emitted == self.height
+        self.emitted == self.end
     }
 
     /// Writes the next output rows, at most eight, `stride` apart from the start of `out`; says how many.
@@ -148,7 +163,7 @@ impl PlaneResizer {
     pub fn take(&mut self, out: &mut [u8], stride: usize) -> usize {
         let (Some(across), Some(down)) = (&self.across, &self.down) else { return 0 };
         let have = self.received.min(self.input_rows);
-        let want = GROUP.min(self.height - self.emitted);
+        let want = GROUP.min(self.end - self.emitted);
         if self.identity {
             let rows = want.min(have.saturating_sub(self.emitted));
             for (i, out) in out.chunks_mut(stride).take(rows).enumerate() {

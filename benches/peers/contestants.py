@@ -140,8 +140,8 @@ class ServedWorker:
             started = time.perf_counter()
             try:
                 _, payload = self.connection.request(self.image, self.options)
-            except Refused as refused:
-                raise Unable(str(refused)) from None
+            except (Refused, OSError) as failure:
+                raise Unable(str(failure)) from None
             times.append((time.perf_counter() - started) * 1e3)
         if self.result:
             self.result.write_bytes(payload)

@@ -77,7 +77,13 @@ def speed(workload: Workload, given: argparse.Namespace, place: Place) -> dict:
         for turn in range(given.rounds):
             order = list(running.items())
             for name, one in order if turn % 2 == 0 else reversed(order):
-                batch = one.batch()
+                try:
+                    batch = one.batch()
+                except Unable as reason:
+                    say(f"{workload.id}: {name} is left out: {reason}")
+                    running.pop(name).worker.close()
+                    samples = [sample for sample in samples if sample["contestant"] != name]
+                    continue
                 samples.append({"round": turn, "contestant": name, "cpu_ms": batch.cpu_ms, "wall_ms": batch.wall_ms})
         peaks = {name: one.peak_mib() for name, one in running.items()}
     finally:
@@ -127,13 +133,15 @@ def main() -> None:
         for workload in workloads:
             say(f"speed: {workload.id}")
             results.setdefault("speed", {})[workload.id] = speed(workload, given, place)
+            kept.write_text(json.dumps(results))
     if "server" in sections:
         results["server"] = served.measure(place, given.core, given.rounds, say)
+        kept.write_text(json.dumps(results))
     if "fidelity" in sections:
         for workload in workloads:
             say(f"fidelity: {workload.id}")
             results.setdefault("fidelity", {})[workload.id] = fidelity.measure(workload, place)
-    kept.write_text(json.dumps(results))
+            kept.write_text(json.dumps(results))
 
     text = report.markdown(results)
     print(text)

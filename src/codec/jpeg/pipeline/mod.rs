@@ -266,8 +266,9 @@ impl<'a> Resize<'a> {
                 encoded = done;
                 (0..done).try_for_each(|row| encoder.mcu_row(planes, row))
             })?;
-        while !shared {
-            let more = shrink.step(planes.planes_mut(), &mut times)?;
+        let mut more = !shared;
+        while more {
+            more = shrink.step(planes.planes_mut(), &mut times)?;
             let started = Instant::now();
             let complete = shrink.complete(encoded, planes.planes(), &heights);
             encoded = complete.end;
@@ -275,9 +276,6 @@ impl<'a> Resize<'a> {
                 encoder.mcu_row(planes, row)?;
             }
             times.encode += started.elapsed();
-            if !more {
-                break;
-            }
         }
         let flaws = shrink.flaws();
         let started = Instant::now();

@@ -116,7 +116,7 @@ impl<'a> Shrink<'a> {
         times.decode += started.elapsed();
         let started = Instant::now();
         // Whoever has the upper part encodes it, too.
-        let upper_mcus = mcus * 2 / 5 & !1; // an even number, so that the margins fit
+        let upper_mcus = mcus / 5 * 2; // an even number, so that the margins fit
         let mut lower = Planes::new(planes.width(), planes.height() - upper_mcus * 8 * v, planes.sampling())?;
         let heights = [8 * v, 8, 8].map(|height| upper_mcus * height);
         let upper_parts = heights.map(|height| 0..height);

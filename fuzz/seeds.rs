@@ -53,5 +53,9 @@ pub(crate) fn seeds() -> Vec<Seed> {
     let exif = b"\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0";
     seeds.push(("metadata", "exif".into(), exif.to_vec()));
     seeds.push(("metadata", "icc".into(), [&[1][..], &[0; 36], b"acsp", &[0; 92]].concat()));
+    // Found by the fuzzer: sides whose working memory is more than 64 bits can say.
+    let sides = b"\xFF\0\0\0\xD8\xFF\xE0\0";
+    let header = [&b"\x89PNG\r\n\x1A\n\0\0\0\rIHDR"[..], sides, &[16, 2, 0, 0, 1, 0, 0, 0, 0]].concat();
+    seeds.push(("probe", "huge-interlaced-png".into(), header));
     seeds
 }

@@ -47,8 +47,11 @@ pub(super) fn probe(input: &[u8]) -> Result<Probe, CodecError> {
     };
     // Interlaced passes fill the whole picture at its full depth before a row is complete.
     let pixels = header.size.pixels();
-    let working =
-        if header.interlaced && header.depth == 16 { pixels * 2 * channels.count() as u64 } else { 0 };
+    let working = if header.interlaced && header.depth == 16 {
+        pixels.saturating_mul(2 * channels.count() as u64)
+    } else {
+        0
+    };
     Ok(Probe {
         format: Format::Png,
         stored: header.size,

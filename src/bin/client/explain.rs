@@ -216,12 +216,14 @@ impl Explained<'_> {
     }
 
     fn encode(&self) -> String {
+        if self.plan.route == Route::Lossless {
+            return format!("{}, the same coefficients", self.plan.format);
+        }
         let mut text = match (self.spec.max_bytes, self.spec.target) {
             (Some(most), _) => format!("the best quality within {}, found by trial", size(most)),
             (None, Some(score)) => {
                 format!("the lowest quality that scores {score} SSIMULACRA2, found by trial")
             }
-            (None, None) if self.plan.route == Route::Lossless => "the same coefficients".into(),
             (None, None) => format!("quality {}", self.spec.quality().get()),
         };
         match self.plan.format {

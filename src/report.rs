@@ -98,6 +98,34 @@ impl Report {
         encode_pairs(pairs.into_iter().filter_map(|(key, value)| value.map(|value| (key, value))))
     }
 
+    /// The same as a JSON object, with numbers as numbers and the warnings as a list.
+    pub fn to_json(&self) -> serde_json::Value {
+        let mut report = serde_json::json!({
+            "status": self.status.word(),
+            "id": self.id,
+            "width": self.width,
+            "height": self.height,
+            "format": self.format.map(|format| format.name()),
+            "quality": self.quality,
+            "source_width": self.source_width,
+            "source_height": self.source_height,
+            "source_format": self.source_format.map(|format| format.name()),
+            "source_bytes": self.source_bytes,
+            "queue_us": self.queue_us,
+            "decode_us": self.decode_us,
+            "resize_us": self.resize_us,
+            "encode_us": self.encode_us,
+            "tries": self.tries,
+            "score": self.score,
+            "retry_after_ms": self.retry_after_ms,
+            "warnings": self.warnings,
+        });
+        if let Some(fields) = report.as_object_mut() {
+            fields.retain(|_, value| !value.is_null());
+        }
+        report
+    }
+
     /// Reads what [`Report::encode`] wrote. Keys of a newer server are passed over, and a value that
     /// does not read counts as unknown.
     ///

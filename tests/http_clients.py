@@ -19,13 +19,13 @@ HOME = ROOT / "target" / "http-clients"
 PACKAGES = ["requests", "aiohttp", "httpx[http2]", "Pillow"]
 
 
-def inside_venv(arguments):
-    """Runs this script again where the clients are installed."""
+def inside_venv(script, packages, arguments):
+    """Runs a script again where its clients are installed."""
     python = HOME / "bin" / "python"
     if not python.exists():
         venv.create(HOME, with_pip=True)
-    subprocess.run([python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *PACKAGES], check=True)
-    os.execve(python, [str(python), __file__, *arguments], {**os.environ, "IMGSRV_CLIENTS": "installed"})
+    subprocess.run([python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *packages], check=True)
+    os.execve(python, [str(python), script, *arguments], {**os.environ, "IMGSRV_CLIENTS": "installed"})
 
 
 def start(program):
@@ -108,7 +108,7 @@ def with_curl(url, photo_path):
 
 def main():
     if "IMGSRV_CLIENTS" not in os.environ:
-        inside_venv(sys.argv[1:])
+        inside_venv(__file__, PACKAGES, sys.argv[1:])
     photo_path = ROOT / "docs" / "photo.png"
     photo = photo_path.read_bytes()
     server, url = start(sys.argv[1])

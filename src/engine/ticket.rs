@@ -74,6 +74,11 @@ impl Future for Ticket {
 }
 
 impl Ticket {
+    /// Whether a worker has taken the job.
+    pub fn has_started(&self) -> bool {
+        self.slot.0.lock().unwrap_or_else(PoisonError::into_inner).is_none()
+    }
+
     /// Gives up the place in the queue. Whether there still was one, before a worker took it.
     fn left_queue(&self) -> bool {
         let waited = self.slot.take().is_some();

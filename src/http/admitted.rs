@@ -3,7 +3,8 @@
 use super::{Call, Door, Failure};
 use crate::rate::Caller;
 use axum::extract::FromRequestParts;
-use axum::http::header::AUTHORIZATION;
+use axum::http::Extensions;
+use axum::http::header::{AUTHORIZATION, HeaderMap};
 use axum::http::request::Parts;
 use std::sync::Arc;
 
@@ -20,27 +21,39 @@ impl FromRequestParts<Arc<Door>> for Admitted {
     type Rejection = Failure;
 
     async fn from_request_parts(parts: &mut Parts, door: &Arc<Door>) -> Result<Self, Failure> {
-        let call = call(parts)?;
-        let ip = call.peer.ip();
-        let caller = match door.gate.identify(ip, call.line, bearer(parts))? {
-            Some(name) => {
-                call.show_token(name.clone());
-                Caller::Token(name)
-            }
-            None => Caller::at(ip),
-        };
+        let call = call(&parts.extensions)?;
+        let caller = identify(door, &call, bearer(&parts.headers))?;
         door.gate.rates.request(&caller)?;
         Ok(Admitted { call, caller })
     }
 }
 
-fn call(parts: &Parts) -> Result<Arc<Call>, Failure> {
-    let call = parts.extensions.get::<Arc<Call>>().cloned();
+/// Whom a request counts for, by the token that it shows where one is needed.
+///
+/// # Errors
+/// [`Failure::Denied`].
+pub(super) fn identify(door: &Door, call: &Call, token: Option<&str>) -> Result<Caller, Failure> {
+    let ip = call.peer.ip();
+    match door.gate.identify(ip, call.line, token)? {
+        Some(name) => {
+            call.show_token(name.clone());
+            Ok(Caller::Token(name))
+        }
+        None => Ok(Caller::at(ip)),
+    }
+}
+
+/// The call that a request is.
+///
+/// # Errors
+/// [`Failure::BadRequest`] for one that did not come through this door.
+pub(super) fn call(extensions: &Extensions) -> Result<Arc<Call>, Failure> {
+    let call = extensions.get::<Arc<Call>>().cloned();
     call.ok_or_else(|| Failure::BadRequest("this request came in by no door".into()))
 }
 
 /// The token of `Authorization: Bearer`.
-fn bearer(parts: &Parts) -> Option<&str> {
-    let (scheme, token) = parts.headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+pub(super) fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }

@@ -2,7 +2,7 @@
 
 use super::Door;
 use super::call::{self, Routes};
-use super::meter::{Meter, Overrun};
+use super::meter::{InHand, Meter, Overrun};
 use super::socket::{Socket, Stream};
 use crate::access_log;
 use crate::gate::{Guest, Line, Seat};
@@ -50,6 +50,26 @@ impl Guest for Leave {
     }
 }
 
+/// What a connection leaves to whoever takes its bytes over, when its protocol changes. An extension of every
+/// request.
+#[derive(Debug, Clone)]
+pub(super) struct Handover {
+    meter: Arc<Meter>,
+    leave: Arc<Leave>,
+}
+
+impl Handover {
+    /// The connection has something in hand for as long as the guard lives: it is not put out to make room.
+    pub(super) fn busy(&self) -> InHand {
+        self.meter.begin(false)
+    }
+
+    /// Somebody else needs the place, now.
+    pub(super) async fn put_out(&self) {
+        self.leave.now.cancelled().await;
+    }
+}
+
 /// A connection that was let in.
 pub(super) struct Visitor {
     pub(super) socket: TcpStream,
@@ -74,7 +94,9 @@ pub(super) async fn serve(visitor: Visitor, door: Arc<Door>, routes: Routes) {
         Err(_) => return refused(Reason::HeaderTimeout, &"no TLS handshake in time"),
     };
     let io = TokioIo::new(Socket::new(stream, meter.clone()));
-    let service = service_fn(|request: Request<Incoming>| {
+    let handover = Handover { meter: meter.clone(), leave };
+    let service = service_fn(|mut request: Request<Incoming>| {
+        request.extensions_mut().insert(handover.clone());
         let in_hand = meter.begin(request.version() >= Version::HTTP_2);
         let answered = call::answer(door.clone(), routes.clone(), peer, line, number, in_hand, request);
         async { Ok::<_, Infallible>(answered.await) }
@@ -82,7 +104,8 @@ pub(super) async fn serve(visitor: Visitor, door: Arc<Door>, routes: Routes) {
     let builder = builder();
     let mut connection = pin!(builder.serve_connection_with_upgrades(io, service));
     let mut watchdog = pin!(sleep_until(Instant::now().into()));
-    let (mut asked, mut cut) = (pin!(leave.gently.cancelled()), pin!(leave.now.cancelled()));
+    let (mut asked, mut cut) =
+        (pin!(handover.leave.gently.cancelled()), pin!(handover.leave.now.cancelled()));
     let (mut stopping, mut is_leaving) = (pin!(door.stopping.cancelled()), false);
     let ended = poll_fn(|context| {
         meter.watch(context.waker());

@@ -46,6 +46,8 @@ pub(crate) enum Failure {
     SlowBody,
     #[error("the body ended early")]
     BrokenBody,
+    #[error("given up, as was asked")]
+    Cancelled,
     #[error(transparent)]
     Job(#[from] JobError),
     /// Unknown, another's or gone: nobody is told which.
@@ -79,7 +81,7 @@ impl Failure {
             Failure::Denied(denied) => denied.status(),
             Failure::OverRate(_) => Status::Busy,
             Failure::BodyTooLarge { .. } => Status::TooLarge,
-            Failure::SlowBody => Status::Timeout,
+            Failure::SlowBody | Failure::Cancelled => Status::Timeout,
             Failure::Job(error) => error.status(),
             Failure::TaskFailed(failure) => failure.status,
             Failure::NotKept(_) => Status::StorageFull,
@@ -112,6 +114,7 @@ impl Failure {
             Failure::BodyTooLarge { .. } => Reason::BodyTooLarge,
             Failure::SlowBody => Reason::SlowClient,
             Failure::BrokenBody => Reason::Truncated,
+            Failure::Cancelled => Reason::Abandoned,
             Failure::Job(error) => error.reason(),
         }
     }

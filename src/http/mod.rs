@@ -13,11 +13,13 @@
 
 mod admitted; // Admitted: a caller with a token and within its rate.
 mod aliases; // imaginary's names for the options.
+mod base64; // bytes as text, in every way that people write it.
 mod body; // bodies, read under deadlines into memory that is reserved as it arrives.
 mod call; // Call: one request from its head to its log line.
 mod connection; // one connection: TLS, hyper, and the deadlines of its stages.
 mod failure; // Failure: why there is no result, and its JSON.
 mod form; // Upload: the picture of a request, as the body or as a part of a form.
+mod gray; // what the first WebSocket and XML-RPC clients ask for.
 mod health; // /health, /ready, /metrics.
 mod meter; // Meter: which stage a connection is in, and until when.
 mod multipart; // the parts of a form.
@@ -32,6 +34,8 @@ mod serve; // accept, admit, drain.
 mod socket; // Socket: the bytes of a connection, plain or TLS, as the meter sees them.
 mod tasks; // /upload, /status, /result, /tasks.
 mod work; // the engine's tickets as futures.
+mod ws; // WebSocket: /ws, /upload, /.
+mod xmlrpc; // XML-RPC: /RPC2, /.
 
 pub use origin::{BadOrigin, Origins};
 pub use serve::{Running, start};
@@ -45,7 +49,9 @@ use crate::gate::Gate;
 use crate::jobs::Tasks;
 use crate::server::{self, Stop};
 use axum::Router;
+use axum::extract::{Request, State};
 use axum::http::{Method, Uri};
+use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
@@ -75,7 +81,8 @@ pub(crate) struct Door {
 /// Every route.
 fn router(door: Arc<Door>) -> Router {
     Router::new()
-        .route("/", get(page::home))
+        .route("/", get(root).post(xmlrpc::root))
+        .route("/RPC2", post(xmlrpc::rpc2))
         .route("/page.css", get(page::style))
         .route("/page.js", get(page::script))
         .route("/docs", get(page::docs))
@@ -87,7 +94,8 @@ fn router(door: Arc<Door>) -> Router {
         .route("/convert", post(picture::convert))
         .route("/pipeline/{operations}", post(picture::pipeline))
         .route("/info", post(picture::info))
-        .route("/upload", post(tasks::upload))
+        .route("/ws", get(ws::pictures))
+        .route("/upload", post(tasks::upload).get(ws::upload))
         .route("/status/{id}", get(tasks::status).delete(tasks::cancel))
         .route("/status/{id}/events", get(tasks::events))
         .route("/result/{id}", get(tasks::result))
@@ -98,6 +106,14 @@ fn router(door: Arc<Door>) -> Router {
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_method)
         .with_state(door)
+}
+
+/// The page, or the WebSocket that the first clients look for at the same place.
+async fn root(door: State<Arc<Door>>, request: Request) -> Response {
+    match ws::is_asked(request.headers()) {
+        true => ws::gray(door, request).await.into_response(),
+        false => page::home().await.into_response(),
+    }
 }
 
 async fn no_such_path(uri: Uri) -> Failure {

@@ -78,6 +78,21 @@ fn document(needs_token: bool) -> Value {
         }
         paths.entry(path).or_insert_with(|| json!({}))[method] = route;
     }
+    paths.insert(
+        "/ws".into(),
+        json!({ "get": {
+        "summary": "Upgrade to a WebSocket for many images: see docs/sockets.md", "parameters": options(),
+        "responses": { "101": { "description": "Frames follow" } },
+    } }),
+    );
+    paths.insert(
+        "/RPC2".into(),
+        json!({ "post": {
+        "summary": "XML-RPC: preto_branco, process, system.listMethods",
+        "requestBody": { "content": { "text/xml": { "schema": { "type": "string" } } } },
+        "responses": { "200": { "description": "A result or a fault" } },
+    } }),
+    );
     for (path, summary) in [
         ("/health", "Whether the process lives"),
         ("/ready", "Whether more work is taken"),

@@ -19,8 +19,7 @@ pub(crate) fn picture(call: &Call, done: Done, tag: &str, varies: bool) -> Respo
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(encoded.format.mime()));
     identify(&mut headers, tag, varies);
     let told = Told { report, bytes: encoded.bytes.len() };
-    let image = Bytes::from_owner(Image { bytes: encoded.bytes, _memory: memory });
-    let mut response = Response::new(Body::from(image));
+    let mut response = Response::new(Body::from(held(encoded.bytes, memory)));
     *response.headers_mut() = headers;
     response.extensions_mut().insert(told);
     response
@@ -66,6 +65,11 @@ pub(crate) fn stored(call: &Call, report: Report, image: Vec<u8>, tag: &str) -> 
     *response.headers_mut() = headers;
     response.extensions_mut().insert(told);
     response
+}
+
+/// Bytes to be sent, which give back their memory when they are.
+pub(super) fn held(bytes: Vec<u8>, memory: Reservation) -> Bytes {
+    Bytes::from_owner(Image { bytes, _memory: memory })
 }
 
 /// The bytes of a result with the memory that they hold, which comes back when they are sent.

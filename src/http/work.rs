@@ -1,7 +1,7 @@
 //! A job's way through the engine as a future: no thread waits for it, and dropping it gives the job up.
 
 use super::{Door, Failure};
-use crate::engine::{Done, Job, JobError};
+use crate::engine::{Done, Job, JobError, Ticket};
 use crate::rate::Caller;
 use std::time::Instant;
 use tokio::task::spawn_blocking;
@@ -12,14 +12,29 @@ use tokio::time::timeout_at;
 /// # Errors
 /// [`Failure::Job`], [`Failure::OverRate`] for the caller's megapixels.
 pub(crate) async fn run(door: &Door, caller: &Caller, job: Job) -> Result<Done, Failure> {
+    wait(&mut start(door, caller, job).await?).await
+}
+
+/// Queues a job.
+///
+/// # Errors
+/// As [`run`].
+pub(crate) async fn start(door: &Door, caller: &Caller, job: Job) -> Result<Ticket, Failure> {
     let engine = door.engine.clone();
     // A hostile header can take milliseconds to read, which the other connections should not wait for.
     let examined = spawn_blocking(move || engine.examine(job)).await.map_err(|_| JobError::Panicked)??;
     door.gate.rates.pixels(caller, examined.pixels())?;
-    let mut ticket = door.engine.submit(examined)?;
+    Ok(door.engine.submit(examined)?)
+}
+
+/// Waits for a queued job. May be dropped and called again.
+///
+/// # Errors
+/// [`Failure::Job`].
+pub(crate) async fn wait(ticket: &mut Ticket) -> Result<Done, Failure> {
     loop {
         let deadline = ticket.next_deadline(Instant::now());
-        match timeout_at(deadline.into(), &mut ticket).await {
+        match timeout_at(deadline.into(), &mut *ticket).await {
             Ok(outcome) => return Ok(outcome?),
             Err(_) => {
                 if let Some(error) = ticket.overdue(Instant::now()) {

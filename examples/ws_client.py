@@ -1,0 +1,60 @@
+#!/usr/bin/env python3
+"""Resizes images over one WebSocket, in parallel; needs the package 'websockets'.
+
+    ws_client.py width=320 format=webp --out small --images *.jpg
+"""
+import argparse
+import asyncio
+import json
+import pathlib
+import sys
+import urllib.parse
+
+import websockets
+
+
+async def resize(server, token, options, images, out):
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    failed = 0
+    async with websockets.connect(f"ws://{server}/ws", additional_headers=headers, max_size=None) as socket:
+
+        async def send():
+            for number, image in enumerate(images):
+                await socket.send(urllib.parse.urlencode({**options, "id": number}))
+                await socket.send(image.read_bytes())
+
+        sending = asyncio.create_task(send())  # results come while images go: whoever does not read is waited for
+        for _ in images:
+            report = json.loads(await socket.recv())
+            while report["id"] is None:  # options that were refused
+                print(report["message"], file=sys.stderr)
+                report = json.loads(await socket.recv())
+            image = images[int(report["id"])]
+            if report["type"] == "error":
+                failed += 1
+                print(f"{image}: {report['message']}", file=sys.stderr)
+                continue
+            result = await socket.recv()  # the frame after a report is its result
+            assert len(result) == report["bytes"]
+            path = out / f"{image.stem}.{report['format']}"
+            path.write_bytes(result)
+            print(f"{image} -> {path}: {report['width']}x{report['height']}, {report['bytes']} bytes")
+        await sending
+    return failed
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("options", nargs="*", metavar="KEY=VALUE")
+    parser.add_argument("--images", nargs="+", type=pathlib.Path, required=True)
+    parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("."))
+    parser.add_argument("--server", default="127.0.0.1:8080")
+    parser.add_argument("--token")
+    arguments = parser.parse_args()
+    options = dict(option.split("=", 1) for option in arguments.options)
+    failed = asyncio.run(resize(arguments.server, arguments.token, options, arguments.images, arguments.out))
+    sys.exit(1 if failed else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,496 @@
+//! `Channel`: messages to and from one peer. What a message needs is reserved as its bytes arrive; whoever
+//! announces too much, dawdles or floods is cut off, and so is who does not take what is sent.
+
+use super::super::meter::RATE;
+use super::frame::{self, Head, MAX_CONTROL, Opcode, Violation};
+use crate::engine::{BudgetSpent, Engine, JobError, Reservation};
+use crate::reason::Reason;
+use crate::server::Settings;
+use bytes::{Buf, Bytes, BytesMut};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::time::{Instant, timeout, timeout_at};
+
+/// What is read at a time.
+const READ_BYTES: usize = 16 << 10;
+
+/// Frames a second that carry nothing: pings, pongs and empty fragments.
+const IDLE_FRAMES: u32 = 100;
+
+/// Longest farewell: a close frame, and the peer's own.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// What a peer said.
+#[derive(Debug)]
+pub(super) enum Message {
+    Text(String, Reservation),
+    Binary(Vec<u8>, Reservation),
+    /// A message that there was no memory for; it was read past.
+    Unkept(Opcode, JobError),
+    Ping(Bytes),
+    Close(Option<u16>),
+}
+
+/// Why there is nothing more to read or write.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Ended {
+    #[error("the peer is gone")]
+    Gone,
+    #[error("")]
+    Closed(Option<u16>),
+    #[error("its time is up")]
+    Slow,
+    #[error("the peer does not take what it is sent")]
+    NotTaken,
+    #[error(transparent)]
+    Broken(#[from] Violation),
+    #[error("a text is not UTF-8")]
+    NotText,
+    #[error("a message is longer than {max} bytes")]
+    TooLong { max: u64 },
+    #[error("more than {IDLE_FRAMES} frames a second carry nothing")]
+    Flood,
+    #[error(
+        "a valid token is needed: send it as the header 'Authorization: Bearer TOKEN', or as 'token' in the first text"
+    )]
+    Unauthorized,
+    #[error("the peer has been silent for too long")]
+    Silent,
+    #[error("the server stops")]
+    Stopping,
+    #[error("the connection has to make room")]
+    PutOut,
+}
+
+impl Ended {
+    /// The code of the close frame, where one can still be sent.
+    pub(super) fn close_code(&self) -> Option<u16> {
+        match self {
+            Ended::Gone | Ended::NotTaken | Ended::PutOut => None,
+            Ended::Closed(code) => Some(code.unwrap_or(1000)),
+            Ended::Stopping | Ended::Silent => Some(1001),
+            Ended::Broken(_) => Some(1002),
+            Ended::NotText => Some(1007),
+            Ended::Slow | Ended::Flood | Ended::Unauthorized => Some(1008),
+            Ended::TooLong { .. } => Some(1009),
+        }
+    }
+
+    /// The word for metrics and log; nothing for an end that is nobody's fault.
+    pub(super) fn reason(&self) -> Option<Reason> {
+        match self {
+            Ended::Gone | Ended::Closed(_) | Ended::Stopping | Ended::PutOut | Ended::Silent => None,
+            Ended::Slow => Some(Reason::SlowClient),
+            Ended::NotTaken => Some(Reason::WriteTimeout),
+            Ended::Broken(_) | Ended::NotText => Some(Reason::BadRequest),
+            Ended::Flood => Some(Reason::RateLimit),
+            Ended::TooLong { .. } => Some(Reason::BodyTooLarge),
+            Ended::Unauthorized => Some(Reason::Unauthorized),
+        }
+    }
+}
+
+/// Longest messages that are taken, in bytes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Longest {
+    pub(super) text: u64,
+    pub(super) binary: u64,
+}
+
+/// One peer's messages over a byte stream.
+#[derive(Debug)]
+pub(super) struct Channel<S> {
+    io: S,
+    engine: Arc<Engine>,
+    pub(super) longest: Longest,
+    body: Duration,
+    stall: Duration,
+    write: Duration,
+    received: BytesMut,
+    /// The frame whose payload is being read, and how much of it has been.
+    frame: Option<(Head, u64)>,
+    message: Option<Partial>,
+    /// When the last byte came.
+    heard: Instant,
+    /// Frames that carried nothing, since when.
+    idle_frames: (Instant, u32),
+}
+
+/// A message of which something has come.
+#[derive(Debug)]
+struct Partial {
+    opcode: Opcode,
+    bytes: Vec<u8>,
+    length: u64,
+    memory: Reservation,
+    /// Why it is read past.
+    unkept: Option<JobError>,
+    began: Instant,
+    grew: Instant,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Channel<S> {
+    pub(super) fn new(io: S, engine: Arc<Engine>, settings: &Settings, longest: Longest) -> Channel<S> {
+        let now = Instant::now();
+        Channel {
+            io,
+            engine,
+            longest,
+            body: settings.body_timeout,
+            stall: settings.stall_timeout,
+            write: settings.write_timeout,
+            received: BytesMut::new(),
+            frame: None,
+            message: None,
+            heard: now,
+            idle_frames: (now, 0),
+        }
+    }
+
+    /// When the last byte came.
+    pub(super) fn heard(&self) -> Instant {
+        self.heard
+    }
+
+    /// The next message. May be dropped and called again: nothing is lost.
+    ///
+    /// # Errors
+    /// [`Ended`].
+    pub(super) async fn next(&mut self) -> Result<Message, Ended> {
+        loop {
+            if let Some(message) = self.parse()? {
+                return Ok(message);
+            }
+            self.received.reserve(READ_BYTES);
+            let deadline = self.message.as_ref().map(|message| {
+                let earned = Duration::from_secs_f64(message.length as f64 / RATE);
+                (message.began + self.body + earned).min(message.grew + self.stall)
+            });
+            let read = self.io.read_buf(&mut self.received);
+            let read = match deadline {
+                Some(deadline) => timeout_at(deadline, read).await.map_err(|_| Ended::Slow)?,
+                None => read.await,
+            };
+            if read.map_err(|_| Ended::Gone)? == 0 {
+                return Err(Ended::Gone);
+            }
+            self.heard = Instant::now();
+        }
+    }
+
+    /// The next message in what was received, if all of it is there.
+    fn parse(&mut self) -> Result<Option<Message>, Ended> {
+        loop {
+            let (head, done) = match self.frame.take() {
+                Some(frame) => frame,
+                None => {
+                    let Some((head, length)) = Head::parse(&self.received)? else { return Ok(None) };
+                    self.admit(&head)?;
+                    self.received.advance(length);
+                    (head, 0)
+                }
+            };
+            let left = usize::try_from(head.length - done).unwrap_or(usize::MAX);
+            let part = left.min(self.received.len());
+            if head.opcode.is_control() {
+                if part < left {
+                    self.frame = Some((head, done));
+                    return Ok(None);
+                }
+                let mut payload = self.received.split_to(part);
+                frame::unmask(&mut payload, head.mask, 0);
+                match head.opcode {
+                    Opcode::Ping => return Ok(Some(Message::Ping(payload.freeze()))),
+                    Opcode::Close => return Ok(Some(Message::Close(close_code(&payload)?))),
+                    _ => continue, // a pong has been heard, which is all it is for
+                }
+            }
+            let Some(message) = &mut self.message else { return Err(Violation::NothingToContinue.into()) };
+            let mut payload = self.received.split_to(part);
+            frame::unmask(&mut payload, head.mask, done);
+            message.extend(&payload, head.length - done, &self.engine);
+            if part < left {
+                self.frame = Some((head, done + part as u64));
+                return Ok(None);
+            }
+            if head.is_last
+                && let Some(message) = self.message.take()
+            {
+                return message.finish().map(Some);
+            }
+        }
+    }
+
+    /// Takes a frame for what it announces, or not.
+    fn admit(&mut self, head: &Head) -> Result<(), Ended> {
+        let now = Instant::now();
+        let carries_nothing = head.opcode.is_control() || (head.length == 0 && !head.is_last);
+        if carries_nothing {
+            let (since, count) = &mut self.idle_frames;
+            if now - *since >= Duration::from_secs(1) {
+                (*since, *count) = (now, 0);
+            }
+            *count += 1;
+            if *count > IDLE_FRAMES {
+                return Err(Ended::Flood);
+            }
+        }
+        match (head.opcode, &self.message) {
+            (Opcode::Close | Opcode::Ping | Opcode::Pong, _) => return Ok(()),
+            (Opcode::Text | Opcode::Binary, Some(_)) => return Err(Violation::Interleaved.into()),
+            (Opcode::Continuation, None) => return Err(Violation::NothingToContinue.into()),
+            (Opcode::Continuation, Some(_)) => {}
+            (opcode @ (Opcode::Text | Opcode::Binary), None) => {
+                self.message = Some(Partial {
+                    opcode,
+                    bytes: Vec::new(),
+                    length: 0,
+                    memory: self.engine.open(),
+                    unkept: None,
+                    began: now,
+                    grew: now,
+                });
+            }
+        }
+        let Some(message) = &self.message else { return Ok(()) };
+        let max = match message.opcode {
+            Opcode::Text => self.longest.text,
+            _ => self.longest.binary,
+        };
+        if message.length.saturating_add(head.length) > max { Err(Ended::TooLong { max }) } else { Ok(()) }
+    }
+
+    /// Lets the message that is being read have the time in which nobody read it.
+    pub(super) fn forgive(&mut self, time: Duration) {
+        if let Some(message) = &mut self.message {
+            message.began += time;
+            message.grew += time;
+        }
+    }
+
+    /// Sends a text.
+    ///
+    /// # Errors
+    /// [`Ended::Gone`] and [`Ended::NotTaken`].
+    pub(super) async fn text(&mut self, text: &str) -> Result<(), Ended> {
+        self.send(&[(Opcode::Text, text.as_bytes())]).await
+    }
+
+    /// Sends messages, whole and directly one after the other.
+    ///
+    /// # Errors
+    /// As [`Channel::text`].
+    pub(super) async fn send(&mut self, messages: &[(Opcode, &[u8])]) -> Result<(), Ended> {
+        let began = Instant::now();
+        let bytes: usize = messages.iter().map(|(_, payload)| payload.len()).sum();
+        let deadline = began + self.write + Duration::from_secs_f64(bytes as f64 / RATE);
+        let mut small = Vec::new();
+        for (opcode, payload) in messages {
+            frame::put_head(*opcode, payload.len(), &mut small);
+            if payload.len() <= READ_BYTES {
+                small.extend_from_slice(payload);
+            } else {
+                self.write(&small, deadline).await?;
+                self.write(payload, deadline).await?;
+                small.clear();
+            }
+        }
+        self.write(&small, deadline).await?;
+        timeout_at(deadline, self.io.flush()).await.map_err(|_| Ended::NotTaken)?.map_err(|_| Ended::Gone)?;
+        self.forgive(began.elapsed());
+        Ok(())
+    }
+
+    async fn write(&mut self, mut bytes: &[u8], deadline: Instant) -> Result<(), Ended> {
+        while !bytes.is_empty() {
+            let progress = deadline.min(Instant::now() + self.write);
+            let written = timeout_at(progress, self.io.write(bytes)).await.map_err(|_| Ended::NotTaken)?;
+            bytes = match written {
+                Ok(n @ 1..) => &bytes[n..],
+                Ok(0) | Err(_) => return Err(Ended::Gone),
+            };
+        }
+        Ok(())
+    }
+
+    /// Answers a ping.
+    ///
+    /// # Errors
+    /// As [`Channel::text`].
+    pub(super) async fn pong(&mut self, payload: &[u8]) -> Result<(), Ended> {
+        self.send(&[(Opcode::Pong, payload)]).await
+    }
+
+    /// Asks a silent peer whether it is there.
+    ///
+    /// # Errors
+    /// As [`Channel::text`].
+    pub(super) async fn ping(&mut self) -> Result<(), Ended> {
+        self.send(&[(Opcode::Ping, b"")]).await
+    }
+
+    /// Says farewell, and reads past what the peer still sends until it has done so too.
+    pub(super) async fn close(mut self, code: Option<u16>, why: &str) {
+        let farewell = async {
+            if let Some(code) = code {
+                let mut payload = code.to_be_bytes().to_vec();
+                payload.extend(why.bytes().take(MAX_CONTROL - 2));
+                self.send(&[(Opcode::Close, &payload)]).await?;
+            }
+            self.io.shutdown().await.map_err(|_| Ended::Gone)
+        };
+        let _ = timeout(FAREWELL, farewell).await; // who does not listen need not hear it
+    }
+}
+
+impl Partial {
+    /// Takes in a part of a frame of which `left` bytes are still to come, this part included.
+    fn extend(&mut self, part: &[u8], left: u64, engine: &Engine) {
+        self.length += part.len() as u64;
+        if !part.is_empty() {
+            self.grew = Instant::now();
+        }
+        if self.unkept.is_some() {
+            return;
+        }
+        if let Err(BudgetSpent) = self.memory.resize(self.length) {
+            self.unkept = Some(engine.busy());
+            self.bytes = Vec::new();
+            let _ = self.memory.resize(0); // less is always there
+            return;
+        }
+        let (have, need) = (self.bytes.capacity(), self.bytes.len() + part.len());
+        if need > have {
+            // What is announced is taken for true as far as half of it has come.
+            let announced = self.bytes.len().saturating_add(usize::try_from(left).unwrap_or(usize::MAX));
+            self.bytes.reserve_exact(announced.clamp(need, 2 * need) - self.bytes.len());
+        }
+        self.bytes.extend_from_slice(part);
+    }
+
+    fn finish(self) -> Result<Message, Ended> {
+        let Partial { opcode, bytes, memory, unkept, .. } = self;
+        match (unkept, opcode) {
+            (Some(error), opcode) => Ok(Message::Unkept(opcode, error)),
+            (None, Opcode::Text) => {
+                let text = String::from_utf8(bytes).map_err(|_| Ended::NotText)?;
+                Ok(Message::Text(text, memory))
+            }
+            (None, _) => Ok(Message::Binary(bytes, memory)),
+        }
+    }
+}
+
+/// The code of a peer's close frame.
+fn close_code(payload: &[u8]) -> Result<Option<u16>, Violation> {
+    match payload {
+        [] => Ok(None),
+        [a, b, why @ ..] => match u16::from_be_bytes([*a, *b]) {
+            code @ (1000..=1003 | 1007..=1014 | 3000..=4999) if std::str::from_utf8(why).is_ok() => {
+                Ok(Some(code))
+            }
+            _ => Err(Violation::BadClose),
+        },
+        [_] => Err(Violation::BadClose),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine;
+    use tokio::io::{DuplexStream, duplex};
+
+    const MAX: u64 = 1 << 20;
+    const MASK: [u8; 4] = [9, 8, 7, 6];
+
+    fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        frame::put_head(Opcode::Binary, payload.len(), &mut bytes);
+        (bytes[0], bytes[1]) = (first, bytes[1] | 0x80);
+        bytes.extend(MASK);
+        bytes.extend(payload.iter().zip(MASK.iter().cycle()).map(|(a, b)| a ^ b));
+        bytes
+    }
+
+    /// A channel whose peer sends these bytes and goes.
+    fn channel(bytes: Vec<u8>, total_memory: u64) -> Channel<DuplexStream> {
+        let settings = engine::Settings { total_memory, ..engine::Settings::for_workers(1) };
+        let engine = Arc::new(Engine::new(settings).unwrap());
+        let (ours, mut theirs) = duplex(64 << 10);
+        tokio::spawn(async move {
+            for part in bytes.chunks(1000) {
+                theirs.write_all(part).await.unwrap_or_default();
+            }
+            theirs.shutdown().await.unwrap_or_default();
+        });
+        Channel::new(ours, engine, &Settings::default(), Longest { text: 1000, binary: MAX })
+    }
+
+    fn run<T>(future: impl Future<Output = T>) -> T {
+        tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(future)
+    }
+
+    /// What the first message, or the end, is.
+    fn first(bytes: Vec<u8>) -> Result<Message, Ended> {
+        run(async { channel(bytes, 64 << 20).next().await })
+    }
+
+    #[test]
+    fn fragments_become_one_message_and_pings_pass_between_them() {
+        let image: Vec<u8> = (0..100_000_u32).map(|i| i as u8).collect();
+        let mut bytes = frame(0x02, &image[..70_000]);
+        bytes.extend(frame(0x89, b"there?"));
+        bytes.extend(frame(0x80, &image[70_000..]));
+        bytes.extend(frame(0x81, "grün".as_bytes()));
+        bytes.extend(frame(0x88, &1000_u16.to_be_bytes()));
+        run(async {
+            let mut channel = channel(bytes, 64 << 20);
+            assert!(matches!(channel.next().await, Ok(Message::Ping(payload)) if payload == "there?"));
+            let Ok(Message::Binary(message, memory)) = channel.next().await else { panic!("no image") };
+            assert_eq!((&message, memory.bytes()), (&image, 100_000));
+            assert!(matches!(channel.next().await, Ok(Message::Text(text, _)) if text == "grün"));
+            assert!(matches!(channel.next().await, Ok(Message::Close(Some(1000)))));
+            assert!(matches!(channel.next().await, Err(Ended::Gone)));
+        });
+    }
+
+    #[test]
+    fn what_is_too_long_is_refused_by_its_head() {
+        let lie = [&[0x82, 0xFF, 0x7F, 255, 255, 255, 255, 255, 255, 255][..], &MASK].concat();
+        let endless = [frame(0x02, &[0; 1000]), frame(0x00, &[0; 1000]).repeat(2000)].concat();
+        for bytes in [lie, frame(0x81, &[b'x'; 1001]), endless] {
+            let ended = first(bytes);
+            assert!(matches!(ended, Err(Ended::TooLong { .. })), "{ended:?}");
+            assert_eq!(ended.unwrap_err().close_code(), Some(1009));
+        }
+    }
+
+    #[test]
+    fn what_breaks_the_rules_ends_the_connection() {
+        for (bytes, code) in [
+            (vec![0x82, 0x01, 0x00], 1002),
+            (frame(0x80, b"x"), 1002),
+            ([frame(0x02, b"x"), frame(0x82, b"x")].concat(), 1002),
+            (frame(0x88, &[3]), 1002),
+            (frame(0x88, &1005_u16.to_be_bytes()), 1002),
+            (frame(0x81, &[0xFF]), 1007),
+            ([frame(0x02, b"x"), frame(0x00, b"").repeat(200)].concat(), 1008),
+            (frame(0x8A, b"").repeat(200), 1008),
+        ] {
+            let ended = first(bytes).unwrap_err();
+            assert_eq!(ended.close_code(), Some(code), "{ended}");
+        }
+    }
+
+    #[test]
+    fn a_message_without_memory_for_it_is_read_past_and_told() {
+        run(async {
+            let bytes = [frame(0x82, &[0; 50_000]), frame(0x82, &[1; 500])].concat();
+            let mut channel = channel(bytes, 1000);
+            assert!(matches!(channel.next().await, Ok(Message::Unkept(Opcode::Binary, _))));
+            assert!(matches!(channel.next().await, Ok(Message::Binary(bytes, _)) if bytes == [1; 500]));
+        });
+    }
+}

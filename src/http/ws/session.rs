@@ -1,0 +1,403 @@
+//! `Session`: one connection's images and answers, until either side has had enough.
+
+use super::super::admitted::identify;
+use super::super::connection::Handover;
+use super::super::meter::InHand;
+use super::super::{Call, Door, Failure, gray};
+use super::ask::{self, Asked, Order, Said};
+use super::channel::{Channel, Ended, Longest, Message};
+use super::frame::Opcode;
+use super::picture::{self, Arrived, Begun, Finished, Payload, Teller};
+use crate::access_log;
+use crate::engine::Reservation;
+use crate::rate::Caller;
+use crate::reason::Reason;
+use crate::report::Report;
+use futures_util::StreamExt;
+use futures_util::future::BoxFuture;
+use futures_util::stream::FuturesUnordered;
+use hyper::upgrade::Upgraded;
+use hyper_util::rt::TokioIo;
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Instant;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::time::sleep_until;
+use tokio_util::sync::CancellationToken;
+
+/// Longest text of options.
+const MAX_OPTIONS: u64 = 64 << 10;
+
+/// Longest message of somebody who has not shown a token yet.
+const MAX_UNKNOWN: u64 = 16 << 10;
+
+/// Most images of one connection that are in the engine at a time.
+const MAX_SHARE: usize = 32;
+
+/// What a connection is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Manner {
+    /// Options as text, images as binary; reports and results as they are ready.
+    Pictures,
+    /// Images, then `done`; results in the same order, then the end.
+    Upload,
+    /// Base64 text in, base64 text out, one after the other.
+    Gray,
+}
+
+/// One connection.
+pub(super) struct Session {
+    door: Arc<Door>,
+    call: Arc<Call>,
+    handover: Handover,
+    channel: Channel<TokioIo<Upgraded>>,
+    manner: Manner,
+    caller: Option<Caller>,
+    teller: Teller,
+    /// What to make of the next image, or why nothing can be made of it.
+    asked: Result<Asked, String>,
+    /// Images that have come.
+    count: u64,
+    /// The one for which there is no share yet.
+    held: Option<Arrived>,
+    running: FuturesUnordered<BoxFuture<'static, Finished>>,
+    on_the_way: HashMap<String, CancellationToken>,
+    begun: (UnboundedSender<Begun>, UnboundedReceiver<Begun>),
+    ready: BTreeMap<u64, Finished>,
+    /// The number of the next result, where results keep the order of the images.
+    next: u64,
+    /// The peer has said that no more images come.
+    is_done: bool,
+}
+
+impl Session {
+    pub(super) fn new(
+        door: Arc<Door>,
+        call: Arc<Call>,
+        handover: Handover,
+        io: TokioIo<Upgraded>,
+        manner: Manner,
+        asked: Result<Asked, Failure>,
+        caller: Option<Caller>,
+    ) -> Session {
+        let settings = &door.settings.door;
+        let longest = longest(manner, settings.max_body.into(), caller.is_some());
+        let channel = Channel::new(io, door.engine.clone(), settings, longest);
+        let token = call.token().cloned();
+        Session {
+            channel,
+            manner,
+            caller,
+            teller: Teller { peer: call.peer, call: call.id().to_owned(), token },
+            asked: asked.map_err(|failure| failure.to_string()),
+            count: 0,
+            held: None,
+            running: FuturesUnordered::new(),
+            on_the_way: HashMap::new(),
+            begun: unbounded_channel(),
+            ready: BTreeMap::new(),
+            next: 1,
+            is_done: false,
+            door,
+            call,
+            handover,
+        }
+    }
+
+    /// Serves the connection to its end.
+    pub(super) async fn run(mut self) {
+        let door = self.door.clone();
+        let metrics = door.engine.metrics();
+        let _open = metrics.connections.hold();
+        let ended = self.serve().await;
+        let given_up = self.running.len() + self.ready.len() + usize::from(self.held.is_some());
+        let (code, why) = match &ended {
+            Ok(()) => (Some(1000), String::new()),
+            Err(ended) => (ended.close_code(), ended.to_string()),
+        };
+        if let Some(reason) = ended.err().and_then(|ended| ended.reason()) {
+            access_log::refused(metrics, self.call.peer, reason, &why);
+        }
+        let Session { channel, running, held, ready, call, .. } = self;
+        drop((running, held, ready)); // their memory is of use to others while the peer says farewell
+        for _ in 0..given_up {
+            access_log::refused(
+                metrics,
+                call.peer,
+                Reason::Abandoned,
+                "the caller left before the result was ready",
+            );
+        }
+        channel.close(code, &why).await;
+    }
+
+    async fn serve(&mut self) -> Result<(), Ended> {
+        let opened = Instant::now();
+        let settings = &self.door.settings.door;
+        let (idle, known_by) = (settings.idle_timeout, opened + settings.header_timeout);
+        let door = self.door.clone();
+        let handover = self.handover.clone();
+        let (mut in_hand, mut read_at, mut asked_after): (Option<InHand>, _, _) = (None, opened, None);
+        let mut is_leaving = false;
+        loop {
+            self.answer(is_leaving).await?;
+            self.start_held();
+            let is_empty = self.running.is_empty() && self.ready.is_empty() && self.held.is_none();
+            match (is_empty, is_leaving) {
+                (true, true) => return Err(Ended::Stopping),
+                (true, false) if self.is_done => return Ok(()),
+                (true, false) => in_hand = None,
+                (false, _) => drop(in_hand.get_or_insert_with(|| handover.busy()).number),
+            }
+            let may_read = self.held.is_none() && !is_leaving;
+            if !may_read {
+                read_at = Instant::now();
+            }
+            let heard = self.channel.heard().into_std().max(read_at);
+            let silent_until = match asked_after {
+                Some(since) if since >= heard => heard + idle,
+                _ => heard + idle / 3,
+            };
+            tokio::select! {
+                message = self.channel.next(), if may_read => self.take(message?).await?,
+                Some(finished) = self.running.next() => {
+                    self.on_the_way.remove(&finished.id);
+                    self.ready.insert(finished.number, finished);
+                }
+                Some(begun) = self.begun.1.recv() => self.tell(&begun.id, "processing").await?,
+                () = sleep_until(silent_until.into()), if may_read => {
+                    if self.channel.heard().into_std() > heard {
+                        continue; // a pong, of which nothing is told
+                    }
+                    if silent_until >= heard + idle {
+                        return Err(Ended::Silent);
+                    }
+                    asked_after = Some(Instant::now());
+                    self.channel.ping().await?;
+                }
+                () = sleep_until(known_by.into()), if self.caller.is_none() => return Err(Ended::Unauthorized),
+                () = door.stopping.cancelled(), if !is_leaving => is_leaving = true,
+                () = handover.put_out() => return Err(Ended::PutOut),
+            }
+        }
+    }
+
+    /// Acts on what the peer said.
+    async fn take(&mut self, message: Message) -> Result<(), Ended> {
+        match message {
+            Message::Ping(payload) => self.channel.pong(&payload).await,
+            Message::Close(code) => Err(Ended::Closed(code)),
+            _ if self.is_done => self.refuse("nothing more is taken after 'done'").await,
+            Message::Text(text, memory) => match self.manner {
+                _ if self.caller.is_none() => self.hear(&text).await,
+                Manner::Gray => self.arrive(Payload::Base64(text), memory).await,
+                Manner::Upload if text.trim() == "done" => {
+                    self.is_done = true;
+                    Ok(())
+                }
+                Manner::Pictures | Manner::Upload => self.hear(&text).await,
+            },
+            Message::Binary(..) if self.caller.is_none() => Err(Ended::Unauthorized),
+            Message::Binary(bytes, memory) => self.arrive(Payload::Image(bytes), memory).await,
+            Message::Unkept(opcode, error) => {
+                if opcode == Opcode::Text && self.manner != Manner::Gray {
+                    return self.fail(None, &error.into()).await;
+                }
+                let (number, id) = self.number(None);
+                let finished = Finished { number, id, at: Instant::now(), outcome: Err(error.into()) };
+                self.ready.insert(number, finished);
+                Ok(())
+            }
+        }
+    }
+
+    /// Acts on a text that is no image.
+    async fn hear(&mut self, text: &str) -> Result<(), Ended> {
+        match ask::read(&self.door.settings.door.offer, text) {
+            Ok(Said::Options(mut asked)) => {
+                if self.caller.is_none() {
+                    let token = asked.token.as_ref().map(|token| token.0.as_str());
+                    match identify(&self.door, &self.call, token) {
+                        Ok(caller) => self.know(caller),
+                        Err(failure) => {
+                            self.fail(None, &failure).await?;
+                            return Err(Ended::Unauthorized);
+                        }
+                    }
+                }
+                asked.token = None;
+                if self.manner != Manner::Gray {
+                    self.asked = Ok(*asked);
+                }
+                Ok(())
+            }
+            _ if self.caller.is_none() => Err(Ended::Unauthorized),
+            Ok(Said::Cancel(id)) => {
+                match (self.on_the_way.get(&id), &self.held) {
+                    (Some(given_up), _) => given_up.cancel(),
+                    (None, Some(held)) if held.id == id => held.given_up.cancel(),
+                    (None, _) => {} // its answer is on the way
+                }
+                Ok(())
+            }
+            Err(failure) => {
+                // An image that was meant for these options must not be made by others.
+                self.asked = Err(format!("the options before this image were refused: {failure}"));
+                self.fail(None, &failure).await
+            }
+        }
+    }
+
+    /// From now on the peer is somebody.
+    fn know(&mut self, caller: Caller) {
+        self.caller = Some(caller);
+        self.teller.token = self.call.token().cloned();
+        self.channel.longest = longest(self.manner, self.door.settings.door.max_body.into(), true);
+    }
+
+    /// Takes in an image.
+    async fn arrive(&mut self, payload: Payload, memory: Reservation) -> Result<(), Ended> {
+        let bytes = match &payload {
+            Payload::Image(bytes) => bytes.len(),
+            Payload::Base64(text) => text.len(),
+        };
+        self.door.engine.metrics().bytes_in.add(bytes as u64);
+        let said = self.asked.as_mut().ok().and_then(|asked| asked.id.take());
+        let (number, id) = self.number(said);
+        self.teller.received(&id, bytes);
+        let at = Instant::now();
+        let refused = match &self.asked {
+            Ok(_) if self.on_the_way.contains_key(&id) => {
+                Failure::BadRequest(format!("an image of the id '{id}' is on its way already"))
+            }
+            Ok(asked) => {
+                let (asked, given_up) = (asked.clone(), CancellationToken::new());
+                let tells_progress = asked.tells_progress;
+                if tells_progress {
+                    self.tell(&id, "received").await?;
+                }
+                self.held = Some(Arrived { number, id, payload, memory, asked, at, given_up });
+                return Ok(());
+            }
+            Err(why) => Failure::BadRequest(why.clone()),
+        };
+        self.ready.insert(number, Finished { number, id, at, outcome: Err(refused) });
+        Ok(())
+    }
+
+    /// The next image's number and id.
+    fn number(&mut self, said: Option<String>) -> (u64, String) {
+        self.count += 1;
+        (self.count, said.unwrap_or_else(|| self.count.to_string()))
+    }
+
+    /// Gives the image that is held to the engine, if the connection's share has room for it.
+    fn start_held(&mut self) {
+        let share = match self.held.as_ref().map(|held| held.asked.order) {
+            _ if self.manner == Manner::Gray => 1,
+            Some(Order::Sequential) => 1,
+            _ => self.door.engine.settings().workers.clamp(2, MAX_SHARE),
+        };
+        if self.running.len() >= share {
+            return;
+        }
+        let Some((held, caller)) = self.held.take().zip(self.caller.clone()) else { return };
+        self.on_the_way.insert(held.id.clone(), held.given_up.clone());
+        self.running.push(Box::pin(picture::process(self.door.clone(), caller, held, self.begun.0.clone())));
+    }
+
+    /// Sends what is ready and due.
+    async fn answer(&mut self, is_leaving: bool) -> Result<(), Ended> {
+        while let Some(finished) = self.due(is_leaving) {
+            self.send(finished).await?;
+        }
+        Ok(())
+    }
+
+    /// The next result to be sent. Whoever uploads may not read before it has said `done`: until then its
+    /// results are kept, as far as they take no more memory than one image may.
+    fn due(&mut self, is_leaving: bool) -> Option<Finished> {
+        if self.manner != Manner::Upload {
+            return self.ready.pop_first().map(|(_, finished)| finished);
+        }
+        let length =
+            |finished: &Finished| finished.outcome.as_ref().map_or(0, |done| done.encoded.bytes.len());
+        let kept: usize = self.ready.values().map(length).sum();
+        if !self.is_done && !is_leaving && kept as u64 <= u64::from(self.door.settings.door.max_body) {
+            return None;
+        }
+        let finished = self.ready.remove(&self.next)?;
+        self.next += 1;
+        Some(finished)
+    }
+
+    /// Sends one result, or why there is none.
+    async fn send(&mut self, mut finished: Finished) -> Result<(), Ended> {
+        let text = match &mut finished.outcome {
+            Ok(done) if self.manner == Manner::Gray => {
+                gray::text(&self.door.engine, &done.encoded.bytes, &mut done.memory).map(Some)
+            }
+            _ => Ok(None),
+        };
+        let text = text.unwrap_or_else(|failure| {
+            finished.outcome = Err(failure);
+            None
+        });
+        let id = finished.id.clone();
+        let report = match &finished.outcome {
+            Ok(done) => Report { id: Some(id.clone()), ..done.report() },
+            Err(failure) => failure.report(),
+        };
+        let length = match (&finished.outcome, &text) {
+            (Ok(_), Some(text)) => text.len(),
+            (Ok(done), None) => done.encoded.bytes.len(),
+            (Err(_), _) => 0,
+        };
+        self.teller.processed(&self.door, &finished, &report, length);
+        match (&finished.outcome, text) {
+            (Err(failure), _) => self.fail(Some(&id), failure).await,
+            (Ok(_), Some(text)) => self.channel.text(&text).await,
+            (Ok(done), None) => {
+                let image = (Opcode::Binary, done.encoded.bytes.as_slice());
+                if self.manner == Manner::Upload {
+                    return self.channel.send(&[image]).await;
+                }
+                let mut told = report.to_json();
+                told["type"] = json!("report");
+                told["bytes"] = json!(length);
+                self.channel.send(&[(Opcode::Text, told.to_string().as_bytes()), image]).await
+            }
+        }
+    }
+
+    /// Tells a step of an image.
+    async fn tell(&mut self, id: &str, step: &str) -> Result<(), Ended> {
+        let queued = self.door.engine.load().queue_depth;
+        let told = json!({ "type": "progress", "id": id, "step": step, "queue": queued });
+        self.channel.text(&told.to_string()).await
+    }
+
+    /// Tells why there is no result, or why a text was refused.
+    async fn fail(&mut self, id: Option<&str>, failure: &Failure) -> Result<(), Ended> {
+        let mut told = failure.to_json(id.unwrap_or_default());
+        told["type"] = json!("error");
+        if id.is_none() {
+            told["id"] = Value::Null;
+        }
+        self.channel.text(&told.to_string()).await
+    }
+
+    async fn refuse(&mut self, why: &str) -> Result<(), Ended> {
+        self.fail(None, &Failure::BadRequest(why.into())).await
+    }
+}
+
+/// How long messages may be.
+fn longest(manner: Manner, max_body: u64, is_known: bool) -> Longest {
+    match manner {
+        _ if !is_known => Longest { text: MAX_UNKNOWN, binary: MAX_UNKNOWN },
+        Manner::Gray => Longest { text: max_body, binary: max_body },
+        Manner::Pictures | Manner::Upload => Longest { text: MAX_OPTIONS, binary: max_body },
+    }
+}

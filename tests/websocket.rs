@@ -425,6 +425,19 @@ fn a_silent_peer_is_asked_and_then_let_go() {
 }
 
 #[test]
+fn the_longest_idle_makes_room_when_the_house_is_full_and_nobody_who_works() {
+    let server = Server::start_http(&["--max-connections", "2"]);
+    let mut busy = Peer::open(&server, &format!("/ws?{SLOW}&progress=true"));
+    let mut idle = Peer::open(&server, "/ws");
+    busy.send(BINARY, &png(300, 200));
+    assert_eq!(busy.json()["step"], "received");
+    assert_eq!(http_support::ask(&server, &http_support::get("/health")).status, 200);
+    assert!(support::is_closed(&mut idle.0));
+    while busy.json()["type"] != "report" {}
+    assert_eq!(busy.read().0, BINARY);
+}
+
+#[test]
 fn the_rate_of_requests_holds_for_images() {
     let server = Server::start_http(&["--rate-requests", "1"]);
     let mut peer = Peer::open(&server, "/ws?width=4&mode=sequential");

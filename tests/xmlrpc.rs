@@ -165,3 +165,25 @@ fn the_example_client_of_pythons_own_library_is_served() {
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(said.contains("refused (400): bad_request: option 'width'"), "{said}");
 }
+
+#[test]
+fn other_peoples_odd_xml_is_answered_and_harms_nobody() {
+    let Some(corpus) = support::shared("corpus") else { return };
+    let server = Server::start_http(&[]);
+    let mut socket = http_support::connect(&server);
+    let mut answered = 0;
+    for kind in ["bad/xml", "odd/xml"] {
+        for file in std::fs::read_dir(corpus.join(kind)).unwrap() {
+            let path = file.unwrap().path();
+            let body = std::fs::read(&path).unwrap();
+            let request = posted("/RPC2", "Content-Type: text/xml\r\n", &body);
+            let answer = http_support::exchange(&mut socket, &request);
+            assert_eq!(answer.status, 200, "{}", path.display());
+            assert!(answer.text().contains("<fault>"), "{}", path.display());
+            answered += 1;
+        }
+    }
+    assert!(answered > 0);
+    let page = ask(&server, &http_support::get("/metrics")).text();
+    assert!(page.contains("imgsrv_requests_total{door=\"xmlrpc\",status=\"internal\"} 0\n"), "{page}");
+}

@@ -13,6 +13,9 @@ const MAX_DEPTH: usize = 32;
 /// Most values of a call.
 const MAX_VALUES: usize = 1024;
 
+/// Most tags, texts, references and comments of a call: more than a photo has lines, which some write with a reference at each end.
+const MAX_PIECES: usize = 500_000;
+
 /// Longest name of a method or a member.
 const MAX_NAME: usize = 256;
 
@@ -40,6 +43,8 @@ pub(super) enum Malformed {
     TooDeep,
     #[error("the call has more than {MAX_VALUES} values")]
     TooMany,
+    #[error("the call is in more than {MAX_PIECES} pieces")]
+    TooManyPieces,
     #[error("a name is longer than {MAX_NAME} bytes")]
     LongName,
     #[error("an element stands where XML-RPC has '{0}'")]
@@ -52,7 +57,7 @@ pub(super) enum Malformed {
 pub(super) fn parse(body: &[u8]) -> Result<MethodCall<'_>, Malformed> {
     let text = std::str::from_utf8(body).map_err(|_| Malformed::NotUtf8)?;
     let text = text.strip_prefix('\u{FEFF}').unwrap_or(text);
-    let mut parser = Parser { reader: Reader::from_str(text), depth: 0, values: 0 };
+    let mut parser = Parser { reader: Reader::from_str(text), depth: 0, values: 0, pieces: 0 };
     parser.reader.config_mut().expand_empty_elements = true;
     parser.call()
 }
@@ -61,6 +66,7 @@ struct Parser<'a> {
     reader: Reader<&'a [u8]>,
     depth: usize,
     values: usize,
+    pieces: usize,
 }
 
 /// What stands next, with comments and white space left out.
@@ -241,6 +247,10 @@ impl<'a> Parser<'a> {
     }
 
     fn event(&mut self) -> Result<Event<'a>, Malformed> {
+        self.pieces += 1;
+        if self.pieces > MAX_PIECES {
+            return Err(Malformed::TooManyPieces);
+        }
         match self.reader.read_event() {
             Ok(Event::DocType(_)) => Err(Malformed::DocumentType),
             Ok(event) => Ok(event),
@@ -345,6 +355,8 @@ mod tests {
             (call("<param><value><evil>x</evil></value></param>"), Malformed::Unexpected("a type")),
             (call("<param><value><boolean>2</boolean></value></param>"), Malformed::BadValue("boolean")),
             (call("<param><value>x</value><value>y</value></param>"), Malformed::Unexpected("param")),
+            (call(&format!("<param><value>{}", "&amp;".repeat(600_000))), Malformed::TooManyPieces),
+            (call(&format!("<param><value>{}", "<!---->".repeat(600_000))), Malformed::TooManyPieces),
             (call("") + "<more/>", Malformed::Unexpected("the end of the document")),
             (
                 format!("<methodCall><methodName>{}</methodName></methodCall>", "x".repeat(300)),

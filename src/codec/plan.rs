@@ -47,7 +47,7 @@ impl fmt::Display for Route {
     }
 }
 
-/// How one request will be carried out. Whatever is decided here, [`process`](super::process) does.
+/// How one request will be carried out. Whatever is decided here, [`process`](fn@super::process) does.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Plan {
     /// What the header of the source says.
@@ -101,7 +101,7 @@ impl Plan {
 /// Says how `spec` would be carried out on `input`, from the headers alone: no pixel is decoded.
 ///
 /// # Errors
-/// Those that [`process`](super::process) would find before it decodes: see [`CodecError`].
+/// Those that [`process`](fn@super::process) would find before it decodes: see [`CodecError`].
 pub fn plan(input: &[u8], spec: &Spec, limits: &Limits) -> Result<Plan, CodecError> {
     Plan::of(&Source::open(input, limits)?, spec, limits)
 }

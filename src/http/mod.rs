@@ -7,9 +7,9 @@
 //! It calls the same engine as the TCP door, through the same gate. No thread is held by a request: a task
 //! waits for the engine's ticket, and is dropped, which gives the job up, when its client leaves.
 //!
-//! A route is an async function of `State<Arc<Door>>`, [`Admitted`] where a token is needed, and what it
-//! reads of the request. It returns `Result<Response, Failure>`; [`call`] turns a [`Failure`] into the JSON
-//! body, adds the headers that every answer has, and writes the log line of whatever [`Told`] it carries.
+//! A route is an async function of `State<Arc<Door>>`, `Admitted` where a token is needed, and what it
+//! reads of the request. It returns `Result<Response, Failure>`; `call` turns a `Failure` into the JSON
+//! body, adds the headers that every answer has, and writes the log line of whatever `Told` it carries.
 
 mod admitted; // Admitted: a caller with a token and within its rate.
 mod aliases; // imaginary's names for the options.

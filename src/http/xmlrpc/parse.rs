@@ -13,7 +13,8 @@ const MAX_DEPTH: usize = 32;
 /// Most values of a call.
 const MAX_VALUES: usize = 1024;
 
-/// Most tags, texts, references and comments of a call: more than a photo has lines, which some write with a reference at each end.
+/// Most tags, texts, references and comments of a call: more than a photo has lines of base64, which some
+/// write with a reference at each end.
 const MAX_PIECES: usize = 500_000;
 
 /// Longest name of a method or a member.

@@ -8,6 +8,9 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+/// Numbers the temporary names of the process: several [`Folder`]s may stand for one folder.
+static TEMPORARIES: AtomicU64 = AtomicU64::new(0);
+
 /// A folder. Every path is resolved below it, one part after the other: a link that leads out of it is an
 /// error, however it got there.
 #[derive(Debug)]
@@ -15,7 +18,6 @@ pub(crate) struct Folder {
     path: PathBuf,
     /// `None` for a folder that is not there.
     dir: Option<Dir>,
-    temporaries: AtomicU64,
 }
 
 impl Folder {
@@ -26,7 +28,7 @@ impl Folder {
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(source) => return Err(Failure::Output { path: path.to_owned(), source }),
         };
-        Ok(Folder { path: path.to_owned(), dir, temporaries: AtomicU64::new(0) })
+        Ok(Folder { path: path.to_owned(), dir })
     }
 
     /// The folder, which is made if it is not there.
@@ -74,7 +76,7 @@ impl Folder {
         commit: impl FnOnce() -> io::Result<()>,
     ) -> io::Result<()> {
         let dir = self.dir()?;
-        let number = self.temporaries.fetch_add(1, Ordering::Relaxed);
+        let number = TEMPORARIES.fetch_add(1, Ordering::Relaxed);
         let temporary = name.with_file_name(format!(".imgcli-{}-{number}.tmp", std::process::id()));
         if let Some(parent) = name.parent().filter(|parent| !parent.as_os_str().is_empty()) {
             dir.create_dir_all(parent)?;
@@ -147,6 +149,18 @@ mod tests {
         assert!(stopped.is_err());
         assert_eq!(std::fs::read(root.path().join("out/a/b/x.jpg")).unwrap(), b"three");
         assert_eq!(std::fs::read_dir(root.path().join("out/a/b")).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn one_folder_that_was_opened_twice_takes_two_results_at_once() {
+        let root = tempfile::tempdir().unwrap();
+        let (one, other) = (Folder::create(root.path()).unwrap(), Folder::create(root.path()).unwrap());
+        let meanwhile = || other.save(Path::new("y.jpg"), b"y", Existing::Keep, || Ok(()));
+        let saved = one.save(Path::new("x.jpg"), b"x", Existing::Keep, || {
+            meanwhile().map_err(|failure| io::Error::other(failure.to_string()))
+        });
+        saved.unwrap();
+        assert_eq!(std::fs::read_dir(root.path()).unwrap().count(), 2);
     }
 
     #[cfg(unix)]

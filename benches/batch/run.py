@@ -78,7 +78,7 @@ def server() -> Iterator[subprocess.Popen]:
     """A running imgsrv; its address is its attribute `address`."""
     environment = os.environ | {"RUST_LOG": "warn"}
     process = subprocess.Popen(
-        [PROGRAMS / "imgsrv", "--bind", "127.0.0.1:0"], stdout=subprocess.PIPE, text=True, env=environment
+        [PROGRAMS / "imgsrv", "--bind", "127.0.0.1:0", "--http", "none"], stdout=subprocess.PIPE, text=True, env=environment
     )
     try:
         process.address = process.stdout.readline().split()[-1]

@@ -6,15 +6,15 @@ use crate::jobs::store::{Counts, LEASE, Lease, StoreError};
 use crate::jobs::{Failure, Owner, State, Step, TaskId, TaskStatus};
 use crate::report::Report;
 use crate::spec::Spec;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::time::{Duration, Instant, SystemTime};
 
 /// Every task that is kept, and the order of those that wait.
 #[derive(Debug, Default)]
 pub(super) struct Index {
     entries: HashMap<TaskId, Entry>,
-    /// Those that were begun less often first, then those that came earlier.
-    waiting: BTreeMap<(u32, u64), TaskId>,
+    /// Those that were begun less often first, then those that came earlier: attempts and numbers.
+    waiting: BTreeSet<(u32, u64, TaskId)>,
     owners: HashMap<Owner, usize>,
     bytes: u64,
     next_number: u64,
@@ -127,11 +127,11 @@ impl Index {
     }
 
     fn insert(&mut self, id: TaskId, entry: Entry) {
-        self.next_number = self.next_number.max(entry.number + 1);
+        self.next_number = self.next_number.max(entry.number.saturating_add(1));
         self.bytes += entry.bytes;
         *self.owners.entry(entry.owner.clone()).or_default() += 1;
         if let Standing::Waiting { attempts, .. } = entry.standing {
-            self.waiting.insert((attempts, entry.number), id);
+            self.waiting.insert((attempts, entry.number, id));
         }
         self.entries.insert(id, entry);
     }
@@ -147,7 +147,7 @@ impl Index {
             }
         }
         if let Standing::Waiting { attempts, .. } = entry.standing {
-            self.waiting.remove(&(attempts, entry.number));
+            self.waiting.remove(&(attempts, entry.number, id));
         }
         Some(entry)
     }
@@ -160,20 +160,20 @@ impl Index {
     pub(super) fn wait(&mut self, id: TaskId, attempts: u32, spec: Box<Spec>) {
         if let Some(entry) = self.entries.get_mut(&id) {
             entry.standing = Standing::Waiting { attempts, spec };
-            self.waiting.insert((attempts, entry.number), id);
+            self.waiting.insert((attempts, entry.number, id));
         }
     }
 
     /// The task whose turn it is, and how often it was begun.
     pub(super) fn next(&self) -> Option<(TaskId, u32)> {
-        self.waiting.first_key_value().map(|((attempts, _), id)| (*id, *attempts))
+        self.waiting.first().map(|(attempts, _, id)| (*id, *attempts))
     }
 
     /// Gives a waiting task to a runner that begins it for the `attempts`th time.
     pub(super) fn lease(&mut self, id: TaskId, attempts: u32) -> Option<(Lease, Spec, u64)> {
         let entry = self.entries.get_mut(&id)?;
         let Standing::Waiting { attempts: before, spec } = &entry.standing else { return None };
-        self.waiting.remove(&(*before, entry.number));
+        self.waiting.remove(&(*before, entry.number, id));
         let (turn, until, started) = (self.next_turn, Instant::now() + LEASE, SystemTime::now());
         self.next_turn += 1;
         let spec = spec.clone();
@@ -237,7 +237,7 @@ impl Index {
         let state = match &entry.standing {
             Standing::Arriving => State::Queued { ahead: self.waiting.len() },
             Standing::Waiting { attempts, .. } => {
-                State::Queued { ahead: self.waiting.range(..(*attempts, entry.number)).count() }
+                State::Queued { ahead: self.waiting.range(..(*attempts, entry.number, id)).count() }
             }
             Standing::Leased { started, step, .. } => State::Processing { started: *started, step: *step },
             Standing::Done { finished, report, .. } => {
@@ -257,7 +257,7 @@ impl Index {
         let mut tasks: Vec<_> = self.entries.iter().filter(theirs).collect();
         tasks.sort_by_key(|(_, entry)| entry.number);
         let places: HashMap<TaskId, usize> =
-            (0..).zip(self.waiting.values()).map(|(n, id)| (*id, n)).collect();
+            (0..).zip(&self.waiting).map(|(n, (_, _, id))| (*id, n)).collect();
         tasks
             .into_iter()
             .map(|(id, entry)| match (&entry.standing, places.get(id)) {

@@ -52,6 +52,25 @@ fn tasks_run_in_the_order_in_which_they_came() {
 }
 
 #[test]
+fn tasks_of_two_folders_that_were_put_together_all_run_whatever_their_numbers() {
+    let disk = Simulation::new(1);
+    let id = submit(&open(&disk, Limits::default()), &everybody(), b"image").unwrap();
+    let queue = Path::new("/data").join(QUEUE);
+    let file = disk.read(&queue.join(format!("{id}.0"))).unwrap();
+    let (mut head, _) = record::decode(&file, file.len() as u64).unwrap();
+    for number in [head.number, u64::MAX] {
+        head.number = number;
+        let another = queue.join(format!("{}.0", TaskId::random().unwrap()));
+        disk.create(&another, &[&record::encode(&head, b"image"), b"image"]).unwrap();
+    }
+    let store = open(&disk, Limits::default());
+    submit(&store, &everybody(), b"image").unwrap();
+    for _ in 0..4 {
+        claim(&store);
+    }
+}
+
+#[test]
 fn a_result_is_there_until_its_time_is_over() {
     let store = store();
     let id = submit(&store, &everybody(), b"image").unwrap();

@@ -12,7 +12,7 @@ use std::sync::LazyLock;
 pub(crate) type Check = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub(crate) const CHECKS: [Check; 7] = [
+pub(crate) const CHECKS: &[Check] = &[
     ("header", header),
     ("options", options),
     ("probe", probe),
@@ -20,6 +20,14 @@ pub(crate) const CHECKS: [Check; 7] = [
     ("jpeg_paths", jpeg_paths),
     ("metadata", metadata),
     ("whole", whole),
+    #[cfg(feature = "http")]
+    ("websocket", imgsrv::http::fuzzing::websocket),
+    #[cfg(feature = "http")]
+    ("multipart", imgsrv::http::fuzzing::multipart),
+    #[cfg(feature = "http")]
+    ("xmlrpc", imgsrv::http::fuzzing::xmlrpc),
+    #[cfg(feature = "http")]
+    ("task_file", imgsrv::jobs::fuzzing::task_file),
 ];
 
 /// A megapixel in 64 MiB: enough to go everywhere, and small enough to go there often.

@@ -7,7 +7,7 @@ cd "$(dirname "$0")"
 seconds=${1:-60}
 shift || true
 targets=("${@:-}")
-[ -n "${targets[0]}" ] || targets=(header options probe decode jpeg_paths metadata whole)
+[ -n "${targets[0]}" ] || targets=(header options probe decode jpeg_paths metadata whole websocket multipart xmlrpc task_file)
 
 host=$(rustc -vV | sed -n 's/^host: //p')
 (cd .. && cargo test --quiet --test fuzz_seeds -- --ignored)

@@ -57,5 +57,64 @@ pub(crate) fn seeds() -> Vec<Seed> {
     let sides = b"\xFF\0\0\0\xD8\xFF\xE0\0";
     let header = [&b"\x89PNG\r\n\x1A\n\0\0\0\rIHDR"[..], sides, &[16, 2, 0, 0, 1, 0, 0, 0, 0]].concat();
     seeds.push(("probe", "huge-interlaced-png".into(), header));
+    #[cfg(feature = "http")]
+    seeds.extend(door(&ppm));
+    seeds
+}
+
+/// What comes to the HTTP door, and what it keeps of it.
+#[cfg(feature = "http")]
+fn door(image: &[u8]) -> Vec<Seed> {
+    /// A frame as clients send it; its mask is `1234`.
+    fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
+        let length = match payload.len() {
+            length @ ..126 => vec![0x80 | length as u8],
+            length => [&[0x80 | 126][..], &(length as u16).to_be_bytes()].concat(),
+        };
+        let masked: Vec<u8> = payload.iter().zip(b"1234".iter().cycle()).map(|(a, b)| a ^ b).collect();
+        [&[first][..], &length, b"1234", &masked].concat()
+    }
+    let text = |text: &str| frame(0x81, text.as_bytes());
+    let (start, end) = image.split_at(image.len() / 2);
+    let frames = [
+        ("options", [text("width=9&id=a&mode=sequential"), frame(0x82, image), text("cancel=a")].concat()),
+        ("json", [text(r#"{"ops": ["grayscale", "blur:2"], "progress": true}"#), text("done")].concat()),
+        ("fragments", [frame(0x02, start), frame(0x89, b"there?"), frame(0x80, end)].concat()),
+        ("goodbye", [text("data:image/png;base64,iVBORw0KGgo="), frame(0x88, b"\x03\xE8bye")].concat()),
+    ];
+    let mut seeds: Vec<Seed> =
+        frames.map(|(name, frames)| ("websocket", name.into(), [&[1, 7, 3, 0][..], &frames].concat())).into();
+
+    let fields = "Content-Disposition: form-data; name=\"width\"\r\n\r\n9\r\n--b\r\nContent-Disposition: \
+        form-data; name=image; filename=\"a;\\\"b.ppm\"\r\nContent-Type: image/x-portable-pixmap\r\n\r\n";
+    let form = [format!("multipart/form-data; boundary=\"b\"\0--b\r\n{fields}").as_bytes(), image].concat();
+    seeds.push(("multipart", "form".into(), [&form[..], b"\r\n--b--\r\n"].concat()));
+
+    let options = "<struct><member><name>width</name><value><i4>9</i4></value></member><member><name>ops</name>\
+        <value><array><data><value>grayscale</value></data></array></value></member></struct>";
+    for (name, method, second) in [
+        ("gray", "preto_branco", ""),
+        ("process", "process", options),
+        ("text", "process", "<string>width=9&amp;linear=tr&#117;e</string>"),
+        ("odd", "process", "<![CDATA[quality=5]]><!-- --><nil/>"),
+    ] {
+        let second = format!("<param><value>{second}</value></param>");
+        let call = format!(
+            "<?xml version='1.0'?>\n<methodCall><methodName>{method}</methodName><params><param><value>\
+             <base64>UDYgMSAx\nIDI1NQo=</base64></value></param>{second}</params></methodCall>"
+        );
+        seeds.push(("xmlrpc", name.into(), call.into()));
+    }
+
+    let id = "owner=web&number=7&submitted=1700000000123&source_bytes=5";
+    for (name, more) in [
+        ("task", "&spec=width%3D9%26format%3Dpng"),
+        ("done", "&finished=1700000000456&report=status%3Dok%26width%3D9%26warnings%3Dupscaled"),
+        ("failed", "&finished=1700000000456&failed=damaged&message=50%25+%3D+broken"),
+    ] {
+        let head = format!("{id}{more}");
+        let head_len = (head.len() as u16).to_be_bytes();
+        seeds.push(("task_file", name.into(), [&head_len[..], head.as_bytes(), b"image"].concat()));
+    }
     seeds
 }

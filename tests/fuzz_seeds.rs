@@ -48,7 +48,7 @@ fn changed(seed: &[u8], dice: &mut Dice) -> Vec<u8> {
 #[test]
 fn the_checks_hold_for_the_seeds_and_for_changed_copies_of_them() {
     for (target, name, seed) in seeds::seeds() {
-        let (_, check) = checks::CHECKS.into_iter().find(|(check, _)| *check == target).unwrap();
+        let (_, check) = checks::CHECKS.iter().find(|(check, _)| *check == target).unwrap();
         check(&seed);
         for copy in 0..COPIES {
             let bytes = changed(&seed, &mut Dice(copy));
@@ -62,9 +62,9 @@ fn the_checks_hold_for_the_seeds_and_for_changed_copies_of_them() {
 fn every_target_has_a_program_and_a_seed() {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz");
     let script = std::fs::read_to_string(format!("{folder}/run.sh")).unwrap();
-    for (target, _) in checks::CHECKS {
+    for &(target, _) in checks::CHECKS {
         let program = std::fs::read_to_string(format!("{folder}/fuzz_targets/{target}.rs")).unwrap();
-        assert!(program.contains(&format!("checks::{target}(")), "{target}");
+        assert!(program.contains(&format!("::{target}(")), "{target}");
         assert!(script.contains(&format!(" {target}")) || script.contains(&format!("({target}")), "{target}");
         assert!(seeds::seeds().iter().any(|(one, _, _)| *one == target), "{target}");
     }

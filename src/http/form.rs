@@ -55,7 +55,7 @@ pub(crate) async fn read(
 type Picked = (Vec<u8>, Vec<(String, String)>);
 
 /// The picture, in the memory of the body, and the other fields.
-fn picked(mut body: Vec<u8>, boundary: &str) -> Result<Picked, Failure> {
+pub(super) fn picked(mut body: Vec<u8>, boundary: &str) -> Result<Picked, Failure> {
     let mut parts = multipart::parts(&body, boundary)?;
     let is_picture = |part: &Part| matches!(part.name.as_str(), "image" | "file");
     let index = parts.iter().position(is_picture).or_else(|| parts.iter().position(|part| part.is_file));

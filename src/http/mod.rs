@@ -18,6 +18,8 @@ mod body; // bodies, read under deadlines into memory that is reserved as it arr
 mod call; // Call: one request from its head to its log line.
 mod connection; // one connection: TLS, hyper, and the deadlines of its stages.
 mod failure; // Failure: why there is no result, and its JSON.
+#[doc(hidden)]
+pub mod fuzzing; // what must hold of the parsers, for fuzz/.
 mod form; // Upload: the picture of a request, as the body or as a part of a form.
 mod gray; // what the first WebSocket and XML-RPC clients ask for.
 mod health; // /health, /ready, /metrics.

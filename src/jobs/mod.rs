@@ -11,6 +11,8 @@ mod runner;
 mod store;
 mod task;
 
+#[doc(hidden)]
+pub use files::fuzzing;
 pub use files::{FileStore, Limits, OpenError};
 pub use id::{BadTaskId, TaskId};
 pub use runner::Runners;

@@ -9,6 +9,7 @@
 mod ask; // what a text asks for.
 mod channel; // Channel: messages to and from one peer, under limits.
 mod frame; // the heads of frames, and the mask.
+pub(super) mod fuzzing; // what must hold of a peer's frames.
 mod picture; // one image on its way through the engine.
 mod session; // Session: one connection's images and answers.
 

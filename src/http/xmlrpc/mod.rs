@@ -1,6 +1,7 @@
 //! XML-RPC: `POST /RPC2`, and `/` for calls that say that they are XML. A call that was read is answered with
 //! 200, a refusal as a fault whose code is the number that HTTP has for it.
 
+pub(super) mod fuzzing; // what must hold of a call.
 mod method; // the methods, and what they say of themselves.
 mod parse; // a call, from XML that is not trusted.
 mod value; // Value, and the documents that answer.

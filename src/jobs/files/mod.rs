@@ -16,6 +16,8 @@
 //! be read and removed from, where a database that failed to grow must be closed and opened again.
 
 mod disk;
+#[doc(hidden)]
+pub mod fuzzing;
 mod index;
 mod record;
 #[cfg(test)]

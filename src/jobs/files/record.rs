@@ -63,15 +63,19 @@ pub(super) enum Damage {
 
 /// The bytes that go before an image.
 pub(super) fn encode(head: &Head, image: &[u8]) -> Vec<u8> {
-    let text = head.encode();
+    seal(head.encode().as_bytes(), image)
+}
+
+/// The same of a head that is text already.
+pub(super) fn seal(text: &[u8], image: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(FIXED + text.len());
     bytes.extend(MAGIC);
     bytes.extend((text.len() as u32).to_be_bytes());
     bytes.extend((image.len() as u64).to_be_bytes());
     bytes.extend(crc32fast::hash(image).to_be_bytes());
-    let crc = crc(&bytes, text.as_bytes());
+    let crc = crc(&bytes, text);
     bytes.extend(crc.to_be_bytes());
-    bytes.extend(text.as_bytes());
+    bytes.extend(text);
     bytes
 }
 

@@ -7,7 +7,7 @@ use crate::codec::jpeg::encode::{Coding, Encoder, Options, Segments};
 use crate::codec::jpeg::planes::Sampling;
 use crate::codec::metadata::Metadata;
 use crate::pixels::Pixels;
-use crate::spec::{Quality, Spec, Subsampling};
+use crate::spec::{Effort, Quality, Spec, Subsampling};
 
 /// The chroma resolution that `spec` asks for at `quality`.
 pub(in crate::codec) fn sampling(quality: Quality, spec: &Spec) -> Sampling {
@@ -37,6 +37,9 @@ impl Output<'_> {
 
 /// Encodes opaque pixels.
 pub(super) fn encode(pixels: &Pixels, quality: Quality, output: &Output<'_>) -> Result<Vec<u8>, CodecError> {
-    let planes = colour::from_pixels(pixels, sampling(quality, output.spec))?;
+    let mut planes = colour::from_pixels(pixels, sampling(quality, output.spec))?;
+    if output.spec.effort == Effort::Smallest {
+        colour::chroma::sharpen(&mut planes, pixels)?;
+    }
     output.jpeg(quality, |options| Ok(Encoder::default().encode(&planes, options)?))
 }

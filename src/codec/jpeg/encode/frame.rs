@@ -63,6 +63,13 @@ impl Frame {
         Frame { width, height, components, mark: ColourMark::Jfif }
     }
 
+    /// Whether readers would take the components for something else without the mark. Everybody takes one component
+    /// for grey, and three that are numbered from 1 for YCbCr.
+    pub(super) fn needs_mark(&self) -> bool {
+        let plain = self.components.len() != 4 && (1..).zip(&self.components).all(|(id, c)| c.id == id);
+        self.mark != ColourMark::Jfif || !plain
+    }
+
     /// The components in the order of the file.
     pub fn components(&self) -> &[Component] {
         &self.components

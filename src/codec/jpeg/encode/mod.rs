@@ -11,6 +11,7 @@ mod coefficients;
 mod dct;
 mod frame;
 mod huffman;
+mod options;
 mod progressive;
 mod script;
 mod segments;
@@ -21,67 +22,17 @@ mod trellis;
 
 pub use coefficients::{BadCoefficient, Coefficients};
 pub use frame::{ColourMark, Component, Frame};
+pub use options::{Coding, Options};
 pub use segments::Segments;
 pub(crate) use tables::{Basis, quantisation};
 
 use super::planes::{Planes, Sampling};
 use crate::limits::OutOfMemory;
-use crate::spec::{Effort, Quality, Spec};
 use dct::Reciprocals;
 use progressive::Progressive;
-use script::Scan;
+use script::Group;
 use segments::Process;
 use sequential::{Sequential, Tables};
-
-/// What kind of file to write.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Coding {
-    /// One scan, the Huffman tables of Annex K: the fastest.
-    Fixed,
-    /// One scan, Huffman tables made for the picture: 1 to 20 % smaller.
-    Optimised,
-    /// Several scans that show a coarse picture early, each with its own tables: a few per cent smaller still.
-    Progressive,
-    /// Steps that suit the eye, coefficients chosen by what they cost, and the smallest of many scripts of scans
-    /// or of one scan: a tenth smaller than [`Coding::Optimised`] at equal SSIMULACRA2, and fifty times slower.
-    Smallest,
-}
-
-impl Coding {
-    /// What `spec` asks for.
-    pub fn of(spec: &Spec) -> Coding {
-        match (spec.effort, spec.progressive) {
-            (Effort::Smallest, _) => Coding::Smallest,
-            (Effort::Balanced | Effort::Fast, true) => Coding::Progressive,
-            (Effort::Balanced, false) => Coding::Optimised,
-            (Effort::Fast, false) => Coding::Fixed,
-        }
-    }
-}
-
-/// How to encode.
-#[derive(Debug, Clone, Copy)]
-pub struct Options<'a> {
-    /// Scales the quantisation tables.
-    pub quality: Quality,
-    /// What kind of file to write.
-    pub coding: Coding,
-    /// MCUs between restart markers; 0 for none.
-    pub restart_interval: u16,
-    /// What goes along.
-    pub segments: Segments<'a>,
-}
-
-impl Default for Options<'_> {
-    fn default() -> Self {
-        Options {
-            quality: Quality::DEFAULT,
-            coding: Coding::Optimised,
-            restart_interval: 0,
-            segments: Segments::default(),
-        }
-    }
-}
 
 /// A picture whose coefficients are kept until all are there.
 #[derive(Debug)]
@@ -216,7 +167,7 @@ impl Encoder {
     }
 
     /// The frame of several scans and the scans.
-    fn scans(&mut self, coefficients: &Coefficients, script: &[Scan]) -> Result<(), OutOfMemory> {
+    fn scans(&mut self, coefficients: &Coefficients, script: &[Group]) -> Result<(), OutOfMemory> {
         let (frame, tables) = (&coefficients.frame, &coefficients.tables);
         segments::write_frame(&mut self.out, frame, tables, Process::Progressive);
         let coder = self.progressive.get_or_insert_default();
@@ -247,7 +198,9 @@ impl Encoder {
         let likely = usize::from(width) * usize::from(height) / 5 + 4096;
         self.out = Vec::new();
         self.out.try_reserve(likely).map_err(|_| OutOfMemory { bytes: likely as u64 })?;
-        segments::write_start(&mut self.out, frame, &options.segments);
+        // 18 bytes count in a thumbnail.
+        let marked = options.coding != Coding::Smallest || frame.needs_mark();
+        segments::write_start(&mut self.out, marked.then_some(frame.mark), &options.segments);
         self.restart_interval = options.restart_interval;
         if options.restart_interval > 0 {
             segments::write_restart_interval(&mut self.out, options.restart_interval);
@@ -296,6 +249,7 @@ pub fn mcu_rows(planes: &Planes) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::spec::Quality;
     use zune_core::bytestream::ZCursor;
     use zune_core::colorspace::ColorSpace;
     use zune_core::options::DecoderOptions;
@@ -394,6 +348,23 @@ mod tests {
             let file = Encoder::default().encode(&planes, &options(100, coding)).unwrap();
             let samples = decode(&file, ColorSpace::Luma);
             assert!(samples.iter().zip(planes.planes()[0].samples()).all(|(a, b)| a.abs_diff(*b) <= 3));
+        }
+    }
+
+    #[test]
+    fn the_smallest_files_of_thumbnails_have_no_mark_and_share_tables_and_everybody_reads_their_colours() {
+        let planes = picture(60, 40, Sampling::S444);
+        let file = Encoder::default().encode(&planes, &options(80, Coding::Smallest)).unwrap();
+        assert_eq!(file[..4], [0xFF, 0xD8, 0xFF, 0xDB]);
+        let [tables, scans] =
+            [0xC4, 0xDA].map(|marker| file.windows(2).filter(|pair| **pair == [0xFF, marker]).count());
+        assert!(scans == 1 || tables < scans, "{tables} tables for {scans} scans");
+        let plain = Encoder::default().encode(&planes, &options(95, Coding::Fixed)).unwrap();
+        let expected = decode(&plain, ColorSpace::RGB);
+        let second = jpeg_decoder::Decoder::new(file.as_slice()).decode().unwrap();
+        for colours in [decode(&file, ColorSpace::RGB), second] {
+            let off: u64 = colours.iter().zip(&expected).map(|(a, b)| u64::from(a.abs_diff(*b))).sum();
+            assert!(off < 8 * expected.len() as u64, "off by {off} over {}", expected.len());
         }
     }
 

@@ -5,8 +5,8 @@ use super::coefficients::{BlockPlane, Coefficients};
 use super::dct::{Block, SCAN};
 use super::frame::Frame;
 use super::huffman::{CodeBook, Coverage, Histogram};
-use super::script::Scan;
-use super::segments::{self, Band, TableKind};
+use super::script::{Group, Scan};
+use super::segments::{self, Band};
 use super::tables::TablePair;
 use super::token::{self, AC_SPAN, AC_SYMBOL, CLASS, END_OF_BLOCK, RESTART, Token, ZERO_RUN, raw};
 use crate::limits::OutOfMemory;
@@ -14,61 +14,74 @@ use crate::limits::OutOfMemory;
 /// Turns scans into tokens and tokens into the file.
 #[derive(Debug, Default)]
 pub(super) struct Progressive {
+    /// Those of a group of scans.
     tokens: Vec<Token>,
+    /// Where the tokens of each scan of the group end.
+    ends: Vec<usize>,
     histogram: Histogram,
     book: CodeBook,
     writer: BitWriter,
 }
 
 impl Progressive {
-    /// Appends the scans of `script`, each with its own Huffman tables.
+    /// Appends the scans of `script`, each group with its own Huffman tables.
     pub(super) fn write(
         &mut self,
         coefficients: &Coefficients,
-        script: &[Scan],
+        script: &[Group],
         restart_interval: u16,
         out: &mut Vec<u8>,
     ) -> Result<(), OutOfMemory> {
         let frame = &coefficients.frame;
-        for scan in script {
-            let tables = self.tokenise(coefficients, scan, restart_interval)?;
-            write_tables(out, frame, scan, &tables);
-            segments::write_scan(out, frame, &scan.components, scan.band);
+        for group in script {
+            let tables = self.tokenise(coefficients, group, restart_interval)?;
+            write_tables(out, frame, group, &tables);
             self.book.set(&tables);
-            self.writer.reset();
-            self.writer.write(&self.tokens, &self.book, out)?;
-            self.writer.finish(out)?;
+            let mut start = 0;
+            for (scan, &end) in group.iter().zip(&self.ends) {
+                segments::write_scan(out, frame, &scan.components, scan.band);
+                self.writer.reset();
+                self.writer.write(&self.tokens[start..end], &self.book, out)?;
+                self.writer.finish(out)?;
+                start = end;
+            }
         }
         Ok(())
     }
 
-    /// Bytes that `scan` takes in the file, its tables included, to within stuffing.
-    pub(super) fn cost(&mut self, coefficients: &Coefficients, scan: &Scan) -> Result<usize, OutOfMemory> {
-        let tables = self.tokenise(coefficients, scan, 0)?;
+    /// Bytes that `group` takes in the file, its tables included, to within stuffing.
+    pub(super) fn cost(&mut self, coefficients: &Coefficients, group: &[Scan]) -> Result<usize, OutOfMemory> {
+        let tables = self.tokenise(coefficients, group, 0)?;
         self.book.set(&tables);
         let bits: u64 = self.tokens.iter().map(|&token| u64::from(self.book.bits(token).1)).sum();
         let mut head = Vec::new();
-        write_tables(&mut head, &coefficients.frame, scan, &tables);
-        segments::write_scan(&mut head, &coefficients.frame, &scan.components, scan.band);
+        write_tables(&mut head, &coefficients.frame, group, &tables);
+        for scan in group {
+            segments::write_scan(&mut head, &coefficients.frame, &scan.components, scan.band);
+        }
         Ok(head.len() + bits.div_ceil(8) as usize)
     }
 
-    /// Fills `self.tokens` with those of `scan`; gives the best tables for them.
+    /// Fills `self.tokens` with those of `group`; gives the best tables for them.
     fn tokenise(
         &mut self,
         coefficients: &Coefficients,
-        scan: &Scan,
+        group: &[Scan],
         restart_interval: u16,
     ) -> Result<[TablePair; 2], OutOfMemory> {
         let mut tokens = std::mem::take(&mut self.tokens);
         tokens.clear();
-        let mut restarts = Restarts { interval: restart_interval.into(), left: restart_interval.into() };
-        if scan.band.first == 0 {
-            dc_scan(coefficients, scan, &mut restarts, &mut tokens)?;
-        } else {
-            for &index in &scan.components {
-                ac_scan(coefficients, index, scan.band, &mut restarts, &mut tokens)?;
+        self.ends.clear();
+        for scan in group {
+            let mut restarts = Restarts { interval: restart_interval.into(), left: restart_interval.into() };
+            if scan.band.first == 0 {
+                dc_scan(coefficients, scan, &mut restarts, &mut tokens)?;
+            } else {
+                for &index in &scan.components {
+                    ac_scan(coefficients, index, scan.band, &mut restarts, &mut tokens)?;
+                }
             }
+            self.ends.push(tokens.len());
         }
         self.histogram.clear();
         self.histogram.count(&tokens);
@@ -82,13 +95,9 @@ impl Progressive {
     }
 }
 
-fn write_tables(out: &mut Vec<u8>, frame: &Frame, scan: &Scan, tables: &[TablePair; 2]) {
-    for (number, pair) in (0_u8..).zip(tables) {
-        if scan.components.iter().any(|&index| frame.components[index].huffman == number) {
-            segments::write_huffman(out, TableKind::Dc, number, &pair.dc);
-            segments::write_huffman(out, TableKind::Ac, number, &pair.ac);
-        }
-    }
+fn write_tables(out: &mut Vec<u8>, frame: &Frame, group: &[Scan], tables: &[TablePair; 2]) {
+    let components: Vec<usize> = group.iter().flat_map(|scan| scan.components.iter().copied()).collect();
+    segments::write_huffman(out, frame, &components, tables);
 }
 
 /// Counts MCUs between restart markers.

@@ -19,9 +19,12 @@ impl Scan {
     }
 }
 
+/// Scans that have their Huffman tables in common.
+pub(super) type Group = Vec<Scan>;
+
 /// Scans that show a coarse picture early: the script of the Independent JPEG Group's `jpegtran`, for any
 /// number of components.
-pub(super) fn fixed(components: usize) -> Vec<Scan> {
+pub(super) fn fixed(components: usize) -> Vec<Group> {
     let all = 0..components;
     let chroma = 1..components;
     let mut script = vec![Scan::new(all.clone(), 0, 0, 0, 1), Scan::new([0], 1, 5, 0, 2)];
@@ -29,7 +32,7 @@ pub(super) fn fixed(components: usize) -> Vec<Scan> {
     script.extend([Scan::new([0], 6, 63, 0, 2), Scan::new([0], 1, 63, 2, 1), Scan::new(all, 0, 0, 1, 0)]);
     script.extend(chroma.rev().map(|c| Scan::new([c], 1, 63, 1, 0)));
     script.push(Scan::new([0], 1, 63, 1, 0));
-    script
+    script.into_iter().map(|scan| vec![scan]).collect()
 }
 
 /// Last coefficients of the first of two bands that are tried; 63 is a single band.
@@ -38,61 +41,68 @@ const SPLITS: [u8; 4] = [63, 2, 5, 8];
 /// Most bits of AC coefficients that refining scans may add.
 const MOST_REFINED: u8 = 2;
 
-/// The smallest of the scripts that differ, by component, in where the band is split and how many bits are
-/// left to refining scans.
+/// The smallest of the scripts that differ, for luma and for chroma, in where the band is split, how many bits are
+/// left to refining scans, and which scans share their tables: at a few kilobytes a table more counts.
 pub(super) fn smallest(
     coefficients: &Coefficients,
     coder: &mut Progressive,
-) -> Result<Vec<Scan>, OutOfMemory> {
-    let components = coefficients.frame.components().len();
-    let mut script = cheapest(coefficients, coder, dc_scripts(components))?;
-    for index in 0..components {
-        let mut refinements: Vec<Scan> = Vec::new();
-        let mut refinement_cost = 0;
-        let mut best: Option<(usize, Vec<Scan>)> = None;
+) -> Result<Vec<Group>, OutOfMemory> {
+    let components = coefficients.frame.components();
+    let mut script = cheapest_dc(coefficients, coder)?;
+    for class in 0..2 {
+        let alike: Vec<usize> = (0..components.len()).filter(|&c| components[c].huffman == class).collect();
+        let mut best: Option<(usize, Vec<Group>)> = None;
+        let (mut refinement_cost, mut refinements) = (0, Vec::new());
         for low in 0..=MOST_REFINED {
             if low > 0 {
-                let refinement = Scan::new([index], 1, 63, low, low - 1);
-                refinement_cost += coder.cost(coefficients, &refinement)?;
-                refinements.insert(0, refinement);
+                let (cost, groups) = cheapest_band(coefficients, coder, &alike, (1, 63, low, low - 1))?;
+                refinement_cost += cost;
+                refinements.splice(0..0, groups);
             }
             for split in SPLITS {
-                let mut scans = vec![Scan::new([index], 1, split, 0, low)];
+                let (mut cost, mut groups) = cheapest_band(coefficients, coder, &alike, (1, split, 0, low))?;
                 if split < 63 {
-                    scans.push(Scan::new([index], split + 1, 63, 0, low));
+                    let upper = cheapest_band(coefficients, coder, &alike, (split + 1, 63, 0, low))?;
+                    cost += upper.0;
+                    groups.extend(upper.1);
                 }
-                let mut cost = refinement_cost;
-                for scan in &scans {
-                    cost += coder.cost(coefficients, scan)?;
-                }
-                if best.as_ref().is_none_or(|(least, _)| cost < *least) {
-                    scans.extend(refinements.iter().cloned());
-                    best = Some((cost, scans));
+                if best.as_ref().is_none_or(|(least, _)| cost + refinement_cost < *least) {
+                    groups.extend(refinements.iter().cloned());
+                    best = Some((cost + refinement_cost, groups));
                 }
             }
         }
-        script.extend(best.into_iter().flat_map(|(_, scans)| scans));
+        script.extend(best.into_iter().flat_map(|(_, groups)| groups));
     }
     Ok(script)
 }
 
 /// The DC coefficients at once, or but for the last bit.
-fn dc_scripts(components: usize) -> [Vec<Scan>; 2] {
-    let all = 0..components;
-    [
-        vec![Scan::new(all.clone(), 0, 0, 0, 0)],
-        vec![Scan::new(all.clone(), 0, 0, 0, 1), Scan::new(all, 0, 0, 1, 0)],
-    ]
+fn cheapest_dc(coefficients: &Coefficients, coder: &mut Progressive) -> Result<Vec<Group>, OutOfMemory> {
+    let all = 0..coefficients.frame.components().len();
+    let whole = vec![Scan::new(all.clone(), 0, 0, 0, 0)];
+    let most = vec![Scan::new(all.clone(), 0, 0, 0, 1)];
+    let last_bit = vec![Scan::new(all, 0, 0, 1, 0)];
+    let in_two = coder.cost(coefficients, &most)? + coder.cost(coefficients, &last_bit)?;
+    Ok(if coder.cost(coefficients, &whole)? <= in_two { vec![whole] } else { vec![most, last_bit] })
 }
 
-fn cheapest(
+/// A band of `components`, a scan each, with tables of their own or in common; and the bytes it takes.
+fn cheapest_band(
     coefficients: &Coefficients,
     coder: &mut Progressive,
-    scripts: [Vec<Scan>; 2],
-) -> Result<Vec<Scan>, OutOfMemory> {
-    let [a, b] = scripts;
-    let mut cost = |script: &[Scan]| {
-        script.iter().try_fold(0, |sum, scan| Ok::<_, OutOfMemory>(sum + coder.cost(coefficients, scan)?))
-    };
-    Ok(if cost(&a)? <= cost(&b)? { a } else { b })
+    components: &[usize],
+    (first, last, high, low): (u8, u8, u8, u8),
+) -> Result<(usize, Vec<Group>), OutOfMemory> {
+    let scans: Group = components.iter().map(|&c| Scan::new([c], first, last, high, low)).collect();
+    let mut apart = 0;
+    for scan in &scans {
+        apart += coder.cost(coefficients, std::slice::from_ref(scan))?;
+    }
+    let together = if scans.len() > 1 { coder.cost(coefficients, &scans)? } else { apart };
+    Ok(if together < apart {
+        (together, vec![scans])
+    } else {
+        (apart, scans.into_iter().map(|scan| vec![scan]).collect())
+    })
 }

@@ -2,7 +2,6 @@
 
 use super::frame::{ColourMark, Frame};
 use super::tables::TablePair;
-use crate::codec::jpeg::huffman::HuffmanSpec;
 use crate::codec::jpeg::quant::QuantTable;
 use crate::codec::jpeg::zigzag::NATURAL;
 
@@ -31,12 +30,15 @@ const MAX_PAYLOAD: usize = 65_533;
 /// Bytes of an ICC profile per segment, after the identifier and two counters.
 const ICC_PART: usize = MAX_PAYLOAD - 14;
 
-/// Everything before the frame header.
-pub(super) fn write_start(out: &mut Vec<u8>, frame: &Frame, segments: &Segments<'_>) {
+/// Everything before the frame header. `mark` says what the components are.
+pub(super) fn write_start(out: &mut Vec<u8>, mark: Option<ColourMark>, segments: &Segments<'_>) {
     out.extend_from_slice(&[0xFF, 0xD8]);
-    match frame.mark {
-        ColourMark::Jfif => segment(out, 0xE0, &[b"JFIF\0", &[1, 2, 0, 0, 1, 0, 1, 0, 0]]),
-        ColourMark::Adobe(transform) => segment(out, 0xEE, &[b"Adobe", &[0, 100, 0, 0, 0, 0, transform]]),
+    match mark {
+        Some(ColourMark::Jfif) => segment(out, 0xE0, &[b"JFIF\0", &[1, 2, 0, 0, 1, 0, 1, 0, 0]]),
+        Some(ColourMark::Adobe(transform)) => {
+            segment(out, 0xEE, &[b"Adobe", &[0, 100, 0, 0, 0, 0, transform]]);
+        }
+        None => {}
     }
     if let Some(exif) = segments.exif {
         segment(out, 0xE1, &[b"Exif\0\0", exif]);
@@ -57,21 +59,24 @@ pub(super) fn write_start(out: &mut Vec<u8>, frame: &Frame, segments: &Segments<
     }
 }
 
-/// Quantisation tables and the frame header.
+/// Quantisation tables, in one segment, and the frame header.
 pub(super) fn write_frame(out: &mut Vec<u8>, frame: &Frame, tables: &[QuantTable], process: Process) {
     let deep = |table: &QuantTable| table.0.iter().any(|&step| step > 255);
+    let mut all = Vec::with_capacity(tables.len() * 65);
     for (number, table) in (0_u8..).zip(tables) {
         if frame.components.iter().all(|component| component.quantisation != number) {
             continue;
         }
         let steps = NATURAL.iter().map(|&place| table.0[usize::from(place)]);
-        let (precision, steps): (u8, Vec<u8>) = if deep(table) {
-            (0x10, steps.flat_map(u16::to_be_bytes).collect())
+        if deep(table) {
+            all.push(0x10 | number);
+            all.extend(steps.flat_map(u16::to_be_bytes));
         } else {
-            (0x00, steps.map(|step| step as u8).collect())
-        };
-        segment(out, 0xDB, &[&[precision | number], &steps]);
+            all.push(number);
+            all.extend(steps.map(|step| step as u8));
+        }
     }
+    segment(out, 0xDB, &[&all]);
     let baseline = !tables.iter().any(deep);
     let marker = match process {
         Process::Sequential if baseline => 0xC0,
@@ -90,28 +95,18 @@ pub(super) fn write_restart_interval(out: &mut Vec<u8>, mcus: u16) {
     segment(out, 0xDD, &[&mcus.to_be_bytes()]);
 }
 
-/// Whether a Huffman table is for DC or for AC coefficients.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum TableKind {
-    Dc,
-    Ac,
-}
-
-/// One Huffman table, unless it is empty.
-pub(super) fn write_huffman(out: &mut Vec<u8>, kind: TableKind, number: u8, spec: &HuffmanSpec) {
-    if !spec.symbols().is_empty() {
-        let kind = if kind == TableKind::Ac { 0x10 } else { 0x00 };
-        segment(out, 0xC4, &[&[kind | number], spec.counts(), spec.symbols()]);
-    }
-}
-
-/// The Huffman tables that the components of `frame` use in a sequential scan.
-pub(super) fn write_huffman_pairs(out: &mut Vec<u8>, frame: &Frame, pairs: &[TablePair; 2]) {
-    for (number, pair) in (0_u8..).zip(pairs) {
-        if frame.components.iter().any(|component| component.huffman == number) {
-            write_huffman(out, TableKind::Dc, number, &pair.dc);
-            write_huffman(out, TableKind::Ac, number, &pair.ac);
-        }
+/// The Huffman tables that the components at `indices` use, but for empty ones, in one segment.
+pub(super) fn write_huffman(out: &mut Vec<u8>, frame: &Frame, indices: &[usize], pairs: &[TablePair; 2]) {
+    let used = (0_u8..)
+        .zip(pairs)
+        .filter(|(number, _)| indices.iter().any(|&index| frame.components[index].huffman == *number));
+    let tables: Vec<u8> = used
+        .flat_map(|(number, pair)| [(number, &pair.dc), (0x10 | number, &pair.ac)])
+        .filter(|(_, spec)| !spec.symbols().is_empty())
+        .flat_map(|(slot, spec)| [&[slot], spec.counts().as_slice(), spec.symbols()].concat())
+        .collect();
+    if !tables.is_empty() {
+        segment(out, 0xC4, &[&tables]);
     }
 }
 
@@ -167,14 +162,12 @@ fn segment(out: &mut Vec<u8>, marker: u8, payload: &[&[u8]]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::codec::jpeg::planes::Sampling;
 
     #[test]
     fn a_long_profile_is_numbered_parts() {
         let icc = vec![7; ICC_PART + 1];
         let mut out = vec![];
-        let frame = Frame::of(8, 8, Sampling::Gray);
-        write_start(&mut out, &frame, &Segments { icc: Some(&icc), ..Segments::default() });
+        write_start(&mut out, Some(ColourMark::Jfif), &Segments { icc: Some(&icc), ..Segments::default() });
         let second = out.len() - 1;
         assert_eq!(out[second - 2..], [2, 2, 7]);
         assert_eq!(out[20..24], [0xFF, 0xE2, 0xFF, 0xFF]);
@@ -184,8 +177,11 @@ mod tests {
     fn a_payload_that_does_not_fit_is_left_out() {
         let comment = vec![0; MAX_PAYLOAD + 1];
         let mut out = vec![];
-        let frame = Frame::of(8, 8, Sampling::Gray);
-        write_start(&mut out, &frame, &Segments { comment: Some(&comment), ..Segments::default() });
+        write_start(
+            &mut out,
+            Some(ColourMark::Jfif),
+            &Segments { comment: Some(&comment), ..Segments::default() },
+        );
         assert_eq!(out.len(), 20);
     }
 }

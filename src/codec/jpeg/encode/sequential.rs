@@ -115,8 +115,8 @@ impl Sequential {
             self.book.set(tables);
             self.book_is_standard = standard;
         }
-        segments::write_huffman_pairs(out, &self.frame, tables);
         let all: Vec<usize> = (0..self.frame.components.len()).collect();
+        segments::write_huffman(out, &self.frame, &all, tables);
         segments::write_scan(out, &self.frame, &all, Band::ALL);
         self.settled = true;
         self.writer.write(&self.tokens, &self.book, out)?;

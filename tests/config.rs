@@ -48,3 +48,55 @@ fn what_is_wrong_stops_the_start_with_one_line_that_names_the_place() {
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(said, "imgsrv: IMGSRV_QUALITY: 'quality' is '101', it accepts 1 to 100\n");
 }
+
+#[test]
+fn each_source_goes_before_the_ones_below_it() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "\nmax_scans = 30\n").unwrap();
+    let path = file.path().display().to_string();
+    let (config, flag) = (["--config", &path], ["--max-scans", "50"]);
+    let (print, variable) = (["--print-config"], [("IMGSRV_MAX_SCANS", "40")]);
+    for (arguments, variables, shown) in [
+        (print.to_vec(), &variable[..0], "max_scans = 100 # default".to_owned()),
+        ([&print[..], &config].concat(), &variable[..0], format!("max_scans = 30 # {path}:2")),
+        ([&print[..], &config].concat(), &variable, "max_scans = 40 # IMGSRV_MAX_SCANS".to_owned()),
+        ([&print[..], &config, &flag].concat(), &variable, "max_scans = 50 # --max-scans".to_owned()),
+    ] {
+        assert_eq!(printed(&imgsrv(&arguments, variables), "max_scans"), shown);
+    }
+    let by_variable = imgsrv(&print, &[("IMGSRV_CONFIG", &path)]);
+    assert_eq!(printed(&by_variable, "max_scans"), format!("max_scans = 30 # {path}:2"));
+}
+
+#[test]
+fn a_wrong_value_stops_the_start_wherever_it_was_said() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "quality = 50\nmax_body = \"big\"\n").unwrap();
+    let path = file.path().display().to_string();
+    for (arguments, variables, at) in [
+        (vec!["--config", &path], vec![], format!("{path}:2")),
+        (vec![], vec![("IMGSRV_MAX_BODY", "big")], "IMGSRV_MAX_BODY".to_owned()),
+        (vec!["--max-body", "big"], vec![], "--max-body".to_owned()),
+    ] {
+        let output = imgsrv(&arguments, &variables);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert_eq!(said, format!("imgsrv: {at}: 'max_body' is 'big', it accepts bytes, such as 32MiB\n"));
+    }
+}
+
+#[test]
+fn the_example_file_changes_nothing() {
+    let values = |output: &Output| {
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let values: Vec<_> =
+            text.lines().map(|line| line.split(" #").next().unwrap().trim().to_owned()).collect();
+        values
+    };
+    let example = concat!(env!("CARGO_MANIFEST_DIR"), "/imgsrv.example.toml");
+    let with_file = imgsrv(&["--config", example, "--print-config"], &[]);
+    assert!(printed(&with_file, "quality").contains("imgsrv.example.toml:"), "it was read");
+    assert_eq!(values(&with_file), values(&imgsrv(&["--print-config"], &[])));
+    let printed = imgsrv(&["--print-example"], &[]);
+    assert_eq!(printed.stdout, std::fs::read(example).unwrap());
+}

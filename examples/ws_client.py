@@ -3,7 +3,6 @@
 
     ws_client.py width=320 format=webp --out small --images *.jpg
 """
-import argparse
 import asyncio
 import json
 import pathlib
@@ -12,11 +11,13 @@ import urllib.parse
 
 import websockets
 
+from arguments import headers, pairs, parser
 
-async def resize(server, token, options, images, out):
-    headers = {"Authorization": f"Bearer {token}"} if token else {}
+
+async def resize(server, options, images, out):
     failed = 0
-    async with websockets.connect(f"ws://{server}/ws", additional_headers=headers, max_size=None) as socket:
+    address = "ws" + server.removeprefix("http") + "/ws"  # wss:// for https://
+    async with websockets.connect(address, additional_headers=headers(), max_size=None) as socket:
 
         async def send():
             for number, image in enumerate(images):
@@ -44,15 +45,12 @@ async def resize(server, token, options, images, out):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("options", nargs="*", metavar="KEY=VALUE")
-    parser.add_argument("--images", nargs="+", type=pathlib.Path, required=True)
-    parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("."))
-    parser.add_argument("--server", default="127.0.0.1:8080")
-    parser.add_argument("--token")
-    arguments = parser.parse_args()
-    options = dict(option.split("=", 1) for option in arguments.options)
-    failed = asyncio.run(resize(arguments.server, arguments.token, options, arguments.images, arguments.out))
+    arguments = parser(__doc__)
+    arguments.add_argument("options", nargs="*", metavar="KEY=VALUE")
+    arguments.add_argument("--images", nargs="+", type=pathlib.Path, required=True)
+    arguments.add_argument("--out", type=pathlib.Path, default=pathlib.Path("."))
+    arguments = arguments.parse_args()
+    failed = asyncio.run(resize(arguments.server, pairs(arguments.options), arguments.images, arguments.out))
     sys.exit(1 if failed else 0)
 
 

@@ -4,29 +4,21 @@
     xmlrpc_client.py photo.jpg gray.jpg
     xmlrpc_client.py photo.jpg small.webp width=320 format=webp
 """
-import argparse
 import base64
 import sys
 import xmlrpc.client
 
+from arguments import headers, one_image, pairs
+
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("image")
-    parser.add_argument("result")
-    parser.add_argument("options", nargs="*", metavar="KEY=VALUE")
-    parser.add_argument("--server", default="127.0.0.1:8080")
-    parser.add_argument("--token")
-    arguments = parser.parse_args()
-
-    headers = [("Authorization", f"Bearer {arguments.token}")] if arguments.token else []
-    server = xmlrpc.client.ServerProxy(f"http://{arguments.server}/RPC2", headers=headers)
+    arguments = one_image(__doc__)
+    server = xmlrpc.client.ServerProxy(f"{arguments.server}/RPC2", headers=headers().items())
     with open(arguments.image, "rb") as file:
         image = file.read()
     try:
         if arguments.options:
-            options = dict(option.split("=", 1) for option in arguments.options)
-            answer = server.process(xmlrpc.client.Binary(image), options)
+            answer = server.process(xmlrpc.client.Binary(image), pairs(arguments.options))
             result = answer["image"].data
             print(answer["report"])
         else:

@@ -199,7 +199,8 @@ fn the_example_client_of_pythons_own_library_is_served() {
         Command::new("python3")
             .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/http_client.py"))
             .args([&input, &result])
-            .args([option, "--server", &server.http().to_string()])
+            .args([option, "--server", &format!("http://{}", server.http())])
+            .env("PYTHONDONTWRITEBYTECODE", "1")
             .output()
             .expect("python3 is installed")
     };

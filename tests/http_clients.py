@@ -1,46 +1,21 @@
 #!/usr/bin/env python3
-"""Real HTTP clients against the real server: requests, aiohttp, httpx (HTTP/2) and curl.
+"""Real HTTP clients against the real server, in the clear and under TLS: requests, aiohttp, httpx (HTTP/2), curl.
 
     python3 tests/http_clients.py target/release/imgsrv
 
 Installs the clients into a virtual environment of its own under target/.
 """
 import asyncio
-import io
-import os
-import pathlib
 import shutil
 import subprocess
-import sys
-import venv
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-HOME = ROOT / "target" / "http-clients"
-PACKAGES = ["requests", "aiohttp", "httpx[http2]", "Pillow"]
+from clients import PHOTO, main, opened
 
-
-def inside_venv(script, packages, arguments):
-    """Runs a script again where its clients are installed."""
-    python = HOME / "bin" / "python"
-    if not python.exists():
-        venv.create(HOME, with_pip=True)
-    subprocess.run([python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *packages], check=True)
-    os.execve(python, [str(python), script, *arguments], {**os.environ, "IMGSRV_CLIENTS": "installed"})
-
-
-def start(program):
-    server = subprocess.Popen(
-        [program, "--bind", "127.0.0.1:0", "--http", "127.0.0.1:0", "-qq"], stdout=subprocess.PIPE, text=True
-    )
-    line = server.stdout.readline()
-    assert "http on" in line, line
-    return server, "http://" + line.split()[-1]
+PACKAGES = ["requests", "aiohttp", "httpx[http2]"]
 
 
 def size(image):
-    from PIL import Image
-
-    return Image.open(io.BytesIO(image)).size
+    return opened(image).size
 
 
 def with_requests(url, photo):
@@ -102,26 +77,19 @@ def with_curl(url, photo_path):
     assert curl(url + "/health") == b"ok\n"
     assert b"imgsrv_requests_total" in curl(url + "/metrics")
     assert b"before" in curl(url + "/")
+    version = b"HTTP/2" if url.startswith("https") else b"HTTP/1.1"  # whoever can, speaks it under TLS
     head = curl("-I", url + "/health")
-    assert head.startswith(b"HTTP/1.1 200"), head
+    assert head.startswith(version + b" 200"), head
 
 
-def main():
-    if "IMGSRV_CLIENTS" not in os.environ:
-        inside_venv(__file__, PACKAGES, sys.argv[1:])
-    photo_path = ROOT / "docs" / "photo.png"
-    photo = photo_path.read_bytes()
-    server, url = start(sys.argv[1])
-    try:
-        with_requests(url, photo)
-        asyncio.run(with_aiohttp(url, photo))
-        with_http2(url, photo)
-        with_curl(url, photo_path)
-    finally:
-        server.terminate()
-    assert server.wait(30) == 0
-    print("requests, aiohttp, httpx over HTTP/2 and curl are served")
+def serve(url):
+    photo = PHOTO.read_bytes()
+    with_requests(url, photo)
+    asyncio.run(with_aiohttp(url, photo))
+    with_http2(url, photo)
+    with_curl(url, PHOTO)
+    print(f"requests, aiohttp, httpx over HTTP/2 and curl are served at {url}")
 
 
 if __name__ == "__main__":
-    main()
+    main(__file__, PACKAGES, serve)

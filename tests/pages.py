@@ -7,7 +7,7 @@ Wants /usr/bin/chromium (tests/interop.sh installs it); Playwright goes into a v
 """
 import sys
 
-from http_clients import ROOT, inside_venv, start
+from clients import PHOTO, inside_venv, server
 
 FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
@@ -22,7 +22,7 @@ def shown(page, id):
 def try_it(page, url):
     page.goto(url + "/")
     assert not page.is_visible("#pair") and page.is_disabled("#go"), "nothing is chosen yet"
-    page.set_input_files("#file", str(ROOT / "docs/photo.png"))
+    page.set_input_files("#file", str(PHOTO))
     page.wait_for_selector("#after-text:has-text('jpeg, 800 × 600')")
     page.wait_for_timeout(500)  # for the picture behind the words
     assert shown(page, "before") == [1600, 1200] and shown(page, "after") == [800, 600]
@@ -48,22 +48,17 @@ def look_up(page, url):
 def main():
     from playwright.sync_api import sync_playwright
 
-    server, url = start(sys.argv[1])
-    try:
-        with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
-            page = browser.new_page()
-            errors = []
-            page.on("pageerror", lambda error: errors.append(str(error)))
-            page.on("requestfailed", lambda request: errors.append(request.url) if "ABORTED" not in request.failure else None)
-            for scene in [try_it, look_up]:
-                scene(page, url)
-                assert not errors, errors
-                print("ok", scene.__name__)
-            browser.close()
-    finally:
-        server.terminate()
-        assert server.wait(timeout=30) == 0
+    with server(sys.argv[1]) as address, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
+        page = browser.new_page()
+        errors = []
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("requestfailed", lambda request: errors.append(request.url) if "ABORTED" not in request.failure else None)
+        for scene in [try_it, look_up]:
+            scene(page, f"http://{address}")
+            assert not errors, errors
+            print("ok", scene.__name__)
+        browser.close()
 
 
 if __name__ == "__main__":

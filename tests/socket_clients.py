@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Real WebSocket and XML-RPC clients against the real server: websockets, aiohttp and xmlrpc.client.
+"""Real WebSocket and XML-RPC clients against the real server, in the clear and under TLS: websockets, aiohttp and
+xmlrpc.client.
 
     python3 tests/socket_clients.py target/release/imgsrv
 
@@ -9,31 +10,27 @@ import asyncio
 import base64
 import io
 import json
-import os
 import pathlib
 import subprocess
 import sys
 import tempfile
 import xmlrpc.client
 
-from http_clients import ROOT, inside_venv, start
+from clients import PHOTO, ROOT, main, opened
 
-PACKAGES = ["websockets", "aiohttp", "Pillow"]
-
-
-def opened(image):
-    from PIL import Image
-
-    image = Image.open(io.BytesIO(image))
-    image.load()
-    return image
+PACKAGES = ["websockets", "aiohttp"]
 
 
-async def images_and_done(address, photo):
+def socket_at(url, path):
+    """The address of a WebSocket: ws:// for http://, wss:// for https://."""
+    return "ws" + url.removeprefix("http") + path
+
+
+async def images_and_done(url, photo):
     """A program that sends all images, says 'done', and reads only then."""
     import websockets
 
-    async with websockets.connect(f"ws://{address}/upload", max_size=None) as socket:
+    async with websockets.connect(socket_at(url, "/upload"), max_size=None) as socket:
         for _ in range(40):
             await socket.send(photo)
         await socket.send("done")
@@ -43,18 +40,18 @@ async def images_and_done(address, photo):
     assert opened(results[-1]).size == (1600, 1200)
 
 
-async def base64_and_gray(address, photo):
+async def base64_and_gray(url, photo):
     """A program that sends a base64 text and shows the one that it gets."""
     import websockets
 
-    async with websockets.connect(f"ws://{address}/", max_size=None) as socket:
+    async with websockets.connect(socket_at(url, "/"), max_size=None) as socket:
         for text in [base64.b64encode(photo).decode(), "data:image/png;base64," + base64.encodebytes(photo).decode()]:
             await socket.send(text)
             image = opened(base64.b64decode(await socket.recv()))
             assert (image.size, image.mode, image.format) == ((1600, 1200), "L", "JPEG"), image
 
 
-async def reports_and_results(address, photo):
+async def reports_and_results(url, photo):
     """A larger photo than other servers' frames, fragments, pings, and many images at once."""
     import websockets
 
@@ -63,7 +60,7 @@ async def reports_and_results(address, photo):
     large = io.BytesIO()
     Image.effect_noise((2000, 1500), 90).save(large, "PNG")
     assert large.tell() > 1 << 20
-    async with websockets.connect(f"ws://{address}/ws?format=webp&width=64", max_size=None) as socket:
+    async with websockets.connect(socket_at(url, "/ws?format=webp&width=64"), max_size=None) as socket:
         await socket.send(large.getvalue())
         await socket.send([photo[:1000], photo[1000:5000], photo[5000:]])
         await (await socket.ping())
@@ -83,26 +80,26 @@ async def reports_and_results(address, photo):
             assert opened(await socket.recv()).format == "PNG"
 
 
-async def with_aiohttp(address, photo):
+async def with_aiohttp(url, photo):
     import aiohttp
 
     async with aiohttp.ClientSession() as session:
-        async with session.ws_connect(f"http://{address}/ws", max_msg_size=0, compress=15) as socket:
+        async with session.ws_connect(f"{url}/ws", max_msg_size=0, compress=15) as socket:
             await socket.send_json({"width": 32, "id": "one"})
             await socket.send_bytes(photo)
             report = await socket.receive_json()
             assert (report["id"], report["width"]) == ("one", 32), report
             assert opened(await socket.receive_bytes()).size == (32, 24)
         try:
-            await session.ws_connect(f"http://{address}/ws", origin="https://evil.example")
+            await session.ws_connect(f"{url}/ws", origin="https://evil.example")
             sys.exit("a foreign page was let in")
         except aiohttp.WSServerHandshakeError as error:
             assert error.status == 403, error
 
 
-def with_xmlrpc(address, photo):
+def with_xmlrpc(url, photo):
     for path in ["/RPC2", "/"]:
-        server = xmlrpc.client.ServerProxy(f"http://{address}{path}")
+        server = xmlrpc.client.ServerProxy(f"{url}{path}")
         text = base64.b64encode(photo)
         image = opened(base64.b64decode(server.preto_branco(text.decode())))
         assert (image.size, image.mode) == ((1600, 1200), "L"), image
@@ -120,36 +117,28 @@ def with_xmlrpc(address, photo):
             assert fault.faultCode == code, fault
 
 
-def examples(address, photo):
+def examples(url, photo):
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
         images = [folder / f"{name}.png" for name in "abc"]
         for image in images:
             image.write_bytes(photo)
         (folder / "d.png").write_bytes(b"no image")
-        client = [sys.executable, ROOT / "examples" / "ws_client.py", "width=20", "--server", address, "--out", folder]
+        client = [sys.executable, ROOT / "examples" / "ws_client.py", "width=20", "--server", url, "--out", folder]
         subprocess.run([*client, "--images", *images], check=True, stdout=subprocess.DEVNULL)
         assert all(opened((folder / f"{name}.jpeg").read_bytes()).size == (20, 15) for name in "abc")
         failed = subprocess.run([*client, "--images", folder / "d.png"], capture_output=True, text=True)
         assert failed.returncode == 1 and "not an image" in failed.stderr, failed
 
 
-def main():
-    if "IMGSRV_CLIENTS" not in os.environ:
-        inside_venv(__file__, PACKAGES, sys.argv[1:])
-    photo = (ROOT / "docs" / "photo.png").read_bytes()
-    server, url = start(sys.argv[1])
-    address = url.removeprefix("http://")
-    try:
-        for check in [images_and_done, base64_and_gray, reports_and_results, with_aiohttp]:
-            asyncio.run(asyncio.wait_for(check(address, photo), 300))
-        with_xmlrpc(address, photo)
-        examples(address, photo)
-    finally:
-        server.terminate()
-    assert server.wait(30) == 0
-    print("websockets, aiohttp and xmlrpc.client are served")
+def serve(url):
+    photo = PHOTO.read_bytes()
+    for check in [images_and_done, base64_and_gray, reports_and_results, with_aiohttp]:
+        asyncio.run(asyncio.wait_for(check(url, photo), 300))
+    with_xmlrpc(url, photo)
+    examples(url, photo)
+    print(f"websockets, aiohttp and xmlrpc.client are served at {url}")
 
 
 if __name__ == "__main__":
-    main()
+    main(__file__, PACKAGES, serve)

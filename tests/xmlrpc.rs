@@ -151,7 +151,8 @@ fn the_example_client_of_pythons_own_library_is_served() {
             .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/xmlrpc_client.py"))
             .args([&input, &result])
             .args(options)
-            .args(["--server", &server.http().to_string()])
+            .args(["--server", &format!("http://{}", server.http())])
+            .env("PYTHONDONTWRITEBYTECODE", "1")
             .output()
             .expect("python3 is installed")
     };

@@ -5,7 +5,7 @@
 mod http_support;
 mod support;
 
-use http_support::{Answer, ask, connect, kept_alive, post, posted};
+use http_support::{Answer, ask, connect, exchange, kept_alive, post, posted};
 use std::io::{Read, Write};
 use std::time::Duration;
 use support::{Server, png, send};
@@ -148,6 +148,7 @@ fn no_address_gets_more_connections_than_its_share_of_both_doors() {
     let mut refused = connect(&server);
     let answer = Answer::read(&mut refused);
     assert_eq!((answer.status, answer.header("retry-after")), (503, "1"));
+    assert_eq!((&answer.json()["status"], &answer.json()["code"]), (&"busy".into(), &503.into()));
 }
 
 #[test]
@@ -178,6 +179,35 @@ fn two_lengths_and_other_ways_to_smuggle_are_refused_and_closed() {
         assert!(!answers.contains("HTTP/1.1 200"), "{head:?}: {answers}");
         assert!(answers.matches("HTTP/1.1 ").count() <= 1, "{head:?}: {answers}");
         assert!(answers.is_empty() || answers.starts_with("HTTP/1.1 4"), "{head:?}: {answers}");
+    }
+}
+
+#[test]
+fn a_head_that_cannot_be_read_is_answered_like_every_other_failure() {
+    let server = Server::start_http(&[]);
+    let long = format!("GET / HTTP/1.1\r\nX: {}\r\n\r\n", "x".repeat(200_000));
+    let many = format!("GET / HTTP/1.1\r\n{}\r\n", "X: x\r\n".repeat(200));
+    for (head, status, why) in [
+        ("nonsense\r\n\r\n", 400, "not HTTP"),
+        ("GET / HTTP/9.9\r\n\r\n", 400, "not HTTP"),
+        ("\x16\x03\x01\x02\0\x01\0\x01\x7C\x03\x03", 400, "not HTTP"), // somebody tries TLS
+        (&long, 431, "longer than 64 KiB"),
+        (&many, 431, "more than 100 fields"),
+    ] {
+        for earlier in 0..2 {
+            let mut socket = connect(&server);
+            for _ in 0..earlier {
+                assert_eq!(exchange(&mut socket, &kept_alive("/resize?width=4", &png(8, 8))).status, 200);
+            }
+            send(&mut socket, head.as_bytes());
+            let answer = Answer::read(&mut socket);
+            assert_eq!((answer.status, answer.header("connection")), (status, "close"), "{head:.40}");
+            let told = answer.json();
+            assert_eq!((&told["status"], &told["code"]), (&"bad_request".into(), &status.into()), "{told}");
+            assert!(told["message"].as_str().unwrap().contains(why), "{told}");
+            assert_eq!(told["id"], answer.header("x-request-id"));
+            assert_eq!(socket.read(&mut [0]).unwrap_or(0), 0, "the connection is closed");
+        }
     }
 }
 

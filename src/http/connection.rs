@@ -93,7 +93,7 @@ pub(super) async fn serve(visitor: Visitor, door: Arc<Door>, routes: Routes) {
         Ok(Err(error)) => return refused(Reason::Tls, &error),
         Err(_) => return refused(Reason::HeaderTimeout, &"no TLS handshake in time"),
     };
-    let io = TokioIo::new(Socket::new(stream, meter.clone()));
+    let io = TokioIo::new(Socket::new(stream, meter.clone(), number));
     let handover = Handover { meter: meter.clone(), leave };
     let service = service_fn(|mut request: Request<Incoming>| {
         request.extensions_mut().insert(handover.clone());

@@ -3,7 +3,7 @@
 use super::multipart::FormError;
 use crate::auth::TooManyGuesses;
 use crate::engine::JobError;
-use crate::gate::Denied;
+use crate::gate::{Denied, Full};
 use crate::jobs::{self, StoreError};
 use crate::rate::OverRate;
 use crate::reason::Reason;
@@ -33,6 +33,14 @@ pub(crate) enum Failure {
     OverRate(#[from] OverRate),
     #[error(transparent)]
     Options(#[from] SpecError),
+    #[error(transparent)]
+    Full(#[from] Full),
+    /// A head that hyper does not take, and the number that it has for it.
+    #[error("{}", match *.0 {
+        StatusCode::BAD_REQUEST => "the head of the request is not HTTP",
+        _ => "the head of the request is longer than 64 KiB or has more than 100 fields",
+    })]
+    Head(StatusCode),
     /// What only this door can get wrong about a request.
     #[error("{0}")]
     BadRequest(String),
@@ -70,6 +78,7 @@ impl Failure {
             Failure::NoSuchPath(_)
             | Failure::NoSuchMethod(_)
             | Failure::Options(_)
+            | Failure::Head(_)
             | Failure::BadRequest(_)
             | Failure::BrokenBody
             | Failure::Form(_)
@@ -79,7 +88,7 @@ impl Failure {
             | Failure::Empty => Status::BadRequest,
             Failure::ForeignOrigin => Status::Unauthorized,
             Failure::Denied(denied) => denied.status(),
-            Failure::OverRate(_) => Status::Busy,
+            Failure::OverRate(_) | Failure::Full(_) => Status::Busy,
             Failure::BodyTooLarge { .. } => Status::TooLarge,
             Failure::SlowBody | Failure::Cancelled => Status::Timeout,
             Failure::Job(error) => error.status(),
@@ -91,6 +100,7 @@ impl Failure {
     /// The number that HTTP has for it: that of the status, where HTTP has no better one.
     pub(crate) fn http(&self) -> StatusCode {
         match self {
+            Failure::Head(status) => *status,
             Failure::NoSuchPath(_) | Failure::NoSuchTask => StatusCode::NOT_FOUND,
             Failure::NotDone(_) => StatusCode::CONFLICT,
             Failure::NoTasks => StatusCode::NOT_IMPLEMENTED,
@@ -104,7 +114,10 @@ impl Failure {
     pub(crate) fn reason(&self) -> Reason {
         match self {
             Failure::NoSuchPath(_) | Failure::NoSuchMethod(_) | Failure::Options(_) => Reason::BadRequest,
-            Failure::BadRequest(_) | Failure::Form(_) | Failure::Empty => Reason::BadRequest,
+            Failure::Head(_) | Failure::BadRequest(_) | Failure::Form(_) => Reason::BadRequest,
+            Failure::Empty => Reason::BadRequest,
+            Failure::Full(Full::House) => Reason::Connections,
+            Failure::Full(Full::Address) => Reason::PerAddress,
             Failure::NoSuchTask | Failure::NotDone(_) | Failure::NoTasks => Reason::BadRequest,
             Failure::TaskFailed(_) => Reason::BadRequest,
             Failure::NotKept(_) => Reason::StorageFull,
@@ -132,6 +145,7 @@ impl Failure {
             Failure::Job(JobError::Busy { retry_after, .. })
             | Failure::Denied(Denied::Guessing(TooManyGuesses { retry_after }))
             | Failure::OverRate(OverRate { retry_after, .. }) => Some(*retry_after),
+            Failure::Full(_) => Some(Duration::from_secs(1)),
             _ => None,
         }
     }
@@ -160,6 +174,22 @@ impl Failure {
             headers.insert(axum::http::header::WWW_AUTHENTICATE, bearer);
         }
         response
+    }
+
+    /// The same as bytes, after which the connection ends: for peers whom hyper does not answer, or barely.
+    pub(super) fn last_words(&self, id: &str) -> Vec<u8> {
+        let body = self.to_json(id).to_string() + "\n";
+        let (status, length) = (self.http(), body.len());
+        let mut bytes = format!(
+            "HTTP/1.1 {status}\r\ncontent-length: {length}\r\nx-request-id: {id}\r\nconnection: close\r\n"
+        )
+        .into_bytes();
+        for (name, value) in self.answer(id).headers() {
+            bytes.extend([name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"].concat());
+        }
+        bytes.extend(b"\r\n");
+        bytes.extend(body.as_bytes());
+        bytes
     }
 }
 

@@ -31,6 +31,8 @@ struct State {
     /// Requests whose reply is not yet handed over.
     in_hand: usize,
     requests: u64,
+    /// Whether a request has come whose reply is not yet taken.
+    owes_reply: bool,
     /// Since when nothing is in hand.
     idle_since: Instant,
     /// When the first byte of the next head came. HTTP/2 has frames between requests, so it has none.
@@ -70,6 +72,7 @@ impl Meter {
         let state = State {
             in_hand: 0,
             requests: 0,
+            owes_reply: false,
             idle_since: now,
             head_since: Some(now),
             is_http2: false,
@@ -91,6 +94,7 @@ impl Meter {
         let mut state = self.lock();
         state.in_hand += 1;
         state.requests += 1;
+        state.owes_reply = true;
         state.head_since = None;
         state.is_http2 = is_http2;
         self.seat.busy();
@@ -120,7 +124,15 @@ impl Meter {
         state.blocked_since = None;
         if state.in_hand == 0 {
             state.taken_by = None;
+            state.owes_reply = false;
         }
+    }
+
+    /// The number of the request that is on its way, where all before it have had their reply: whatever is
+    /// written now, nobody asked for.
+    pub(super) fn unasked(&self) -> Option<u64> {
+        let state = self.lock();
+        (!state.owes_reply).then_some(state.requests + 1)
     }
 
     /// Allows time for a reply of this length; one without a length has all the time it needs.

@@ -2,7 +2,7 @@
 
 use super::call::Routes;
 use super::connection::{self, Leave, Visitor};
-use super::{Door, Settings, router};
+use super::{Door, Failure, Settings, router};
 use crate::access_log;
 use crate::engine::Engine;
 use crate::gate::{Full, Gate};
@@ -25,10 +25,6 @@ const BLOCKING_THREADS: usize = 16;
 
 /// Pause before trying to accept again when there is nothing to accept with.
 const PAUSE: Duration = Duration::from_millis(50);
-
-/// What a peer is told for whom there is no room.
-const FULL: &[u8] =
-    b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nRetry-After: 1\r\nConnection: close\r\n\r\n";
 
 /// A door that is open. Dropping it ends whatever it still does.
 #[derive(Debug)]
@@ -91,11 +87,8 @@ async fn accept(listener: tokio::net::TcpListener, door: Arc<Door>) {
                         drop(tokio::spawn(connection::serve(visitor, door.clone(), routes.clone())))
                     }
                     Err(full) => {
-                        let reason = match full {
-                            Full::House => Reason::Connections,
-                            Full::Address => Reason::PerAddress,
-                        };
-                        access_log::refused(door.engine.metrics(), peer, reason, full);
+                        let failure = Failure::from(full);
+                        access_log::refused(door.engine.metrics(), peer, failure.reason(), failure);
                     }
                 }
             }
@@ -114,17 +107,17 @@ fn admit(socket: TcpStream, peer: SocketAddr, number: u64, door: &Door) -> Resul
     match door.gate.guests.enter(peer.ip(), leave.clone()) {
         Ok(seat) => Ok(Visitor { socket, peer, number, seat, leave }),
         Err(full) => {
-            turn_away(&socket);
+            turn_away(&socket, &Failure::from(full).last_words(&format!("h{number}-0")));
             Err(full)
         }
     }
 }
 
 /// Tells a peer that there is no room, without waiting for anything.
-fn turn_away(socket: &TcpStream) {
+fn turn_away(socket: &TcpStream, words: &[u8]) {
     let _ = socket.try_io(Interest::WRITABLE, || {
         let socket = socket2::SockRef::from(socket);
-        socket.send(FULL)?;
+        socket.send(words)?;
         socket.shutdown(std::net::Shutdown::Write)
     }); // a peer that is gone needs no farewell
     let _ = socket.try_read(&mut [0; 4096]); // unread bytes would turn the close into a reset

@@ -1,6 +1,12 @@
 //! `Socket`: the bytes to and from a peer, in the clear or under TLS, as the meter sees them pass.
+//!
+//! Hyper has no hook for heads that it cannot read: it answers them by itself, with nothing but a number.
+//! Since nobody asked for that answer, it is told from all others here, and ours is sent in its place.
 
+use super::Failure;
 use super::meter::Meter;
+use axum::http::StatusCode;
+use bytes::{Buf, Bytes};
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -19,6 +25,10 @@ const LINGER: Duration = Duration::from_secs(1);
 pub(super) struct Socket {
     stream: Stream,
     meter: Arc<Meter>,
+    /// The connection's number.
+    number: u64,
+    /// What is left of our answer in place of hyper's.
+    instead: Option<Bytes>,
     is_over: bool,
     lingering: Option<Pin<Box<Sleep>>>,
 }
@@ -31,8 +41,16 @@ pub(super) enum Stream {
 }
 
 impl Socket {
-    pub(super) fn new(stream: Stream, meter: Arc<Meter>) -> Socket {
-        Socket { stream, meter, is_over: false, lingering: None }
+    pub(super) fn new(stream: Stream, meter: Arc<Meter>, number: u64) -> Socket {
+        Socket { stream, meter, number, instead: None, is_over: false, lingering: None }
+    }
+
+    /// Our answer in place of one that hyper gives by itself.
+    fn instead_of(&self, bytes: &[u8]) -> Option<Bytes> {
+        let status = bytes.strip_prefix(b"HTTP/1.1 ")?.first_chunk::<3>()?;
+        let status = StatusCode::from_bytes(status).ok().filter(StatusCode::is_client_error)?;
+        let request = self.meter.unasked()?;
+        Some(Failure::Head(status).last_words(&format!("h{}-{request}", self.number)).into())
     }
 
     fn wrote<T>(&self, polled: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
@@ -57,6 +75,26 @@ macro_rules! stream {
     };
 }
 
+impl Socket {
+    /// Writes our answer, if hyper has begun one of its own with these bytes; then they are done with.
+    fn poll_instead(&mut self, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<bool>> {
+        if self.instead.is_none() {
+            self.instead = self.instead_of(bytes);
+        }
+        let Some(mut left) = self.instead.take() else { return Poll::Ready(Ok(false)) };
+        while !left.is_empty() {
+            match stream!(self, stream => stream.poll_write(context, &left)) {
+                Poll::Ready(written) => left.advance(written?),
+                Poll::Pending => {
+                    self.instead = Some(left);
+                    return Poll::Pending;
+                }
+            }
+        }
+        Poll::Ready(Ok(true))
+    }
+}
+
 impl AsyncRead for Socket {
     fn poll_read(
         mut self: Pin<&mut Self>,
@@ -79,6 +117,9 @@ impl AsyncWrite for Socket {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
+        if ready!(self.poll_instead(context, bytes))? {
+            return Poll::Ready(Ok(bytes.len()));
+        }
         let polled = stream!(self, stream => stream.poll_write(context, bytes));
         self.wrote(polled)
     }
@@ -88,6 +129,9 @@ impl AsyncWrite for Socket {
         context: &mut Context<'_>,
         parts: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        if ready!(self.poll_instead(context, parts.first().map_or(&[], |part| part)))? {
+            return Poll::Ready(Ok(parts.iter().map(|part| part.len()).sum()));
+        }
         let polled = stream!(self, stream => stream.poll_write_vectored(context, parts));
         self.wrote(polled)
     }

@@ -4,6 +4,7 @@ use super::method::{Asked, METHODS, Task};
 use super::parse::parse;
 use super::value::{self, Value};
 use crate::spec::Offer;
+use std::borrow::Cow;
 
 /// A call: read or refused, expanded nowhere, and what was read comes out of our own document as it went in.
 pub fn xmlrpc(bytes: &[u8]) {
@@ -36,16 +37,21 @@ fn length(value: &Value) -> usize {
     }
 }
 
-/// The value as far as we would say it: base64 is always of our own making, integers have 32 bits, and every
-/// number is one.
-fn ours(value: Value) -> Value {
+/// The value as far as we would say it: base64 is always of our own making, integers have 32 bits, every number
+/// is one, and characters that XML cannot hold are question marks.
+fn ours(value: Value<'_>) -> Value<'_> {
+    let plain = |text: Cow<str>| {
+        let is_odd = |c: char| c.is_control() && !"\t\r\n".contains(c) || "\u{FFFE}\u{FFFF}".contains(c);
+        Cow::Owned(text.replace(is_odd, "?"))
+    };
     match value {
+        Value::Text(text) => Value::Text(plain(text)),
         Value::Base64(_) => Value::Base64("AAAA".into()),
         Value::Int(n) => Value::Int(i64::from(n as i32)),
         Value::Double(n) if n.is_nan() => Value::Double(0.0),
         Value::Array(items) => Value::Array(items.into_iter().map(ours).collect()),
         Value::Struct(members) => {
-            Value::Struct(members.into_iter().map(|(name, value)| (name, ours(value))).collect())
+            Value::Struct(members.into_iter().map(|(name, value)| (plain(name), ours(value))).collect())
         }
         value => value,
     }

@@ -42,6 +42,9 @@ pub(super) mod tag {
     pub(in crate::codec) const EXIF_IFD: u16 = 34_665;
     pub(in crate::codec) const ICC_PROFILE: u16 = 34_675;
     pub(in crate::codec) const GPS_IFD: u16 = 34_853;
+    /// The size of a JPEG's picture, and the rules that it keeps: EXIF has neither for a TIFF file.
+    pub(in crate::codec) const PIXELS_ACROSS: u16 = 40_962;
+    pub(in crate::codec) const PIXELS_DOWN: u16 = 40_963;
     pub(in crate::codec) const INTEROP_IFD: u16 = 40_965;
 }
 

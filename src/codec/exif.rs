@@ -1,4 +1,4 @@
-//! EXIF, as much of it as matters: the orientation, who owns the picture, and how to write both back.
+//! EXIF, as much of it as matters: the orientation, whether it locates, and what of it goes into another file.
 //!
 //! A block is a TIFF file without a picture. Values are looked up in place and copied within a budget, so that a
 //! hostile block costs nothing.
@@ -37,21 +37,6 @@ pub(super) fn made_upright(exif: &[u8]) -> Vec<u8> {
     upright
 }
 
-/// A fresh block with the copyright and the artist of `exif` and nothing else; `None` if it names neither.
-pub(super) fn ownership(exif: &[u8]) -> Option<Vec<u8>> {
-    let main = Directory::first(exif)?;
-    let mut draft = Draft::default();
-    // Copyright may be "photographer NUL editor NUL"; an artist is one text.
-    for (tag, texts) in [(tag::ARTIST, 1), (tag::COPYRIGHT, 2)] {
-        if let Some((kind @ (kind::ASCII | kind::UTF8), text)) = main.value(tag)
-            && let Some(text) = printable(text, texts).filter(|text| text.len() < MAX_COPIED / 2)
-        {
-            draft.set(tag, kind, [text, &[0]].concat());
-        }
-    }
-    (!draft.is_empty()).then(|| draft.into_block(main.big_endian))
-}
-
 /// A fresh block with what a TIFF file says about its picture, the place and the camera's notes included;
 /// `None` if it says nothing.
 pub(super) fn of_tiff(file: &[u8]) -> Option<Vec<u8>> {
@@ -66,11 +51,7 @@ pub(super) fn described<'a>(main: &Directory<'a>) -> Draft<'a> {
     let mut draft = Draft::default();
     DESCRIPTIVE.into_iter().for_each(|tag| draft.copy(tag, main, &mut budget));
     if let Some(exif) = main.below(tag::EXIF_IFD) {
-        let mut camera = copied(&exif, &mut budget);
-        if let Some(interop) = exif.below(tag::INTEROP_IFD) {
-            camera.set_below(tag::INTEROP_IFD, copied(&interop, &mut budget));
-        }
-        draft.set_below(tag::EXIF_IFD, camera);
+        draft.set_below(tag::EXIF_IFD, copied(&exif, &mut budget));
     }
     if let Some(place) = main.below(tag::GPS_IFD) {
         draft.set_below(tag::GPS_IFD, copied(&place, &mut budget));
@@ -78,20 +59,13 @@ pub(super) fn described<'a>(main: &Directory<'a>) -> Draft<'a> {
     draft
 }
 
-/// All of a directory but what it points to.
+/// All of a directory but what it points to and what tells of the JPEG that it stood in.
 fn copied<'a>(directory: &Directory<'a>, budget: &mut usize) -> Draft<'a> {
+    const LEFT_OUT: [u16; 3] = [tag::PIXELS_ACROSS, tag::PIXELS_DOWN, tag::INTEROP_IFD];
     let mut draft = Draft::default();
-    let values = directory.tags().filter(|tag| *tag != tag::INTEROP_IFD);
+    let values = directory.tags().filter(|tag| !LEFT_OUT.contains(tag));
     values.take(256).for_each(|tag| draft.copy(tag, directory, budget));
     draft
-}
-
-/// The first `texts` of the texts that end with a zero each, without blanks behind; `None` if nothing is left.
-fn printable(text: &[u8], texts: usize) -> Option<&[u8]> {
-    let mut ends = (0..text.len()).filter(|at| text[*at] == 0);
-    let text = ends.nth(texts - 1).map_or(text, |end| &text[..end]);
-    let end = text.iter().rposition(|byte| !matches!(byte, 0 | b' '))?;
-    Some(&text[..=end])
 }
 
 fn short(directory: &Directory<'_>, tag: u16) -> Option<u16> {
@@ -126,34 +100,14 @@ mod tests {
     }
 
     #[test]
-    fn ownership_keeps_the_copyright_and_nothing_that_locates() {
-        let kept = ownership(&camera_block()).unwrap();
-        assert!(kept.windows(7).any(|window| window == b"A. Nony"));
-        assert!(locates(&camera_block()) && !locates(&kept));
-        assert!(!kept.windows(3).any(|window| window == b"GPS"));
-        assert_eq!(Directory::first(&kept).unwrap().tags().collect::<Vec<_>>(), [tag::COPYRIGHT]);
-        assert_eq!(ownership(b"II*\0\x08\0\0\0\0\0"), None);
-    }
-
-    #[test]
-    fn texts_end_where_they_say_even_if_their_count_goes_on() {
-        assert_eq!(printable(b"me\0 48.8584 N", 1), Some(&b"me"[..]));
-        assert_eq!(printable(b"me\0you\0 48.8584 N", 2), Some(&b"me\0you"[..]));
-        assert_eq!(printable(b"me\0 \0secret", 2), Some(&b"me"[..]));
-        assert_eq!(printable(b" \0", 1), None);
-        assert_eq!(printable(b"", 1), None);
-    }
-
-    #[test]
-    fn ownership_of_ownership_is_the_same() {
-        let kept = ownership(&camera_block()).unwrap();
-        assert_eq!(ownership(&kept), Some(kept));
+    fn a_place_is_told() {
+        assert!(locates(&camera_block()) && !locates(b"II*\0\x08\0\0\0\0\0"));
     }
 
     #[test]
     fn a_tiff_file_says_the_same_in_a_block_of_its_own() {
         let block = of_tiff(&camera_block()).unwrap();
-        assert_eq!(ownership(&block), ownership(&camera_block()));
+        assert_eq!(Directory::first(&block).unwrap().bytes(tag::COPYRIGHT), Some(&b"A. Nony\0"[..]));
         assert_eq!(orientation(&block), Orientation::default());
     }
 
@@ -162,7 +116,6 @@ mod tests {
         let block = camera_block();
         for cut in 0..block.len() {
             orientation(&block[..cut]);
-            ownership(&block[..cut]);
             made_upright(&block[..cut]);
             of_tiff(&block[..cut]);
         }

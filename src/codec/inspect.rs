@@ -9,6 +9,7 @@ use super::jpeg::encode::{Basis, quantisation};
 use super::jpeg::error::{JpegError, Kind};
 use super::jpeg::header::{Coding, FrameHeader, Header};
 use super::metadata::Metadata;
+use super::ownership;
 use super::probe::Probe;
 use super::source::Source;
 use crate::format::Format;
@@ -65,7 +66,7 @@ pub struct Classes {
     pub exif: bool,
     /// The place where the picture was taken, in EXIF or XMP.
     pub gps: bool,
-    /// A copyright or an artist in EXIF.
+    /// A copyright or an artist, in EXIF, IPTC or XMP.
     pub ownership: bool,
     /// XMP.
     pub xmp: bool,
@@ -131,7 +132,7 @@ fn classes(metadata: &Metadata<'_>) -> Classes {
     Classes {
         exif: exif.is_some(),
         gps: exif.is_some_and(exif::locates) || in_xmp(b"GPSLatitude"),
-        ownership: exif.is_some_and(|exif| exif::ownership(exif).is_some()),
+        ownership: ownership::block(metadata).is_some(),
         xmp: metadata.xmp.is_some(),
         iptc: metadata.iptc.is_some(),
         other: metadata.other,

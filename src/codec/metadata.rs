@@ -2,7 +2,7 @@
 
 use super::jpeg::header;
 use super::jpeg::marker::{Marker, Segments};
-use super::{exif, xmp};
+use super::{exif, ownership, xmp};
 use crate::spec::{self, Icc, Spec};
 use std::borrow::Cow;
 
@@ -46,7 +46,7 @@ impl Metadata<'_> {
             spec::Metadata::Keep => return true,
             spec::Metadata::Strip => self.exif.is_none(),
             spec::Metadata::Copyright => {
-                self.exif.as_deref().is_none_or(|block| exif::ownership(block).as_deref() == Some(block))
+                self.exif.is_none() || ownership::block(self).as_deref() == self.exif.as_deref()
             }
         };
         let nothing_else = !self.other && self.xmp.is_none() && self.iptc.is_none();
@@ -62,7 +62,7 @@ impl Metadata<'_> {
         match spec.metadata {
             spec::Metadata::Strip => Metadata { icc, ..Metadata::default() },
             spec::Metadata::Copyright => {
-                let exif = self.exif.as_deref().and_then(exif::ownership).map(Cow::Owned);
+                let exif = ownership::block(self).map(Cow::Owned);
                 Metadata { exif, icc, ..Metadata::default() }
             }
             spec::Metadata::Keep => {

@@ -12,15 +12,17 @@ mod decode; // one file a format.
 mod directory; // tags of TIFF files and EXIF blocks.
 mod encode; // one file a format.
 mod error;
-mod exif; // orientation and ownership.
+mod exif; // orientation, and what goes from file to file.
 pub mod geometry; // from the asked size to where each pixel comes from.
 mod inspect; // what a file says about itself.
+mod iptc; // who owns a picture, in Photoshop's resources.
 pub mod jpeg; // our own codec.
 mod linear; // sRGB to linear light.
 mod memory; // how much a plan takes.
 mod metadata; // what may leave with a picture.
 mod metric; // SSIMULACRA2.
 mod outcome;
+mod ownership; // artist and copyright, wherever they are said.
 mod picture; // between decode and encode: planes or pixels.
 mod plan; // which way a request takes.
 mod planar; // the fast path of JPEG sources.
@@ -33,7 +35,7 @@ mod scratch;
 mod sniff; // formats by their first bytes.
 mod source; // a file whose headers have been read.
 mod transform; // decode, resize, colour, operations.
-mod xmp; // the orientation in XMP.
+mod xmp; // orientation and owner in XMP.
 
 pub use error::CodecError;
 pub use inspect::{Classes, EstimatedQuality, Facts, JpegFacts, Profile, inspect};

@@ -285,16 +285,20 @@ impl<K: Kernels> Refinement<'_, K> {
     /// Refines the block, of which only corrections come if it is `settled`. Returns the number of blocks
     /// behind it that are settled.
     ///
-    /// Figure G.7 without a walk over the coefficients: runs of zeros and the correction bits between them are
-    /// found in the set of non-zero coefficients. Position 0 is its highest bit, so that bits deposited in
-    /// the order of the data meet their coefficients.
+    /// Figure G.7 without a walk over the coefficients: the end of a run of zeros is found in the set of those that
+    /// were zero before, and the correction bits, one for each that was not, are gathered in the order of the data
+    /// and meet their coefficients at the end. Position 0 is the highest bit of a set.
     #[inline(always)]
     fn decode(&mut self, bits: &mut Bits, settled: usize, damaged: &mut bool) -> usize {
         // A copy, so that it stays in registers.
         let state = bits;
         let mut bits = *state;
-        let mut ahead = self.band.set;
         let mut settled = settled;
+        let known = self.band.set & *self.mask;
+        let zeros = self.band.set & !known;
+        let mut ahead = self.band.set;
+        let mut zeros_ahead = zeros.count_ones() as usize;
+        let mut corrections = 0;
         while settled == 0 && ahead != 0 {
             bits.refill(self.bytes);
             let entry = self.band.table.entry(bits.buffer, damaged);
@@ -306,52 +310,47 @@ impl<K: Kernels> Refinement<'_, K> {
             }
             let sign = value(bits.buffer, entry).signum();
             bits.consume(entry);
-            let zeros = ahead & !*self.mask;
-            // Of `zeros`, as many come behind the wanted one.
-            let Some(behind) = (zeros.count_ones() as usize).checked_sub(advance) else {
+            let Some(behind) = zeros_ahead.checked_sub(advance) else {
                 *damaged = true;
                 break;
             };
+            zeros_ahead = behind;
             let spot = self.kernels.deposit(1 << behind, zeros);
-            let passed = ahead & *self.mask & !(spot - 1);
-            self.correct(&mut bits, passed);
+            let passed = ahead & known & !(spot - 1);
+            ahead &= spot - 1;
+            corrections = self.read_corrections(&mut bits, corrections, passed.count_ones());
             if sign != 0 {
                 let position = spot.leading_zeros() as usize;
                 self.band.add(position, (sign << self.low) as i16, self.corner, self.mask);
             }
-            ahead &= spot - 1;
         }
         bits.refill(self.bytes);
-        self.correct(&mut bits, ahead & *self.mask);
+        corrections = self.read_corrections(&mut bits, corrections, (ahead & known).count_ones());
+        self.grow(self.kernels.deposit(corrections, known));
         *state = bits;
         settled.saturating_sub(1)
     }
 
-    /// Reads a correction bit for each coefficient of `set`. At least 32 bits must be there.
+    /// Appends `count` correction bits to those read `before`. At least 32 must be there.
     #[inline(always)]
-    fn correct(&mut self, bits: &mut Bits, set: u64) {
-        const HIGH: u64 = !0 << 32;
-        if set == 0 {
-            return;
+    fn read_corrections(&self, bits: &mut Bits, before: u64, count: u32) -> u64 {
+        if count <= 32 {
+            return before << count | u64::from(bits.take(count));
         }
-        if set.count_ones() <= 32 {
-            self.correct_some(bits, set);
-        } else {
-            self.correct_some(bits, set & HIGH);
-            bits.refill(self.bytes);
-            self.correct_some(bits, set & !HIGH);
-        }
+        let before = before << (count - 32) | u64::from(bits.take(count - 32));
+        bits.refill(self.bytes);
+        before << 32 | u64::from(bits.take(32))
     }
 
-    /// As [`Refinement::correct`], for at most 32 coefficients.
+    /// Lets the coefficients of `set` that are in the corner grow by one step. Once for a block: how many there are is
+    /// not to be predicted.
     #[inline(always)]
-    fn correct_some(&mut self, bits: &mut Bits, set: u64) {
-        let corrections = u64::from(bits.take(set.count_ones()));
+    fn grow(&mut self, set: u64) {
         let of_corner = &self.band.corner;
-        let mut grown = self.kernels.deposit(corrections, set) & of_corner.mask;
-        while grown != 0 {
-            let position = grown.leading_zeros() as usize;
-            grown &= !bit(position);
+        let mut left = set & of_corner.mask;
+        while left != 0 {
+            let position = left.leading_zeros() as usize;
+            left &= !bit(position);
             if let Some(place) = self.corner.get_mut(usize::from(of_corner.place[position & 63])) {
                 *place = place.wrapping_add((*place >> 15 | 1) << self.low);
             }

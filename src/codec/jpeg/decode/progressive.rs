@@ -294,7 +294,8 @@ impl<K: Kernels> Refinement<'_, K> {
         let state = bits;
         let mut bits = *state;
         let mut settled = settled;
-        let known = self.band.set & *self.mask;
+        let mut found = *self.mask;
+        let known = self.band.set & found;
         let zeros = self.band.set & !known;
         let mut ahead = self.band.set;
         let mut zeros_ahead = zeros.count_ones() as usize;
@@ -308,7 +309,8 @@ impl<K: Kernels> Refinement<'_, K> {
                 bits.consume(entry);
                 break;
             }
-            let sign = value(bits.buffer, entry).signum();
+            let has_value = entry >> 16 & 63 != 63;
+            let sign = (bits.buffer << (entry >> 8 & 63) >> 62 & 2) as i16 - 1;
             bits.consume(entry);
             let Some(behind) = zeros_ahead.checked_sub(advance) else {
                 *damaged = true;
@@ -319,14 +321,15 @@ impl<K: Kernels> Refinement<'_, K> {
             let passed = ahead & known & !(spot - 1);
             ahead &= spot - 1;
             corrections = self.read_corrections(&mut bits, corrections, passed.count_ones());
-            if sign != 0 {
+            if has_value {
                 let position = spot.leading_zeros() as usize;
-                self.band.add(position, (sign << self.low) as i16, self.corner, self.mask);
+                self.band.add(position, sign << self.low, self.corner, &mut found);
             }
         }
         bits.refill(self.bytes);
         corrections = self.read_corrections(&mut bits, corrections, (ahead & known).count_ones());
         self.grow(self.kernels.deposit(corrections, known));
+        *self.mask = found;
         *state = bits;
         settled.saturating_sub(1)
     }

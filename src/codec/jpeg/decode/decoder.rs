@@ -241,15 +241,19 @@ fn open_sequential<'a>(
         let (h, v) = (component.h.into(), component.v.into());
         lanes.push(Lane::new(dc, ac, &corners[part.index], h, v, density));
     }
-    if limits.spare_workers > 0 && scan.restart_interval == 0 {
+    if limits.spare_workers > 0 {
         let all_blocks = frame.components().iter().map(|c| in_mcu(c) * columns * rows);
         let scales = corners.iter().map(|corner| corner.scale);
         let workers = parallel::workers(bytes, all_blocks.zip(scales), limits.spare_workers + 1);
         if workers > 1 {
             scratch.parts.resize_with(scratch.parts.len().max(workers), Default::default);
-            let layout = parallel::Layout { lanes, columns, rows };
+            let restart_interval = scan.restart_interval;
+            let layout = parallel::Layout { lanes, columns, rows, restart_interval };
             let memory = &mut scratch.parts[..workers];
-            return Ok(Source::Parallel(Parallel::new(input, scan.data, &layout, corners, memory)));
+            if let Some(parallel) = Parallel::new(input, scan.data, &layout, corners, memory) {
+                return Ok(Source::Parallel(parallel));
+            }
+            lanes = layout.lanes;
         }
     }
     let reader = kernels::run(OpenReader { input, at: scan.data, blocks, window: &mut scratch.window });

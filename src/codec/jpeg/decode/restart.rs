@@ -20,6 +20,11 @@ impl Restarts {
         Restarts { interval: interval.into(), left: interval.into(), number: 0 }
     }
 
+    /// As [`Restarts::new`], behind so many markers that have been `passed`.
+    pub(super) fn behind(interval: u16, passed: usize) -> Restarts {
+        Restarts { number: (passed & 7) as u8, ..Restarts::new(interval) }
+    }
+
     /// Whether there are markers at all.
     #[inline(always)]
     pub(super) fn is_used(&self) -> bool {

@@ -106,9 +106,8 @@ impl SequentialScan<'_> {
         for column in 0..self.columns {
             if self.restarts.is_due() {
                 self.reader.bits = bits;
-                self.restarts.restart(&mut self.reader, &mut self.flaws, kernels);
+                self.restart(kernels);
                 bits = self.reader.bits;
-                self.lanes.iter_mut().for_each(|lane| lane.prediction = 0);
             }
             if self.reader.is_low(&bits) && !self.reader.more(&mut bits, kernels) {
                 self.flaws.data_ended(&self.reader);
@@ -118,6 +117,12 @@ impl SequentialScan<'_> {
             self.decode_mcu(&mut bits, kernels, sink, column, &mut block);
         }
         self.reader.bits = bits;
+    }
+
+    /// Passes a restart marker.
+    pub(super) fn restart<K: Kernels>(&mut self, kernels: K) {
+        self.restarts.restart(&mut self.reader, &mut self.flaws, kernels);
+        self.lanes.iter_mut().for_each(|lane| lane.prediction = 0);
     }
 
     /// Decodes one MCU, for which there must be data in the window. `block` is zero before and afterwards.

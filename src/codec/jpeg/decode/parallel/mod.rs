@@ -1,0 +1,199 @@
+//! `Parallel`: one sequential scan decoded by several workers at once.
+//!
+//! Huffman codes synchronise themselves: a decoder that starts anywhere soon meets the true boundaries between
+//! MCUs, mostly within a few (Klein and Wiseman, "Parallel Huffman decoding with applications to JPEG files",
+//! The Computer Journal 46, 2003). So each worker starts at an equal share of the bytes and notes where its first MCUs
+//! begin. Afterwards the worker before goes on from the end of its share until it stands where one of these
+//! begins: from there on both would decode the same, but for the DC predictions, whose difference is added.
+//! What the later worker had decoded before is dropped. Where there are restart markers, shares begin behind one, and
+//! nothing is dropped. The result is the same as that of one worker.
+//!
+//! ```text
+//! share: where to cut -> part: a worker decodes its share -> here: joined, transformed row by row
+//! ```
+
+mod part;
+mod share;
+
+use super::Flaws;
+use super::block::{Block, Corner, Scale};
+use super::kernels::{self, Kernels, Task};
+use super::plane::{Columns, PlaneRows};
+use super::sequential::Lane;
+use super::sink::{fill, transform};
+use crate::codec::jpeg::error::JpegError;
+use crate::limits::Cancel;
+pub(super) use part::PartMemory;
+use part::{DecodePart, Goal, Part};
+
+/// Least share of a worker, in bytes: below, handing out work costs more than it gains.
+const MIN_SHARE: usize = 96 * 1024;
+/// Most memory for the coefficients of all shares together, in bytes.
+const MAX_BYTES: usize = 64 << 20;
+
+/// A scan decoded by several workers.
+#[derive(Debug)]
+pub(super) struct Parallel<'a> {
+    parts: Vec<Part<'a>>,
+    /// MCUs in a row and of the picture.
+    columns: usize,
+    total: usize,
+    is_decoded: bool,
+}
+
+/// What a scan is made of, apart from its data.
+#[derive(Debug)]
+pub(super) struct Layout {
+    pub(super) lanes: Vec<Lane>,
+    /// MCUs across and down.
+    pub(super) columns: usize,
+    pub(super) rows: usize,
+    /// MCUs between restart markers; 0 for no markers.
+    pub(super) restart_interval: u16,
+}
+
+/// How many workers a scan of `bytes` bytes and `blocks` blocks of `scales` is worth, if `most` are at hand.
+pub(super) fn workers(bytes: usize, blocks: impl Iterator<Item = (usize, Scale)>, most: usize) -> usize {
+    let memory: usize = blocks.map(|(blocks, scale)| blocks * (3 + 2 * scale.stored())).sum();
+    if memory > MAX_BYTES { 1 } else { most.min(bytes / MIN_SHARE).max(1) }
+}
+
+impl<'a> Parallel<'a> {
+    /// Cuts the entropy-coded data from offset `data` of `input` into at most one share for each of `memory`. `None` if it
+    /// cannot be cut.
+    pub(super) fn new(
+        input: &'a [u8],
+        data: usize,
+        layout: &Layout,
+        corners: &[Corner],
+        memory: &'a mut [PartMemory],
+    ) -> Option<Parallel<'a>> {
+        let (columns, total) = (layout.columns, layout.columns * layout.rows);
+        let shares = match layout.restart_interval {
+            0 => share::of_equal_bytes(input, data, memory.len()),
+            interval => share::at_restarts(input, data, interval.into(), total, memory.len())?,
+        };
+        let parts = memory.iter_mut().zip(shares);
+        let parts = parts.map(|(memory, share)| Part::new(input, share, layout, corners, memory)).collect();
+        Some(Parallel { parts, columns, total, is_decoded: false })
+    }
+
+    /// Decodes the whole scan, unless that has been done.
+    pub(super) fn decode(&mut self, cancel: &Cancel) -> Result<Flaws, JpegError> {
+        if !self.is_decoded {
+            rayon::scope(|scope| {
+                for part in &mut self.parts {
+                    scope.spawn(|_| {
+                        part.outcome = kernels::run(DecodePart { part, goal: Goal::Share, cancel })
+                    });
+                }
+            });
+            for part in &self.parts {
+                part.outcome.clone()?;
+            }
+            self.join(cancel)?;
+            self.is_decoded = true;
+        }
+        Ok(self.flaws())
+    }
+
+    /// Lets each part go on until it meets the next one, and finds the place of each in the picture.
+    fn join(&mut self, cancel: &Cancel) -> Result<(), JpegError> {
+        let mut joined = 1;
+        while let Some([part, next]) = self.parts.get_mut(joined - 1..=joined) {
+            if next.is_placed() {
+                joined += 1;
+                continue;
+            }
+            kernels::run(DecodePart { part, goal: Goal::Meet(&next.starts), cancel })?;
+            let Some(met) = part.meeting(&next.starts) else { break };
+            next.first = met;
+            next.place = part.place + part.mcus - part.first;
+            for (i, lane) in part.scan.lanes.iter().enumerate() {
+                let true_prediction = lane.prediction.wrapping_add(part.offsets[i]);
+                next.offsets[i] = true_prediction.wrapping_sub(next.starts[met].predictions[i]);
+            }
+            joined += 1;
+        }
+        // A part that does not meet the next one has decoded all the rest.
+        self.parts.truncate(joined);
+        Ok(())
+    }
+
+    fn flaws(&self) -> Flaws {
+        let mut flaws = Flaws::default();
+        for part in &self.parts {
+            flaws.add(part.scan.flaws);
+            let counted = |mcu: usize| mcu >= part.first && part.place + mcu - part.first < self.total;
+            flaws.damaged |= part.damaged.iter().any(|&mcu| counted(mcu));
+        }
+        if let Some(last) = self.parts.last() {
+            let decoded = last.place + last.mcus - last.first;
+            let overdrawn = last.scan.reader.is_overdrawn(&last.scan.reader.bits);
+            if decoded < self.total || decoded == self.total && overdrawn {
+                flaws.data_ended(&last.scan.reader);
+            }
+        }
+        flaws
+    }
+
+    /// Writes the samples of a row of MCUs.
+    pub(super) fn transform_row(
+        &self,
+        mcu_row: usize,
+        corners: &[Corner],
+        columns: &[Columns],
+        rows: &mut [PlaneRows<'_>],
+    ) {
+        kernels::run(TransformRow { parallel: self, mcu_row, corners, columns, rows });
+    }
+}
+
+struct TransformRow<'t, 'a, 'r> {
+    parallel: &'t Parallel<'a>,
+    mcu_row: usize,
+    corners: &'t [Corner],
+    columns: &'t [Columns],
+    rows: &'t mut [PlaneRows<'r>],
+}
+
+impl Task for TransformRow<'_, '_, '_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<K: Kernels>(self, kernels: K) {
+        let TransformRow { parallel, mcu_row, corners, columns, rows } = self;
+        let mut block = Block::ZERO;
+        for column in 0..parallel.columns {
+            let mcu = mcu_row * parallel.columns + column;
+            let part = parallel.parts.iter().rev().find(|part| part.place <= mcu);
+            let Some(part) = part else { return };
+            // Behind the last MCU that there is data for, `at` is behind all blocks, which makes grey.
+            let at = part.first + mcu - part.place;
+            for (i, ((lane, corner), rows)) in part.scan.lanes.iter().zip(corners).zip(&mut *rows).enumerate()
+            {
+                let wanted = columns[i];
+                let (blocks, offset) = (&part.blocks[i], part.offsets[i] as i16);
+                let stored = corner.scale.stored();
+                for n in 0..lane.h * lane.v {
+                    let (row, column) = (n / lane.h, column * lane.h + n % lane.h);
+                    if !wanted.has(column) {
+                        continue;
+                    }
+                    let at = at * lane.h * lane.v + n;
+                    let dc = blocks.dc.get(at).map_or(0, |dc| dc.wrapping_add(offset));
+                    let is_flat = blocks.flat.get(at).is_none_or(|&flat| flat);
+                    if is_flat && corner.scale.k() > 2 {
+                        fill(corner, dc, rows, column, row);
+                        continue;
+                    }
+                    match blocks.corners.get(at * stored..(at + 1) * stored) {
+                        Some(coefficients) => block.0[..stored].copy_from_slice(coefficients),
+                        None => block.clear(corner.scale),
+                    }
+                    transform(kernels, corner, dc, &block, rows, column, row);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,271 @@
+//! `Part`: the worker's side: decodes one share of a scan into memory.
+
+use super::Layout;
+use super::share::Share;
+use crate::codec::jpeg::decode::Flaws;
+use crate::codec::jpeg::decode::block::{Block, Corner, Scale};
+use crate::codec::jpeg::decode::kernels::{self, Kernels, Task};
+use crate::codec::jpeg::decode::restart::Restarts;
+use crate::codec::jpeg::decode::sequential::{Last, Place, SequentialScan, Sink};
+use crate::codec::jpeg::decode::window::{Reader, WindowBytes};
+use crate::codec::jpeg::error::JpegError;
+use crate::limits::{Cancel, OutOfMemory};
+
+/// How many MCU starts a worker notes. Synchronisation later than after 33 has not been seen in photographs.
+const NOTED: usize = 128;
+/// For how many MCUs room is made at a time.
+const ROOM: usize = 256;
+
+/// What a worker keeps from one picture to the next.
+#[derive(Debug, Default)]
+pub(in crate::codec::jpeg::decode) struct PartMemory {
+    window: Box<WindowBytes>,
+    blocks: [Blocks; 4],
+}
+
+impl PartMemory {
+    /// Bytes held.
+    pub(in crate::codec::jpeg::decode) fn bytes(&self) -> usize {
+        self.blocks.iter().map(|b| b.dc.capacity() * 2 + b.corners.capacity() * 2 + b.flat.capacity()).sum()
+    }
+}
+
+/// The blocks of one component in the order of the data.
+#[derive(Debug, Default)]
+pub(super) struct Blocks {
+    pub(super) dc: Vec<i16>,
+    /// [`Scale::stored`] coefficients of each block, none at 1/8. What stands for DC does not count.
+    pub(super) corners: Vec<i16>,
+    pub(super) flat: Vec<bool>,
+}
+
+/// The share of one worker.
+#[derive(Debug)]
+pub(super) struct Part<'a> {
+    share: Share,
+    pub(super) scan: SequentialScan<'a>,
+    pub(super) blocks: &'a mut [Blocks; 4],
+    scales: Vec<Scale>,
+    /// MCUs decoded.
+    pub(super) mcus: usize,
+    /// Where the first ones start.
+    pub(super) starts: Vec<Start>,
+    /// MCUs with codes that make no sense.
+    pub(super) damaged: Vec<usize>,
+    /// Which of the MCUs is the first that counts, and which one of the picture that is.
+    pub(super) first: usize,
+    pub(super) place: usize,
+    /// What to add to the DC coefficients of each lane.
+    pub(super) offsets: [i32; 4],
+    pub(super) outcome: Result<(), JpegError>,
+}
+
+/// Where an MCU starts: bits since the start of the share, and the DC predictions.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Start {
+    position: usize,
+    pub(super) predictions: [i32; 4],
+}
+
+struct OpenReader<'a> {
+    input: &'a [u8],
+    start: usize,
+    end: usize,
+    blocks: usize,
+    window: &'a mut WindowBytes,
+}
+
+impl<'a> Task for OpenReader<'a> {
+    type Output = Reader<'a>;
+
+    #[inline(always)]
+    fn run<K: Kernels>(self, kernels: K) -> Reader<'a> {
+        Reader::with_mark(self.input, self.start, self.end, self.blocks, self.window, kernels)
+    }
+}
+
+/// How far a part is decoded.
+pub(super) enum Goal<'t> {
+    /// To the end of its share.
+    Share,
+    /// To an MCU where the next part has one, or to the end.
+    Meet(&'t [Start]),
+}
+
+pub(super) struct DecodePart<'t, 'a> {
+    pub(super) part: &'t mut Part<'a>,
+    pub(super) goal: Goal<'t>,
+    pub(super) cancel: &'t Cancel,
+}
+
+impl Task for DecodePart<'_, '_> {
+    type Output = Result<(), JpegError>;
+
+    #[inline(always)]
+    fn run<K: Kernels>(self, kernels: K) -> Self::Output {
+        match self.part.share {
+            Share::Bytes { .. } => self.part.decode(kernels, self.goal, self.cancel),
+            Share::Mcus { count, last, .. } => self.part.decode_mcus(kernels, count, last, self.cancel),
+        }
+    }
+}
+
+impl<'a> Part<'a> {
+    /// Gets ready to decode `share` of `input`.
+    pub(super) fn new(
+        input: &'a [u8],
+        share: Share,
+        layout: &Layout,
+        corners: &[Corner],
+        memory: &'a mut PartMemory,
+    ) -> Part<'a> {
+        let PartMemory { window, blocks } = memory;
+        for blocks in &mut *blocks {
+            blocks.dc.clear();
+            blocks.corners.clear();
+            blocks.flat.clear();
+        }
+        let lanes = layout.lanes.clone();
+        let in_mcu = lanes.iter().map(|lane| lane.h * lane.v).sum();
+        let interval = layout.restart_interval;
+        let (end, place, passed) = match share {
+            Share::Bytes { end, .. } => (end, 0, 0),
+            Share::Mcus { first, .. } => (input.len(), first, first / usize::from(interval).max(1)),
+        };
+        let reader = kernels::run(OpenReader { input, start: share.start(), end, blocks: in_mcu, window });
+        let (restarts, flaws) = (Restarts::behind(interval, passed), Flaws::default());
+        Part {
+            share,
+            scan: SequentialScan { reader, lanes, columns: layout.columns, restarts, flaws },
+            blocks,
+            scales: corners.iter().map(|corner| corner.scale).collect(),
+            mcus: 0,
+            starts: Vec::with_capacity(NOTED),
+            damaged: Vec::new(),
+            first: 0,
+            place,
+            offsets: [0; 4],
+            outcome: Ok(()),
+        }
+    }
+
+    /// Whether which MCUs these are has been known from the start.
+    pub(super) fn is_placed(&self) -> bool {
+        matches!(self.share, Share::Mcus { .. })
+    }
+
+    /// Decodes `count` MCUs, and passes the restart marker behind them unless they are the `last`.
+    #[inline(always)]
+    fn decode_mcus<K: Kernels>(
+        &mut self,
+        kernels: K,
+        count: usize,
+        last: bool,
+        cancel: &Cancel,
+    ) -> Result<(), JpegError> {
+        while self.mcus < count {
+            cancel.check()?;
+            self.make_room()?;
+            self.scan.columns = ROOM.min(count - self.mcus);
+            let mut sink = PartSink { blocks: self.blocks, scales: &self.scales };
+            self.scan.decode_row(kernels, &mut sink);
+            self.mcus += self.scan.columns;
+        }
+        // What lies between the last MCU and the marker counts as it does for one worker.
+        if !last && self.scan.restarts.is_due() {
+            self.scan.restart(kernels);
+        }
+        Ok(())
+    }
+
+    /// Decodes to `goal`, noting where MCUs start.
+    #[inline(always)]
+    fn decode<K: Kernels>(&mut self, kernels: K, goal: Goal<'_>, cancel: &Cancel) -> Result<(), JpegError> {
+        let mut block = Block::ZERO;
+        loop {
+            cancel.check()?;
+            self.make_room()?;
+            // The copies stay in registers within the loop.
+            let mut bits = self.scan.reader.bits;
+            for _ in 0..ROOM {
+                if self.scan.reader.is_low(&bits) && !self.scan.reader.more(&mut bits, kernels) {
+                    self.scan.reader.bits = bits;
+                    return Ok(());
+                }
+                let position = self.scan.reader.bits_done(&bits);
+                if self.starts.len() < NOTED && self.starts.len() == self.mcus {
+                    self.starts.push(Start { position, predictions: self.predictions() });
+                }
+                if let Some(mark) = self.scan.reader.bits_to_mark()
+                    && position >= mark
+                {
+                    let is_reached = match goal {
+                        Goal::Share => true,
+                        Goal::Meet(starts) => find(starts, position - mark).is_some(),
+                    };
+                    if is_reached {
+                        self.scan.reader.bits = bits;
+                        return Ok(());
+                    }
+                }
+                let mut sink = PartSink { blocks: self.blocks, scales: &self.scales };
+                self.scan.decode_mcu(&mut bits, kernels, &mut sink, 0, &mut block);
+                if std::mem::take(&mut self.scan.flaws.damaged) {
+                    self.damaged.push(self.mcus);
+                }
+                self.mcus += 1;
+            }
+            self.scan.reader.bits = bits;
+        }
+    }
+
+    fn make_room(&mut self) -> Result<(), OutOfMemory> {
+        for ((blocks, lane), scale) in self.blocks.iter_mut().zip(&self.scan.lanes).zip(&self.scales) {
+            let more = ROOM * lane.h * lane.v;
+            let refused = |_| OutOfMemory { bytes: (more * scale.stored() * 2) as u64 };
+            blocks.dc.try_reserve(more).map_err(refused)?;
+            blocks.flat.try_reserve(more).map_err(refused)?;
+            blocks.corners.try_reserve(more * scale.stored()).map_err(refused)?;
+        }
+        Ok(())
+    }
+
+    fn predictions(&self) -> [i32; 4] {
+        std::array::from_fn(|i| self.scan.lanes.get(i).map_or(0, |lane| lane.prediction))
+    }
+
+    /// Which of the next part's starts this part stands at.
+    pub(super) fn meeting(&self, starts: &[Start]) -> Option<usize> {
+        let position = self.scan.reader.bits_done(&self.scan.reader.bits);
+        find(starts, position.checked_sub(self.scan.reader.bits_to_mark()?)?)
+    }
+}
+
+fn find(starts: &[Start], position: usize) -> Option<usize> {
+    starts.binary_search_by_key(&position, |start| start.position).ok()
+}
+
+/// Keeps blocks in the order of the data.
+struct PartSink<'t> {
+    blocks: &'t mut [Blocks; 4],
+    scales: &'t [Scale],
+}
+
+impl Sink for PartSink<'_> {
+    #[inline(always)]
+    fn block<K: Kernels>(&mut self, _kernels: K, place: Place, dc: i16, ac: &mut Block, last: Last) {
+        let (Some(blocks), Some(&scale)) = (self.blocks.get_mut(place.lane), self.scales.get(place.lane))
+        else {
+            return;
+        };
+        blocks.dc.push(dc);
+        blocks.flat.push(last.is_flat());
+        match scale.stored() {
+            1 => {}
+            8 => blocks.corners.extend_from_slice(&ac.0[..8]),
+            16 => blocks.corners.extend_from_slice(&ac.0[..16]),
+            _ => blocks.corners.extend_from_slice(&ac.0[..64]),
+        }
+        ac.clear(scale);
+    }
+}

@@ -1,12 +1,5 @@
 //! `FileStore`: tasks as files in a folder of this machine.
 //!
-//! ```text
-//! lock            held by the one process that uses the folder
-//! queue/ID.N      a task that was begun N times: its options and its image
-//! done/ID         a result or a failure
-//! */ID.new        being written: forgotten at the next start
-//! quarantine/     files that failed their check, for a person to look at
-//! ```
 //! A file is written under a temporary name, synced, renamed, and the folder synced, before anything is
 //! acknowledged: so it is there whole or not at all, and a task is accepted by one atomic step. A result is on
 //! disk before its task is removed; when both are found, the result counts.
@@ -15,11 +8,12 @@
 //! shared page of a B-tree takes many tasks with it, in a file one; and on a full disk a folder can still
 //! be read and removed from, where a database that failed to grow must be closed and opened again.
 
-mod disk;
+mod disk; // Disk: the few things that are asked of a file system.
+mod folder; // Folder: the files by name.
 #[doc(hidden)]
-pub mod fuzzing;
-mod index;
-mod record;
+pub mod fuzzing; // what must hold of the files.
+mod index; // Index: what is known without reading files.
+mod record; // one file as bytes.
 #[cfg(test)]
 mod simulation;
 #[cfg(test)]
@@ -30,17 +24,14 @@ use super::{Failure, NewTask, Owner, Step, TaskId, TaskStatus};
 use crate::report::Report;
 use crate::status::Status;
 use disk::{Disk, LocalDisk};
+use folder::{DONE, Folder, QUEUE};
 use index::{Index, Standing};
 use record::{Content, Damage, Head};
 use std::fs::{self, File};
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
-
-const QUEUE: &str = "queue";
-const DONE: &str = "done";
-const QUARANTINE: &str = "quarantine";
 
 /// What a store may keep.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,8 +64,7 @@ pub enum OpenError {
 /// Tasks in a folder.
 #[derive(Debug)]
 pub struct FileStore {
-    folder: PathBuf,
-    disk: Box<dyn Disk>,
+    folder: Folder,
     limits: Limits,
     index: Mutex<Index>,
     arrived: Condvar,
@@ -101,13 +91,9 @@ impl FileStore {
     }
 
     fn open_on(disk: Box<dyn Disk>, folder: &Path, limits: Limits) -> io::Result<FileStore> {
-        for name in [QUEUE, DONE, QUARANTINE] {
-            disk.make_dir(&folder.join(name))?;
-        }
-        disk.sync_dir(folder)?;
-        let folder = folder.to_owned();
+        let folder = Folder::make(disk, folder)?;
         let store =
-            FileStore { folder, disk, limits, index: Mutex::default(), arrived: Condvar::new(), _lock: None };
+            FileStore { folder, limits, index: Mutex::default(), arrived: Condvar::new(), _lock: None };
         store.take_in(DONE)?;
         store.take_in(QUEUE)?;
         Ok(store)
@@ -116,22 +102,12 @@ impl FileStore {
     /// Takes the files of a folder into the index.
     fn take_in(&self, folder: &'static str) -> io::Result<()> {
         let mut index = self.lock();
-        for name in self.disk.list(&self.folder.join(folder))? {
-            let path = self.folder.join(folder).join(&name);
-            let (stem, extension) = name.split_once('.').unwrap_or((&name, "0"));
-            if extension == "new" {
-                self.disk.remove(&path)?;
-                continue;
-            }
-            let (Ok(id), Ok(attempts)) = (stem.parse::<TaskId>(), extension.parse::<u32>()) else {
-                log::warn!(file:% = path.display(); "not a file of the task store: left alone");
-                continue;
-            };
+        for (path, id, attempts) in self.folder.list(folder)? {
             if index.contains(id) {
-                self.disk.remove(&path)?; // its result is there, or its twin of fewer attempts
+                self.folder.remove(&path)?; // its result is there, or its twin of fewer attempts
                 continue;
             }
-            match self.read_head(&path)? {
+            match self.folder.head(&path)? {
                 Ok((head, bytes)) if matches!(head.content, Content::Task(_)) == (folder == QUEUE) => {
                     index.take_in(id, head, bytes, attempts, self.limits.ttl);
                 }
@@ -142,56 +118,14 @@ impl FileStore {
         Ok(())
     }
 
-    fn read_head(&self, path: &Path) -> io::Result<Result<(Head, u64), Damage>> {
-        const USUAL: u64 = 2 << 10;
-        let (bytes, len) = self.disk.head(path, USUAL)?;
-        match record::decode(&bytes, len) {
-            Err(Damage::Length) if len > USUAL => {
-                let (bytes, len) = self.disk.head(path, record::MAX_HEAD)?;
-                Ok(record::decode(&bytes, len))
-            }
-            outcome => Ok(outcome),
-        }
-    }
-
-    /// Sets a damaged file aside and says so.
+    /// Sets a damaged file aside.
     fn quarantine(&self, index: &mut Index, path: &Path, damage: Damage) {
         index.quarantined += 1;
-        let name = path.file_name().unwrap_or_default();
-        let aside = self.folder.join(QUARANTINE).join(name);
-        let file = path.display();
-        match self.disk.rename(path, &aside) {
-            Ok(()) => log::error!(file:% = file; "damaged task set aside in {}: {damage}", aside.display()),
-            Err(error) => log::error!(file:% = file; "damaged task cannot be set aside ({error}): {damage}"),
-        }
+        self.folder.set_aside(path, damage);
     }
 
     fn lock(&self) -> MutexGuard<'_, Index> {
         self.index.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn queued(&self, id: TaskId, attempts: u32) -> PathBuf {
-        self.folder.join(QUEUE).join(format!("{id}.{attempts}"))
-    }
-
-    fn done(&self, id: TaskId) -> PathBuf {
-        self.folder.join(DONE).join(id.to_string())
-    }
-
-    /// Writes a file whole and safe, or leaves nothing of it.
-    fn keep(&self, folder: &str, id: TaskId, path: &Path, head: &Head, image: &[u8]) -> io::Result<()> {
-        let folder = self.folder.join(folder);
-        let new = folder.join(format!("{id}.new"));
-        let written = self
-            .disk
-            .create(&new, &[&record::encode(head, image), image])
-            .and_then(|()| self.disk.rename(&new, path))
-            .and_then(|()| self.disk.sync_dir(&folder));
-        if written.is_err() {
-            let _ = self.disk.remove(&new);
-            let _ = self.disk.remove(path);
-        }
-        written
     }
 
     fn expire_at(&self, now: Instant) -> Result<usize, StoreError> {
@@ -203,7 +137,7 @@ impl FileStore {
             self.arrived.notify_one();
         }
         for id in &expired {
-            match self.disk.remove(&self.done(*id)) {
+            match self.folder.remove(&self.folder.done(*id)) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(told(error)),
                 _ => index.remove(*id),
             };
@@ -227,10 +161,10 @@ impl FileStore {
             }
             (head, attempts)
         };
-        self.keep(DONE, lease.id, &self.done(lease.id), &head, image).map_err(told)?;
+        self.folder.keep(DONE, lease.id, &self.folder.done(lease.id), &head, image).map_err(told)?;
         let mut index = self.lock();
         if index.leased(lease).is_err() {
-            let _ = self.disk.remove(&self.done(lease.id)); // cancelled meanwhile
+            let _ = self.folder.remove(&self.folder.done(lease.id)); // cancelled meanwhile
             return Err(StoreError::NotFound);
         }
         let expires = Instant::now() + self.limits.ttl;
@@ -240,7 +174,7 @@ impl FileStore {
             Content::Task(spec) => Standing::Waiting { attempts, spec },
         };
         index.end(lease.id, standing, image.len() as u64);
-        let _ = self.disk.remove(&self.queued(lease.id, attempts)); // found again, the result counts
+        let _ = self.folder.remove(&self.folder.queued(lease.id, attempts)); // found again, the result counts
         Ok(())
     }
 }
@@ -267,7 +201,7 @@ impl TaskStore for FileStore {
             source_bytes,
             content: Content::Task(spec.clone()),
         };
-        let kept = self.keep(QUEUE, id, &self.queued(id, 0), &head, task.image);
+        let kept = self.folder.keep(QUEUE, id, &self.folder.queued(id, 0), &head, task.image);
         let mut index = self.lock();
         match kept {
             Ok(()) => {
@@ -296,7 +230,7 @@ impl TaskStore for FileStore {
             };
             let begun = if attempts < MAX_ATTEMPTS {
                 // The count must outlive this process, which the task may kill, but not a loss of power.
-                self.disk.rename(&self.queued(id, attempts), &self.queued(id, attempts + 1))
+                self.folder.rename(&self.folder.queued(id, attempts), &self.folder.queued(id, attempts + 1))
             } else {
                 Ok(())
             };
@@ -326,11 +260,11 @@ impl TaskStore for FileStore {
         let path = {
             let mut index = self.lock();
             match index.leased(lease)?.standing {
-                Standing::Leased { attempts, .. } => self.queued(lease.id, attempts),
+                Standing::Leased { attempts, .. } => self.folder.queued(lease.id, attempts),
                 _ => return Err(StoreError::NotFound),
             }
         };
-        let damage = match self.disk.read(&path).map(record::image) {
+        let damage = match self.folder.image(&path) {
             Ok(Ok(image)) => return Ok(image),
             Ok(Err(damage)) => damage,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(StoreError::NotFound),
@@ -364,7 +298,9 @@ impl TaskStore for FileStore {
         let Ok(entry) = index.leased(lease) else { return };
         let Standing::Leased { attempts, .. } = entry.standing else { return };
         let before = attempts.saturating_sub(1);
-        let renamed = self.disk.rename(&self.queued(lease.id, attempts), &self.queued(lease.id, before));
+        let renamed = self
+            .folder
+            .rename(&self.folder.queued(lease.id, attempts), &self.folder.queued(lease.id, before));
         index.put_back(lease.id, renamed.is_ok().then_some(before));
         self.arrived.notify_one();
     }
@@ -378,16 +314,16 @@ impl TaskStore for FileStore {
             let mut index = self.lock();
             match index.owned(owner, id)?.standing {
                 Standing::Waiting { attempts, .. } | Standing::Leased { attempts, .. } => {
-                    gone(self.disk.remove(&self.queued(id, attempts)))?;
+                    gone(self.folder.remove(&self.folder.queued(id, attempts)))?;
                 }
                 Standing::Arriving | Standing::Done { .. } | Standing::Failed { .. } => {}
             }
             index.remove(id);
         }
         // A result must not go before its task is gone for good, or the task would run once more.
-        self.disk.sync_dir(&self.folder.join(QUEUE)).map_err(told)?;
-        gone(self.disk.remove(&self.done(id)))?;
-        self.disk.sync_dir(&self.folder.join(DONE)).map_err(told)
+        self.folder.sync(QUEUE).map_err(told)?;
+        gone(self.folder.remove(&self.folder.done(id)))?;
+        self.folder.sync(DONE).map_err(told)
     }
 
     fn status(&self, owner: &Owner, id: TaskId) -> Result<TaskStatus, StoreError> {
@@ -400,8 +336,8 @@ impl TaskStore for FileStore {
         if !is_done {
             return Err(StoreError::NotFound);
         }
-        let path = self.done(id);
-        let damage = match self.disk.read(&path).map(record::image) {
+        let path = self.folder.done(id);
+        let damage = match self.folder.image(&path) {
             Ok(Ok(image)) => return Ok(image),
             Ok(Err(damage)) => damage,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(StoreError::NotFound),
@@ -417,7 +353,7 @@ impl TaskStore for FileStore {
         let head = entry.head(Content::Failed { finished, failure: failure.clone() });
         self.quarantine(&mut index, &path, damage);
         index.end(id, Standing::Failed { finished, failure, expires }, 0);
-        let _ = self.keep(DONE, id, &path, &head, &[]); // told until the next start at least
+        let _ = self.folder.keep(DONE, id, &path, &head, &[]); // told until the next start at least
         Err(StoreError::NotFound)
     }
 

@@ -366,7 +366,7 @@ fn nobody_else_can_read_what_is_stored() {
     let data = folder.path().join("a/b");
     let store = FileStore::open(&data, Limits::default()).unwrap();
     let id = submit(&store, &everybody(), b"image").unwrap();
-    for path in [data.clone(), data.join("queue"), store.queued(id, 0)] {
+    for path in [data.clone(), data.join("queue"), store.folder.queued(id, 0)] {
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o077, 0, "{}", path.display());
     }
 }

@@ -8,6 +8,9 @@
     missing_debug_implementations
 )] // each test binary uses its own part
 
+pub mod peer;
+pub mod tasks;
+
 use super::support::Server;
 use std::io::{Read, Write};
 use std::net::TcpStream;

@@ -10,6 +10,7 @@ mod ask; // what a text asks for.
 mod channel; // Channel: messages to and from one peer, under limits.
 mod frame; // the heads of frames, and the mask.
 pub(super) mod fuzzing; // what must hold of a peer's frames.
+mod manner; // Manner: what a connection is for.
 mod picture; // one image on its way through the engine.
 mod session; // Session: one connection's images and answers.
 
@@ -25,7 +26,8 @@ use axum::http::header::{SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_
 use axum::http::{StatusCode, Version};
 use axum::response::Response;
 use hyper_util::rt::TokioIo;
-use session::{Manner, Session};
+use manner::Manner;
+use session::Session;
 use sha1::{Digest, Sha1};
 use std::sync::Arc;
 

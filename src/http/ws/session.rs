@@ -4,9 +4,10 @@ use super::super::admitted::identify;
 use super::super::connection::Handover;
 use super::super::meter::InHand;
 use super::super::{Call, Door, Failure, gray};
-use super::ask::{self, Asked, Order, Said};
-use super::channel::{Channel, Ended, Longest, Message};
+use super::ask::{self, Asked, Said};
+use super::channel::{Channel, Ended, Message};
 use super::frame::Opcode;
+use super::manner::Manner;
 use super::picture::{self, Arrived, Begun, Finished, Payload, Teller};
 use crate::access_log;
 use crate::engine::Reservation;
@@ -25,26 +26,6 @@ use std::time::Instant;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::sleep_until;
 use tokio_util::sync::CancellationToken;
-
-/// Longest text of options.
-const MAX_OPTIONS: u64 = 64 << 10;
-
-/// Longest message of somebody who has not shown a token yet.
-const MAX_UNKNOWN: u64 = 16 << 10;
-
-/// Most images of one connection that are in the engine at a time.
-const MAX_SHARE: usize = 32;
-
-/// What a connection is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Manner {
-    /// Options as text, images as binary; reports and results as they are ready.
-    Pictures,
-    /// Images, then `done`; results in the same order, then the end.
-    Upload,
-    /// Base64 text in, base64 text out, one after the other.
-    Gray,
-}
 
 /// One connection.
 pub(super) struct Session {
@@ -82,7 +63,7 @@ impl Session {
         caller: Option<Caller>,
     ) -> Session {
         let settings = &door.settings.door;
-        let longest = longest(manner, settings.max_body.into(), caller.is_some());
+        let longest = manner.longest(settings.max_body.into(), caller.is_some());
         let channel = Channel::new(io, door.engine.clone(), settings, longest);
         let token = call.token().cloned();
         Session {
@@ -253,7 +234,7 @@ impl Session {
     fn know(&mut self, caller: Caller) {
         self.caller = Some(caller);
         self.teller.token = self.call.token().cloned();
-        self.channel.longest = longest(self.manner, self.door.settings.door.max_body.into(), true);
+        self.channel.longest = self.manner.longest(self.door.settings.door.max_body.into(), true);
     }
 
     /// Takes in an image.
@@ -294,11 +275,8 @@ impl Session {
 
     /// Gives the image that is held to the engine, if the connection's share has room for it.
     fn start_held(&mut self) {
-        let share = match self.held.as_ref().map(|held| held.asked.order) {
-            _ if self.manner == Manner::Gray => 1,
-            Some(Order::Sequential) => 1,
-            _ => self.door.engine.settings().workers.clamp(2, MAX_SHARE),
-        };
+        let Some(order) = self.held.as_ref().map(|held| held.asked.order) else { return };
+        let share = self.manner.share(order, self.door.engine.settings().workers);
         if self.running.len() >= share {
             return;
         }
@@ -390,14 +368,5 @@ impl Session {
 
     async fn refuse(&mut self, why: &str) -> Result<(), Ended> {
         self.fail(None, &Failure::BadRequest(why.into())).await
-    }
-}
-
-/// How long messages may be.
-fn longest(manner: Manner, max_body: u64, is_known: bool) -> Longest {
-    match manner {
-        _ if !is_known => Longest { text: MAX_UNKNOWN, binary: MAX_UNKNOWN },
-        Manner::Gray => Longest { text: max_body, binary: max_body },
-        Manner::Pictures | Manner::Upload => Longest { text: MAX_OPTIONS, binary: max_body },
     }
 }

@@ -10,6 +10,7 @@ pub(super) fn translated(pairs: Vec<(String, String)>) -> Result<Vec<(String, St
     let mut own = Vec::with_capacity(pairs.len());
     let (mut operations, mut has_list) = (Vec::new(), false);
     let mut area = [None, None, None, None];
+    let (mut shape, mut border) = (None, None);
     for (name, value) in pairs {
         let yes = matches!(value.as_str(), "true" | "1" | "");
         let mut put = |name: &str, value: &str| own.push((name.to_owned(), value.to_owned()));
@@ -27,6 +28,10 @@ pub(super) fn translated(pairs: Vec<(String, String)>) -> Result<Vec<(String, St
             "interlace" => put("progressive", if yes { "true" } else { "false" }),
             "compression" => put("effort", effort(&value)?),
             "background" if value.contains(',') => put("background", &colour(&value)?),
+            "extend" => border = border_colour(&value)?,
+            "aspectratio" => shape = Some(value),
+            // A form's picture is found without its name, and a palette would only make it smaller.
+            "field" | "palette" => {}
             "sigma" => operations.push(format!("blur:{value}")),
             "colorspace" if value == "bw" => operations.push("grayscale".to_owned()),
             "colorspace" if value == "srgb" => {}
@@ -58,7 +63,44 @@ pub(super) fn translated(pairs: Vec<(String, String)>) -> Result<Vec<(String, St
         }
         _ => return Err(Failure::BadRequest("an area needs both 'areawidth' and 'areaheight'".into())),
     }
+    let said = |own: &[(String, String)], key: &str| own.iter().any(|(name, _)| name == key);
+    if let Some(colour) = border
+        && !said(&own, "background")
+    {
+        own.push(("background".to_owned(), colour.to_owned()));
+    }
+    if let Some(shape) = shape
+        && let Some((side, length)) = other_side(&own, &shape)?
+    {
+        own.retain(|(name, _)| name != side); // 0, which is none
+        own.push((side.to_owned(), length));
+    }
     Ok(own)
+}
+
+/// The side that follows from the other one and a shape such as `16:9`; nothing where both are named, or none.
+fn other_side(own: &[(String, String)], shape: &str) -> Result<Option<(&'static str, String)>, Failure> {
+    let number = |text: &str| text.trim().parse::<u32>().ok().filter(|n| *n > 0);
+    let parts = shape.split_once(':').and_then(|(w, h)| Some((number(w)?, number(h)?)));
+    let (w, h) = parts.ok_or_else(|| bad("aspectratio", shape, "two numbers such as 16:9"))?;
+    let side = |key: &str| own.iter().find(|(name, _)| name == key).and_then(|(_, value)| number(value));
+    let scaled =
+        |side: u32, by: u32, of: u32| (u64::from(side) * u64::from(by) / u64::from(of)).max(1).to_string();
+    Ok(match (side("width"), side("height")) {
+        (Some(width), None) => Some(("height", scaled(width, h, w))),
+        (None, Some(height)) => Some(("width", scaled(height, w, h))),
+        _ => None,
+    })
+}
+
+/// The colour that an `extend` stands for, if it is not that of `background`.
+fn border_colour(extend: &str) -> Result<Option<&'static str>, Failure> {
+    match extend {
+        "white" => Ok(Some("#ffffff")),
+        "black" => Ok(Some("#000000")),
+        "background" => Ok(None),
+        _ => Err(bad("extend", extend, "white, black or background")),
+    }
 }
 
 fn bad(key: &str, value: &str, accepts: &str) -> Failure {
@@ -106,6 +148,11 @@ mod tests {
             ("background=255,200,150", "background=%23ffc896"),
             ("sigma=2.5&colorspace=bw", "ops=blur:2.5,grayscale"),
             ("top=10&left=20&areawidth=30&areaheight=40", "crop=20,10,30,40"),
+            ("embed=true&extend=black&width=9&height=9", "width=9&height=9&fit=contain&background=%23000000"),
+            ("extend=white&background=1,2,3&field=photo&palette=true", "background=%23010203"),
+            ("width=160&aspectratio=16:9", "width=160&height=90"),
+            ("height=90&aspectratio=16:9&width=0", "width=160&height=90"),
+            ("width=5&height=4&aspectratio=16:9", "width=5&height=4"),
             ("width=5&quality=60&ops=invert", "width=5&quality=60&ops=invert"),
         ] {
             assert_eq!(canonical(theirs), ours, "{theirs}");
@@ -120,9 +167,16 @@ mod tests {
 
     #[test]
     fn what_has_no_counterpart_is_refused() {
-        for query in
-            ["url=http://a/b.jpg", "colorspace=cmyk", "compression=10", "background=1,2", "areawidth=9"]
-        {
+        for query in [
+            "url=http://a/b.jpg",
+            "extend=mirror",
+            "aspectratio=16x9",
+            "width=1&aspectratio=0:1",
+            "colorspace=cmyk",
+            "compression=10",
+            "background=1,2",
+            "areawidth=9",
+        ] {
             assert!(translated(decode_pairs(query.as_bytes()).unwrap()).is_err(), "{query}");
         }
     }

@@ -190,6 +190,17 @@ fn a_default_address_that_is_taken_is_a_warning_and_an_asked_one_is_an_error() {
 }
 
 #[test]
+fn an_address_of_ipv6_is_served_too() {
+    if std::net::TcpListener::bind("[::1]:0").is_err() {
+        return println!("skipped: no IPv6 on this machine");
+    }
+    let server = Server::start_with(Some("[::1]:0"), &[]);
+    assert!(server.http().is_ipv6());
+    let answer = ask(&server, &post("/resize?width=8", &png(16, 16)));
+    assert_eq!((answer.status, jpeg_size(&answer.body)), (200, (8, 8)));
+}
+
+#[test]
 fn the_example_client_of_pythons_own_library_is_served() {
     let server = Server::start_http(&[]);
     let folder = tempfile::tempdir().unwrap();

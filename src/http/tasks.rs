@@ -217,37 +217,18 @@ fn line(body: &Value) -> String {
 
 /// A task as its owner sees it.
 fn describe(task: &TaskStatus) -> Value {
-    let mut body = json!({
-        "task_id": task.id.to_string(),
-        "status": task.state.word(),
-        "submitted": rfc3339(task.submitted),
-        "source_bytes": task.source_bytes,
-    });
-    let more = match &task.state {
+    let mut body = match &task.state {
         Standing::Queued { ahead } => json!({ "position": ahead + 1, "progress": 0 }),
         Standing::Processing { started, step } => {
             json!({ "started": rfc3339(*started), "step": step.word(), "progress": step.percent() })
         }
         Standing::Done { finished, report, bytes } => {
-            let ms = |us: Option<u64>| us.map(|us| us as f64 / 1e3);
-            json!({
-                "finished": rfc3339(*finished),
-                "progress": 100,
-                "result": format!("/result/{}", task.id),
-                "result_bytes": bytes,
-                "format": report.format.map(|format| format.name()),
-                "width": report.width,
-                "height": report.height,
-                "quality": report.quality,
-                "source_format": report.source_format.map(|format| format.name()),
-                "source_width": report.source_width,
-                "source_height": report.source_height,
-                "queue_ms": ms(report.queue_us),
-                "decode_ms": ms(report.decode_us),
-                "resize_ms": ms(report.resize_us),
-                "encode_ms": ms(report.encode_us),
-                "warnings": report.warnings,
-            })
+            let mut body = report.to_json();
+            body["finished"] = rfc3339(*finished).into();
+            body["progress"] = 100.into();
+            body["result"] = format!("/result/{}", task.id).into();
+            body["result_bytes"] = (*bytes).into();
+            body
         }
         Standing::Failed { finished, failure } => json!({
             "finished": rfc3339(*finished),
@@ -256,9 +237,10 @@ fn describe(task: &TaskStatus) -> Value {
             "message": failure.message,
         }),
     };
-    if let (Value::Object(body), Value::Object(more)) = (&mut body, more) {
-        body.extend(more.into_iter().filter(|(_, value)| !value.is_null()));
-    }
+    body["task_id"] = task.id.to_string().into();
+    body["status"] = task.state.word().into();
+    body["submitted"] = rfc3339(task.submitted).into();
+    body["source_bytes"] = task.source_bytes.into();
     body
 }
 

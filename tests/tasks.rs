@@ -6,13 +6,13 @@ mod http_support;
 mod support;
 
 use http_support::tasks::{SLOW, delete, end_of, id_of, start, status, upload};
-use http_support::{ask, get, post, posted};
+use http_support::{ask, connect, get, post, posted};
 use serde_json::Value;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
-use support::{Server, jpeg_size, make_private, png};
+use support::{Server, jpeg_size, make_private, png, send};
 
 #[test]
 fn an_upload_is_a_task_whose_result_can_be_fetched() {
@@ -141,6 +141,27 @@ fn a_task_can_be_cancelled_while_it_waits_while_it_runs_and_when_it_is_done() {
     // The worker is free again for the next one.
     let next = upload(&server, "/upload", &png(20, 20));
     assert_eq!(end_of(&server, &next)["status"], "done");
+}
+
+#[test]
+fn a_result_on_its_way_to_somebody_who_does_not_take_it_counts_as_memory() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = start(folder.path(), &[]);
+    let id = upload(&server, "/upload?width=2500&height=2500&format=bmp", &png(50, 50));
+    let length = end_of(&server, &id)["result_bytes"].as_u64().unwrap();
+    let mut socket = connect(&server);
+    send(&mut socket, &get(&format!("/result/{id}")));
+    let reserved = |bytes: u64| {
+        let line = format!("imgsrv_memory_reserved_bytes {bytes}");
+        let until = Instant::now() + Duration::from_secs(30);
+        while !ask(&server, &get("/metrics")).text().lines().any(|one| one == line) {
+            assert!(Instant::now() < until, "never {line}");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    };
+    reserved(length);
+    drop(socket);
+    reserved(0);
 }
 
 #[test]

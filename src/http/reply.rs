@@ -12,14 +12,30 @@ use axum::response::Response;
 
 /// The picture as the body of a response.
 pub(crate) fn picture(call: &Call, done: Done, tag: &str, varies: bool) -> Response {
-    let report = Report { id: Some(call.id().to_owned()), ..done.report() };
+    let report = done.report();
+    image(call, report, held(done.encoded.bytes, done.memory), tag, varies)
+}
+
+/// The stored result of a task as the body of a response.
+pub(crate) fn stored(
+    call: &Call,
+    report: Report,
+    bytes: Vec<u8>,
+    memory: Reservation,
+    tag: &str,
+) -> Response {
+    image(call, report, held(bytes, memory), tag, false)
+}
+
+fn image(call: &Call, report: Report, bytes: Bytes, tag: &str, varies: bool) -> Response {
+    let report = Report { id: Some(call.id().to_owned()), ..report };
     let mut headers = HeaderMap::with_capacity(16);
-    let Done { encoded, memory, .. } = done;
-    describe(&mut headers, &report, encoded.bytes.len());
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(encoded.format.mime()));
+    describe(&mut headers, &report, bytes.len());
+    let mime = report.format.map_or("application/octet-stream", Format::mime);
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(mime));
     identify(&mut headers, tag, varies);
-    let told = Told { report, bytes: encoded.bytes.len() };
-    let mut response = Response::new(Body::from(held(encoded.bytes, memory)));
+    let told = Told { report, bytes: bytes.len() };
+    let mut response = Response::new(Body::from(bytes));
     *response.headers_mut() = headers;
     response.extensions_mut().insert(told);
     response
@@ -50,21 +66,6 @@ fn identify(headers: &mut HeaderMap, tag: &str, varies: bool) {
     if varies {
         headers.insert(VARY, HeaderValue::from_static("Accept"));
     }
-}
-
-/// The stored result of a task as the body of a response.
-pub(crate) fn stored(call: &Call, report: Report, image: Vec<u8>, tag: &str) -> Response {
-    let report = Report { id: Some(call.id().to_owned()), ..report };
-    let mut headers = HeaderMap::with_capacity(16);
-    describe(&mut headers, &report, image.len());
-    let mime = report.format.map_or("application/octet-stream", Format::mime);
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(mime));
-    identify(&mut headers, tag, false);
-    let told = Told { report, bytes: image.len() };
-    let mut response = Response::new(Body::from(image));
-    *response.headers_mut() = headers;
-    response.extensions_mut().insert(told);
-    response
 }
 
 /// Bytes to be sent, which give back their memory when they are.

@@ -3,7 +3,7 @@
 
 use super::form::{self, Upload};
 use super::{Admitted, Call, Door, Failure, negotiate, options, reply};
-use crate::engine::Job;
+use crate::engine::{BudgetSpent, Job};
 use crate::jobs::{NewTask, Owner, State as Standing, StoreError, TaskId, TaskStatus, Tasks};
 use axum::extract::{Path, Request, State};
 use axum::http::StatusCode;
@@ -104,8 +104,8 @@ pub(super) async fn result(
     headers: HeaderMap,
 ) -> Result<Response, Failure> {
     let task = find(&door, &call, &id).await?;
-    let report = match task.state {
-        Standing::Done { report, .. } => report,
+    let (report, length) = match task.state {
+        Standing::Done { report, bytes, .. } => (report, bytes),
         Standing::Failed { failure, .. } => return Err(Failure::TaskFailed(failure)),
         state @ (Standing::Queued { .. } | Standing::Processing { .. }) => {
             return Err(Failure::NotDone(state.word()));
@@ -115,9 +115,11 @@ pub(super) async fn result(
     if negotiate::has_it(&headers, &tag) {
         return Ok(reply::not_modified(&call, 0, &tag, false));
     }
+    let mut memory = door.engine.open();
+    memory.resize(length).map_err(|BudgetSpent| door.engine.busy())?;
     let (tasks, owner) = (tasks(&door)?, owner(&call));
     let image = blocking(move || Ok(tasks.result(&owner, task.id)?)).await?;
-    Ok(reply::stored(&call, report, image, &tag))
+    Ok(reply::stored(&call, report, image, memory, &tag))
 }
 
 /// What happens to a task, as server-sent events, until its end.

@@ -73,7 +73,9 @@ fn turn(samples: &[i16], row_len: usize, columns: &mut [[i32; GROUP]]) {
     let blocks = row_len / 16;
     let rows = rows.map(|row| &row[..blocks]);
     for (x, block) in columns.as_chunks_mut::<8>().0.iter_mut().take(blocks).enumerate() {
-        let r = rows.map(|row| load_i16(&row[x]));
+        // Not `rows.map`: that is not compiled for AVX2, so the loads in it would become calls.
+        let row = |i: usize| load_i16(&rows[i][x]);
+        let r = [row(0), row(1), row(2), row(3), row(4), row(5), row(6), row(7)];
         let pair = |a: usize| (_mm256_unpacklo_epi32(r[a], r[a + 1]), _mm256_unpackhi_epi32(r[a], r[a + 1]));
         let ((a0, a1), (b0, b1), (c0, c1), (d0, d1)) = (pair(0), pair(2), pair(4), pair(6));
         let top = [

@@ -1,7 +1,7 @@
 //! The server's end of a `Channel`: handshake and goodbye, within the deadline of the stage.
 
 use super::timed::Timed;
-use std::io;
+use std::io::{self, Read};
 use std::net::{Shutdown, TcpStream};
 
 #[cfg(feature = "tls")]
@@ -30,6 +30,14 @@ impl Channel {
     /// Whether nobody on the way can read along.
     pub(super) fn is_encrypted(&self) -> bool {
         matches!(self, Channel::Tls(_))
+    }
+
+    /// Reads past at most `most` bytes. Past how many; 0 at the end.
+    pub(super) fn skip(&mut self, most: u64) -> io::Result<u64> {
+        match self {
+            Channel::Plain(timed) => timed.skip(most),
+            Channel::Tls(_) => io::copy(&mut self.take(most), &mut io::sink()),
+        }
     }
 
     /// The deadlines.

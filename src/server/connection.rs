@@ -236,7 +236,7 @@ impl<'a> Connection<'a> {
         match next {
             Next::Request if failure.is_forgivable() && body_len <= self.door.settings.max_body => {
                 self.enter_body(body_len);
-                wire::skip_body(&mut self.channel, body_len)?;
+                wire::skip_body(body_len, |most| self.channel.skip(most))?;
                 Ok(Next::Request)
             }
             _ => {

@@ -2,6 +2,7 @@
 
 use crate::reason::Reason;
 use std::io::{self, IoSlice, Read, Write};
+use std::mem::MaybeUninit;
 use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,6 +13,9 @@ const STEP: Duration = Duration::from_millis(100);
 /// Most that is given to the system at once, in bytes: a send that is larger would hide for how long nothing
 /// was taken.
 const CHUNK: usize = 128 << 10;
+
+/// Most that is read past at once, in bytes: below what an allocator hands back to the system each time.
+const SKIP: u64 = 60 << 10;
 
 /// What a connection is waiting for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,6 +96,13 @@ impl Timed {
         Ok(STEP.saturating_mul(steps.try_into().unwrap_or(u32::MAX)))
     }
 
+    /// Reads past at most `most` bytes, which nobody wants. Past how many; 0 at the end.
+    pub(super) fn skip(&mut self, most: u64) -> io::Result<u64> {
+        self.before_read()?;
+        let mut room = Vec::with_capacity(most.min(SKIP) as usize);
+        forget(&self.socket, room.spare_capacity_mut()).map(|got| got as u64).map_err(named)
+    }
+
     fn before_read(&mut self) -> io::Result<()> {
         let patience = Some(self.patience()?);
         if self.read_timeout != patience {
@@ -122,6 +133,16 @@ fn named(error: io::Error) -> io::Error {
         io::ErrorKind::WouldBlock => io::ErrorKind::TimedOut.into(),
         _ => error,
     }
+}
+
+/// Takes what has arrived off the socket, as much as would fit into `room`. Linux does not even copy it, which saves
+/// a third of what refusing a picture costs.
+fn forget(socket: &TcpStream, room: &mut [MaybeUninit<u8>]) -> io::Result<usize> {
+    #[cfg(target_os = "linux")]
+    const FLAGS: u32 = rustix::net::RecvFlags::TRUNC.bits();
+    #[cfg(not(target_os = "linux"))]
+    const FLAGS: u32 = 0;
+    socket2::SockRef::from(socket).recv_with_flags(room, FLAGS as _)
 }
 
 impl Read for Timed {
@@ -200,6 +221,26 @@ mod tests {
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
         drop(timed);
         dripper.join().unwrap();
+    }
+
+    #[test]
+    fn what_nobody_wants_is_read_past_and_what_follows_is_not() {
+        let (mut timed, mut peer) = pair();
+        let unwanted = vec![7; 300_000];
+        let sender = std::thread::spawn(move || {
+            peer.write_all(&unwanted).unwrap();
+            peer.write_all(b"next").unwrap();
+        });
+        timed.enter(Stage::Body, Duration::from_secs(60), Duration::from_secs(60));
+        let mut left = 300_000;
+        while left > 0 {
+            left -= timed.skip(left).unwrap();
+        }
+        let mut next = [0; 4];
+        timed.read_exact(&mut next).unwrap();
+        assert_eq!(&next, b"next");
+        sender.join().unwrap();
+        assert_eq!(timed.skip(9).unwrap(), 0, "the peer has left");
     }
 
     #[test]

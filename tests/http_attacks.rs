@@ -302,3 +302,25 @@ fn a_flood_over_the_queue_is_told_when_to_try_again() {
         assert_eq!(answer.json()["status"], "busy");
     }
 }
+
+#[test]
+fn busy_is_said_before_the_picture_is_sent() {
+    let server = Server::start_http(&["--workers", "1", "--queue", "1"]);
+    let slow = kept_alive("/resize?width=1500&ops=denoise:9", &png(64, 64));
+    let is_full = || {
+        let page = ask(&server, &http_support::get("/metrics")).text();
+        ["imgsrv_workers_busy 1", "imgsrv_queue_depth 1"]
+            .iter()
+            .all(|line| page.lines().any(|shown| shown == *line))
+    };
+    let mut asking = Vec::new();
+    while !is_full() {
+        let mut socket = connect(&server);
+        send(&mut socket, &slow);
+        asking.push(socket);
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let mut socket = connect(&server);
+    send(&mut socket, b"POST /resize HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n");
+    assert_eq!(Answer::read(&mut socket).status, 503);
+}

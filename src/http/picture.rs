@@ -84,6 +84,7 @@ async fn process(
         // Nothing more will come with the body, so that what is wrong can be told before it is read.
         options::read(&offer, &call, head.uri.query(), more.clone())?;
     }
+    door.engine.admit()?; // before the body: nobody is sooner told, and nothing is cheaper
     let Upload { image, memory, mut fields } = form::read(door, &call, &head.headers, body).await?;
     fields.extend(more);
     let mut options = options::read(&offer, &call, head.uri.query(), fields)?;

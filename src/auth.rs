@@ -10,7 +10,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
-use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
+use subtle::{ConditionallySelectable, ConstantTimeEq};
 
 /// Longest token, in bytes.
 const MAX_TOKEN_LEN: usize = 1024;
@@ -61,9 +61,10 @@ impl fmt::Debug for Token {
     }
 }
 
-/// The tokens that a server takes, as SHA-256 digests, each with a name for the log.
+/// The tokens that a server takes, as SHA-256 digests, each with a name for the log. The first entry is nobody: what
+/// a wrong token is found to be, by the same steps as a right one.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Tokens(Vec<(String, [u8; 32])>);
+pub struct Tokens(Vec<(Option<String>, [u8; 32])>);
 
 impl Tokens {
     /// Reads `name:token` lines; a line without a name is called after its number. Empty lines and lines
@@ -72,10 +73,12 @@ impl Tokens {
     /// # Errors
     /// [`TokenFileError::Empty`] without any token, [`TokenFileError::BadLine`].
     pub fn parse(text: &str) -> Result<Tokens, TokenFileError> {
-        let tokens: Vec<_> = entries(text)
-            .map(|entry| entry.map(|(name, token)| (name, digest(token.reveal()))))
-            .collect::<Result<_, _>>()?;
-        if tokens.is_empty() { Err(TokenFileError::Empty) } else { Ok(Tokens(tokens)) }
+        let mut tokens = vec![(None, [0; 32])];
+        for entry in entries(text) {
+            let (name, token) = entry?;
+            tokens.push((Some(name), digest(token.reveal())));
+        }
+        if tokens.len() == 1 { Err(TokenFileError::Empty) } else { Ok(Tokens(tokens)) }
     }
 
     /// Reads a file that only its owner and group can read.
@@ -86,21 +89,20 @@ impl Tokens {
         Tokens::parse(&read_secret(path)?)
     }
 
-    /// The name of the token that `offered` is. Takes the same time for every wrong token: digests are
-    /// compared whole, and all of them.
+    /// The name of the token that `offered` is. Takes the same time for every token of a length, wrong or right:
+    /// digests are compared whole, and all of them.
     pub fn name_of(&self, offered: &str) -> Option<&str> {
         let offered = digest(offered);
-        let mut found = 0_u32; // one more than the index; 0 is none
-        for (i, (_, known)) in (1_u32..).zip(&self.0) {
-            let same: Choice = known.ct_eq(&offered);
-            found = u32::conditional_select(&found, &i, same);
+        let mut found = 0_u32; // nobody
+        for (i, (_, known)) in (0_u32..).zip(&self.0).skip(1) {
+            found.conditional_assign(&i, known.ct_eq(&offered));
         }
-        self.0.get(found.checked_sub(1)? as usize).map(|(name, _)| name.as_str())
+        self.0.get(found as usize).and_then(|(name, _)| name.as_deref())
     }
 
     /// How many there are.
     pub fn count(&self) -> usize {
-        self.0.len()
+        self.0.len() - 1
     }
 }
 

@@ -93,9 +93,12 @@ pub(crate) fn timing(_program: &Path, scale: Scale) -> Row {
     };
     let (none, but_last) = (wrong_at(0), wrong_at(secret.len() - 1));
     let others = "0".repeat(secret.len());
+    let half = secret.len() / 2;
     let pairs = [
         ("first byte wrong or last", none.as_str(), but_last.as_str()),
         ("all wrong or last", others.as_str(), but_last.as_str()),
+        ("half as long, all wrong or none", &others[..half], &secret[..half]),
+        ("right or wrong", secret, none.as_str()),
     ];
     let samples = scale.of(1_000_000, 20_000);
     let mut dice = Dice(0xD0D0_CAFE);
@@ -126,7 +129,7 @@ pub(crate) fn timing(_program: &Path, scale: Scale) -> Row {
 }
 
 /// Welch's t of two sets of times, without the slowest tenth, which is the machine's and not the code's.
-fn welch(times: &[Vec<f64>; 2]) -> f64 {
+pub(crate) fn welch(times: &[Vec<f64>; 2]) -> f64 {
     let mut all = times.concat();
     all.sort_by(f64::total_cmp);
     let limit = all[all.len() * 9 / 10];

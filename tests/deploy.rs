@@ -64,6 +64,25 @@ fn systemd_understands_the_unit() {
 }
 
 #[test]
+fn the_unit_exposes_no_more_than_a_server_must() {
+    let unit = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/imgsrv.service");
+    // In tenths: what is left is the network, the groups of the token file, and the limit of open files.
+    let most = "--threshold=15";
+    let verdict = Command::new("systemd-analyze").args(["security", "--offline=true", most, unit]).output();
+    let Ok(verdict) = verdict else {
+        println!("skipped: there is no systemd-analyze");
+        return;
+    };
+    let (table, error) = (String::from_utf8_lossy(&verdict.stdout), String::from_utf8_lossy(&verdict.stderr));
+    if error.contains("offline") {
+        println!("skipped: this systemd-analyze looks only at running units");
+        return;
+    }
+    let open: Vec<_> = table.lines().filter(|line| !line.starts_with('✓')).collect();
+    assert!(verdict.status.success(), "{}\n{error}", open.join("\n"));
+}
+
+#[test]
 fn every_variable_in_the_image_is_a_setting() {
     let text = file("deploy/Dockerfile");
     let variables = text

@@ -11,6 +11,8 @@
 
 #[path = "../examples/torture/cage.rs"]
 mod cage;
+#[path = "../examples/torture/door.rs"]
+mod door;
 #[path = "../examples/torture/flood.rs"]
 mod flood;
 #[path = "../examples/torture/harness.rs"]
@@ -27,6 +29,8 @@ mod rows;
 mod slow;
 #[path = "../examples/torture/table.rs"]
 mod table;
+#[path = "../examples/torture/tasks.rs"]
+mod tasks;
 #[path = "../examples/torture/tls.rs"]
 mod tls;
 #[path = "../examples/torture/tokens.rs"]

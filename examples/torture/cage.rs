@@ -1,4 +1,5 @@
 //! `Cage`: the server within limits of the system: memory of a control group, open files, a clock that jumps.
+//! `Cores`: the server on some cores and this program on the others.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -94,4 +95,51 @@ impl Drop for Cage {
             let _ = std::fs::remove_dir(group); // empty once the server has ended
         }
     }
+}
+
+/// Keeps this program on the first half of the machine's cores, where what it starts stays, and then on the others.
+/// All cores again when dropped; and at all times where there is one core, or no `taskset`.
+pub(crate) struct Cores {
+    all: usize,
+    is_split: bool,
+}
+
+impl Cores {
+    pub(crate) fn halves() -> Cores {
+        let all = std::thread::available_parallelism().map_or(1, usize::from);
+        Cores { all, is_split: all > 1 && keep_to(0, all / 2) }
+    }
+
+    /// Moves this program to the other half.
+    pub(crate) fn others(&mut self) {
+        self.is_split = self.is_split && keep_to(self.all / 2, self.all);
+    }
+
+    /// How many the server has.
+    pub(crate) fn count(&self) -> usize {
+        if self.is_split { self.all / 2 } else { self.all }
+    }
+
+    pub(crate) fn described(&self) -> String {
+        match (self.is_split, self.count()) {
+            (true, 1) => "the server on one core and they on others".to_owned(),
+            (true, count) => format!("the server on {count} cores and they on others"),
+            (false, _) => "who share the server's cores".to_owned(),
+        }
+    }
+}
+
+impl Drop for Cores {
+    fn drop(&mut self) {
+        if self.is_split {
+            keep_to(0, self.all);
+        }
+    }
+}
+
+/// Whether all threads of this program run on these cores from now on.
+fn keep_to(first: usize, end: usize) -> bool {
+    let (list, me) = (format!("{first}-{}", end - 1), std::process::id().to_string());
+    let kept = Command::new("taskset").args(["-a", "-c", "-p", &list, &me]).stdout(Stdio::null()).status();
+    kept.is_ok_and(|status| status.success())
 }

@@ -1,8 +1,9 @@
 //! Many at once, and nonsense: floods, resets, pipelines, lies, strangers' protocols, wrong tokens.
 
+use crate::door::Door;
 use crate::harness::{
-    Dice, Probe, Server, ask, extended, header, jpeg, log_size, mib, percentile, plain, read_extended,
-    read_to_end, reset_on_close, shared,
+    Dice, Probe, Server, ask, extended, header, jpeg, log_size, mib, plain, read_extended, read_to_end,
+    reset_on_close, shared,
 };
 use crate::table::{Row, Scale};
 use std::collections::VecDeque;
@@ -44,13 +45,13 @@ pub(crate) fn lies(program: &Path, scale: Scale) -> Row {
             extra += usize::from(size >> 31 == 0 && rest != 3);
         }
     }
-    let (worst, clean) = (percentile(&times, 0.99), server.comes_clean(before));
+    let (worst, clean) = (times.iter().max().copied().unwrap_or_default(), server.comes_clean(before));
     Row {
         id: "P2",
         what: format!("{size} promise 32 MiB and send a byte; sizes of 0, max + 1, 2^31 - 1, 2^32 - 1"),
         figure: format!(
-            "memory +{rise:.0} MiB; p99 answered in {} ms, {extra} further replies, clean {clean}",
-            worst.as_millis()
+            "memory +{rise:.0} MiB; all answered within {:.1} ms, {extra} further replies, clean {clean}",
+            worst.as_secs_f64() * 1e3
         ),
         bar: "< 32 MB; <= 10 ms; 0 further replies",
         pass: clean
@@ -87,13 +88,13 @@ pub(crate) fn impossible_sides(program: &Path, scale: Scale) -> Row {
     let (cpu, watch) = (server.cpu(), server.watch_memory());
     let grown = ask(&mut server.connect(), &extended(&jpeg(1, 1), "width=5000&height=5000"));
     let (cost, rise) = ((server.cpu() - cpu).as_secs_f64(), watch.rise());
-    let worst = percentile(&times, 0.99);
+    let worst = times.iter().max().copied().unwrap_or_default();
     let grown = grown.is_ok_and(|(report, _)| report.starts_with("status=ok"));
     Row {
         id: "P3",
         what: format!("{} headers with impossible sides; 1x1 to 25 megapixels", times.len()),
         figure: format!(
-            "{refused} refused, p99 {:.1} ms; enlarged {grown} in {cost:.2} s CPU, memory +{rise:.0} MiB",
+            "{refused} refused, all within {:.1} ms; enlarged {grown} in {cost:.2} s CPU, memory +{rise:.0} MiB",
             worst.as_secs_f64() * 1e3
         ),
         bar: "all refused <= 10 ms; <= 2 s CPU, <= 256 MiB",
@@ -195,8 +196,8 @@ pub(crate) fn reply(socket: &mut TcpStream, request: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// P9: two thousand connections a second from one address, and somebody else.
-pub(crate) fn flood(program: &Path, scale: Scale) -> Row {
-    let mut server = Server::start(program, &["--per-ip=256"]);
+pub(crate) fn flood(door: Door, program: &Path, scale: Scale) -> Row {
+    let mut server = Server::start_at(door, program, &["--per-ip=256"]);
     let before = server.held();
     let picture = Arc::new(jpeg(640, 480));
     let _ = Probe::alone(&server, &picture, Duration::from_secs(1));
@@ -222,7 +223,7 @@ pub(crate) fn flood(program: &Path, scale: Scale) -> Row {
     drop(held);
     let clean = server.comes_clean(before);
     Row {
-        id: "P9",
+        id: door.row("P9", "P9 http"),
         what: format!("{made} connections in {:.0} s from one address", took.as_secs_f64()),
         figure: format!(
             "other address {:.1} % ok, server {:.0} % of a core, {} turned away, clean {clean}",

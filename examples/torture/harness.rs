@@ -1,5 +1,6 @@
 //! The server under test, in a process of its own; what the kernel and its metrics say about it; raw frames.
 
+use crate::door::{Answer, Door};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Cursor, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
@@ -13,18 +14,26 @@ use std::time::{Duration, Instant};
 /// A running `imgsrv`, killed on drop.
 pub(crate) struct Server {
     child: Child,
+    /// The door that is attacked, and where it is.
+    pub(crate) door: Door,
     pub(crate) address: SocketAddr,
     metrics: SocketAddr,
     pub(crate) log: tempfile::TempPath,
 }
 
 impl Server {
-    /// Starts `program` on free ports of loopback, its log in a file.
+    /// Starts `program` with its TCP door alone, on free ports of loopback, its log in a file.
     pub(crate) fn start(program: &Path, arguments: &[&str]) -> Server {
+        Server::start_at(Door::Tcp, program, arguments)
+    }
+
+    /// The same, with the HTTP door as well when that is the one to attack.
+    pub(crate) fn start_at(door: Door, program: &Path, arguments: &[&str]) -> Server {
         let (file, log) = tempfile::NamedTempFile::new().expect("a temporary file").into_parts();
+        let http = if door == Door::Http { "--http=127.0.0.1:0" } else { "--http=none" };
         let mut child = Command::new(program)
-            .args(["--bind=127.0.0.1:0", "--http=none", "--metrics=127.0.0.1:0", "--log-format=json"])
-            .env("IMGSRV_PER_IP", "4096") // a flag of the row goes before it
+            .args(["--bind=127.0.0.1:0", http, "--metrics=127.0.0.1:0", "--log-format=json"])
+            .envs([("IMGSRV_PER_IP", "4096"), ("IMGSRV_DATA_DIR", "none")]) // a flag of the row goes before them
             .args(arguments)
             .stdout(Stdio::piped())
             .stderr(file)
@@ -35,8 +44,10 @@ impl Server {
             let line = lines.next().and_then(Result::ok).unwrap_or_default();
             line.rsplit(' ').next().and_then(|word| word.parse().ok()).expect("the server says its address")
         };
-        let (metrics, address) = (address(), address());
-        let server = Server { child, address, metrics, log };
+        let metrics = address();
+        let http = (door == Door::Http).then(&mut address);
+        let tcp = address();
+        let server = Server { child, door, address: http.unwrap_or(tcp), metrics, log };
         server.settle();
         server
     }
@@ -44,8 +55,10 @@ impl Server {
     /// Waits until all that a server opens at its start and for its first peer is open, so that what it
     /// holds then is what it must come back to.
     fn settle(&self) {
-        let _ = TcpStream::connect(self.address)
-            .and_then(|mut socket| ask(&mut socket, &extended(&[], "op=ping")));
+        let _ = TcpStream::connect(self.address).and_then(|mut socket| match self.door {
+            Door::Tcp => ask(&mut socket, &extended(&[], "op=ping")).map(drop),
+            Door::Http => self.door.ask(&mut socket, &self.door.request(b"no picture", "")).map(drop),
+        });
         let (began, mut before, mut same) = (Instant::now(), self.held(), 0);
         while same < 4 && began.elapsed() < Duration::from_secs(5) {
             thread::sleep(Duration::from_millis(25));
@@ -57,7 +70,24 @@ impl Server {
 
     /// A connection from loopback's `n`th address, so that a crowd does not look like one peer.
     pub(crate) fn connect_from(&self, n: u8) -> io::Result<TcpStream> {
+        self.connect_with(n, |_| Ok(()))
+    }
+
+    /// The same with hardly a buffer, and segments as on a wire, so that the server has to keep its reply.
+    pub(crate) fn connect_deaf(&self, n: u8) -> io::Result<TcpStream> {
+        self.connect_with(n, |socket| {
+            socket.set_tcp_mss(1460)?;
+            socket.set_recv_buffer_size(4096)
+        })
+    }
+
+    fn connect_with(
+        &self,
+        n: u8,
+        prepare: impl Fn(&socket2::Socket) -> io::Result<()>,
+    ) -> io::Result<TcpStream> {
         let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None)?;
+        prepare(&socket)?;
         socket.bind(&SocketAddr::from((Ipv4Addr::new(127, 0, 1, n), 0)).into())?;
         socket.connect_timeout(&self.address.into(), Duration::from_secs(5))?;
         let socket = TcpStream::from(socket);
@@ -98,10 +128,18 @@ impl Server {
 
     /// CPU time so far.
     pub(crate) fn cpu(&self) -> Duration {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap_or_default();
-        let fields: Vec<_> = stat.rsplit(") ").next().unwrap_or_default().split(' ').collect();
-        let ticks = |i: usize| fields.get(i).and_then(|field| field.parse::<u64>().ok()).unwrap_or(0);
-        Duration::from_millis((ticks(11) + ticks(12)) * 10)
+        cpu_time(Path::new(&format!("/proc/{}/stat", self.child.id())))
+    }
+
+    /// CPU time so far of the threads that make pictures.
+    pub(crate) fn workers_cpu(&self) -> Duration {
+        let threads = std::fs::read_dir(format!("/proc/{}/task", self.child.id()));
+        let threads = threads.into_iter().flatten().flatten().map(|entry| entry.path());
+        let is_worker = |thread: &PathBuf| {
+            let name = std::fs::read_to_string(thread.join("comm")).unwrap_or_default();
+            name.starts_with("worker-") || name.starts_with("sharer-")
+        };
+        threads.filter(is_worker).map(|thread| cpu_time(&thread.join("stat"))).sum()
     }
 
     pub(crate) fn is_alive(&mut self) -> bool {
@@ -131,6 +169,7 @@ impl Server {
         let mut last = None;
         while asked.elapsed() < Duration::from_secs(5) {
             last = self.held().or(last);
+            let before = self.with_lingering_threads(before);
             if last.is_some_and(|now| now.is_no_more_than(before)) {
                 return self.is_alive();
             }
@@ -138,6 +177,12 @@ impl Server {
         }
         eprintln!("    not clean: {before:?}, then {last:?}");
         false
+    }
+
+    /// The HTTP door's threads for blocking work, 16 at most, end after ten seconds without any.
+    fn with_lingering_threads(&self, before: Held) -> Held {
+        let lingering = if self.door == Door::Http { 16.0 } else { 0.0 };
+        Held { threads: before.threads + lingering, ..before }
     }
 
     /// What the server says it holds; nothing where it does not answer.
@@ -219,6 +264,14 @@ impl Watch {
 
 pub(crate) fn mib(bytes: u64) -> f64 {
     bytes as f64 / f64::from(1 << 20)
+}
+
+/// User and system time of a process or thread, from its `stat`.
+fn cpu_time(stat: &Path) -> Duration {
+    let stat = std::fs::read_to_string(stat).unwrap_or_default();
+    let fields: Vec<_> = stat.rsplit(") ").next().unwrap_or_default().split(' ').collect();
+    let ticks = |i: usize| fields.get(i).and_then(|field| field.parse::<u64>().ok()).unwrap_or(0);
+    Duration::from_millis((ticks(11) + ticks(12)) * 10)
 }
 
 fn resident(pid: u32) -> u64 {
@@ -318,18 +371,18 @@ pub(crate) struct Seen {
 impl Probe {
     pub(crate) fn start(server: &Server, picture: Arc<Vec<u8>>) -> Probe {
         let stop = Arc::new(AtomicBool::new(false));
-        let (asked, address) = (stop.clone(), server.address);
+        let (asked, address, door) = (stop.clone(), server.address, server.door);
         let thread = thread::spawn(move || {
-            let request = extended(&picture, "width=320&height=240");
+            let request = door.request(&picture, "width=320&height=240");
             let mut seen = Seen::default();
             while !asked.load(Ordering::Relaxed) {
                 let began = Instant::now();
                 seen.asked += 1;
                 let answer = TcpStream::connect(address).and_then(|mut socket| {
                     socket.set_read_timeout(Some(Duration::from_secs(20)))?;
-                    ask(&mut socket, &request)
+                    door.ask(&mut socket, &request)
                 });
-                if answer.is_ok_and(|(report, _)| report.starts_with("status=ok")) {
+                if matches!(answer, Ok(Answer::Good)) {
                     seen.answered += 1;
                     seen.times.push(began.elapsed());
                 }

@@ -90,11 +90,21 @@ enum Fate {
 struct Pass {
     answers: BTreeMap<String, u64>,
     fates: BTreeMap<(String, Fate), usize>,
+    /// Of those that both other readers refuse: the formats that were read all the same, and what was warned of.
+    read_alone: BTreeMap<(String, &'static str), usize>,
     unanswered: Vec<String>,
     slowest: (Duration, String),
 }
 
 impl Pass {
+    /// The classes of what was read alone, the largest first.
+    fn classes(&self) -> String {
+        let mut classes: Vec<_> = self.read_alone.iter().collect();
+        classes.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
+        let class = |((format, flaw), count): &(&(String, &str), &usize)| format!("{count} {format} {flaw}");
+        classes.iter().map(class).collect::<Vec<_>>().join(", ")
+    }
+
     /// Percent of the files with a verdict that had one of these fates.
     fn share(&self, verdict: &str, fates: &[Fate]) -> f64 {
         let count = |fate| self.fates.get(&(verdict.to_owned(), fate)).copied().unwrap_or(0) as f64;
@@ -123,6 +133,17 @@ fn pass(server: &Server, list: &[(String, String)], folder: &Path, clients: usiz
                                 (true, true) => Fate::Saved,
                                 (false, _) => Fate::Refused,
                             };
+                            if verdict == "both_err" && fate != Fate::Refused {
+                                let format = report.split("source_format=").nth(1).unwrap_or_default();
+                                let format = format.split('&').next().unwrap_or_default().to_owned();
+                                let flaw = match ["truncated", "damaged"].map(|word| report.contains(word)) {
+                                    [true, true] => "truncated and damaged",
+                                    [true, false] => "truncated",
+                                    [false, true] => "damaged",
+                                    [false, false] => "without a warning",
+                                };
+                                *pass.read_alone.entry((format, flaw)).or_default() += 1;
+                            }
                             *pass.fates.entry((verdict.clone(), fate)).or_default() += 1;
                         }
                         Err(_) => pass.unanswered.push(file.clone()),
@@ -141,6 +162,7 @@ fn pass(server: &Server, list: &[(String, String)], folder: &Path, clients: usiz
         all.answers.extend(part.answers);
         all.unanswered.extend(part.unanswered);
         part.fates.into_iter().for_each(|(key, n)| *all.fates.entry(key).or_default() += n);
+        part.read_alone.into_iter().for_each(|(key, n)| *all.read_alone.entry(key).or_default() += n);
         all.slowest = all.slowest.max(part.slowest);
         all
     })
@@ -186,7 +208,8 @@ pub(crate) fn corpus(program: &Path, scale: Scale) -> Option<Row> {
             list.len()
         ),
         figure: format!(
-            "{equal} answers equal; by default both_ok {read:.1} % read, both_err {refused:.1} % refused and {told:.1} % refused or read with a warning; strict: both_ok {strict_read:.1} % read, both_err {strict_refused:.1} % refused; {unanswered} unanswered, {panics} panics; slowest {:.2} s ({})",
+            "{equal} answers equal; by default both_ok {read:.1} % read, both_err {refused:.1} % refused and {told:.1} % refused or read with a warning (read: {}); strict: both_ok {strict_read:.1} % read, both_err {strict_refused:.1} % refused; {unanswered} unanswered, {panics} panics; slowest {:.2} s ({})",
+            one.classes(),
             one.slowest.0.as_secs_f64(),
             one.slowest.1
         ),

@@ -1,11 +1,12 @@
 //! Attacks a real server on loopback, row by row, and prints what it withstood: each figure beside its bar.
 //!
-//! `cargo run --release --example torture` runs everything (about fifteen minutes) and writes the table into
+//! `cargo run --release --example torture` runs everything (less than twenty minutes) and writes the table into
 //! `docs/reliability.md`; `-- --quick` runs it reduced; `-- --soak MINUTES` runs the long mixed load alone;
 //! further words run only the rows of that name.
 //! Hostile pictures and the corpus come from `$IMGSRV_SHARED`, else `../shared`, when that is there.
 
 mod cage;
+mod door;
 mod flood;
 mod harness;
 mod images;
@@ -14,6 +15,7 @@ mod operations;
 mod rows;
 mod slow;
 mod table;
+mod tasks;
 mod tls;
 mod tokens;
 

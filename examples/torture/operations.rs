@@ -105,34 +105,6 @@ pub(crate) fn rolling_restart(program: &Path, scale: Scale) -> Row {
     }
 }
 
-/// O2: killed under load, and started again.
-pub(crate) fn kills(program: &Path, scale: Scale) -> Row {
-    let request = extended(&jpeg(640, 480), "width=160");
-    let count = scale.of(100, 3);
-    let mut slowest = Duration::ZERO;
-    let mut served = 0;
-    for _ in 0..count {
-        let began = Instant::now();
-        let mut server = Server::start(program, &[]);
-        served += usize::from(ask(&mut server.connect(), &request).is_ok());
-        slowest = slowest.max(began.elapsed());
-        let mut socket = server.connect();
-        let _ = std::io::Write::write_all(&mut socket, &request);
-        server.signal("KILL");
-        let _ = server.ended(Duration::from_secs(5));
-    }
-    Row {
-        id: "O2",
-        what: format!("{count} kills with a request in flight"),
-        figure: format!(
-            "{served} restarts served, the slowest after {} ms; no files are kept",
-            slowest.as_millis()
-        ),
-        bar: "all, <= 1 s",
-        pass: served == count && slowest <= scale.of(Duration::from_secs(1), Duration::from_secs(10)),
-    }
-}
-
 /// O9: no descriptors left.
 pub(crate) fn starved(program: &Path, scale: Scale) -> Row {
     let cage = Cage::with_files(program, 64);

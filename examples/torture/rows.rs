@@ -1,65 +1,99 @@
 //! Every row, in the order of the table.
 
+use crate::door::Door;
 use crate::table::{Row, Scale};
-use crate::{flood, images, load, operations, slow, tls, tokens};
+use crate::{flood, images, load, operations, slow, tasks, tls, tokens};
 use std::path::Path;
 use std::time::Instant;
 
 type Attack = fn(&Path, Scale) -> Vec<Row>;
 
+/// What an attack tells: a row, several, or none where its input is missing.
+trait Rows {
+    fn rows(self) -> Vec<Row>;
+}
+
+impl Rows for Row {
+    fn rows(self) -> Vec<Row> {
+        vec![self]
+    }
+}
+
+impl Rows for Option<Row> {
+    fn rows(self) -> Vec<Row> {
+        self.into_iter().collect()
+    }
+}
+
+impl Rows for Vec<Row> {
+    fn rows(self) -> Vec<Row> {
+        self
+    }
+}
+
 macro_rules! rows {
-    ($($name:ident: $attack:path),+ $(,)?) => {
-        &[$((stringify!($name), |program, scale| vec![$attack(program, scale)])),+]
+    ($($name:literal: $attack:path $([$door:expr])?),+ $(,)?) => {
+        &[$(($name, |program, scale| $attack($($door,)? program, scale).rows())),+]
     };
 }
 
 const ROWS: &[(&str, Attack)] = rows![
-    probe: load::baseline,
-    p1: slow::short_headers,
-    p2: flood::lies,
-    p3: flood::impossible_sides,
-    p4: slow::drippers,
-    p5: slow::half_closes,
-    p6: flood::resets,
-    p7: slow::non_readers,
-    p8: flood::pipelines,
-    p9: flood::flood,
-    p10: slow::idle_holders,
-    p11: flood::one_byte_segments,
-    p12: flood::strangers,
-    p13: load::overload,
-    p14: load::mixed_sizes,
-    metrics: load::metrics_under_load,
-    i16: images::panics,
-    i18: load::giants_at_once,
-    o1: operations::rolling_restart,
-    o2: operations::kills,
-    o9: operations::starved,
-    o11: tls::stalls,
-    o12: flood::log_flood,
-    o13: load::soak,
-    o14: operations::wrong_settings,
-    o16: operations::versions,
-    a1: tokens::timing,
-    a4: tls::downgrades,
+    "probe": load::baseline,
+    "p1": slow::short_headers,
+    "p2": flood::lies,
+    "p3": flood::impossible_sides,
+    "p4": slow::drippers [Door::Tcp],
+    "p4-http": slow::drippers [Door::Http],
+    "p5": slow::half_closes,
+    "p6": flood::resets,
+    "p7": slow::non_readers [Door::Tcp],
+    "p7-http": slow::non_readers [Door::Http],
+    "p8": flood::pipelines,
+    "p9": flood::flood [Door::Tcp],
+    "p9-http": flood::flood [Door::Http],
+    "p10": slow::idle_holders,
+    "p11": flood::one_byte_segments,
+    "p12": flood::strangers,
+    "p13": load::overload [Door::Tcp],
+    "p13-http": load::overload [Door::Http],
+    "p14": load::mixed_sizes,
+    "metrics": load::metrics_under_load,
+    "bombs": images::bombs,
+    "i16": images::panics,
+    "i18": load::giants_at_once,
+    "i19": images::cuts,
+    "corpus": images::corpus,
+    "i21": images::leaks,
+    "o1": operations::rolling_restart,
+    "o2": tasks::kills,
+    "o5": tasks::stops,
+    "o8": operations::jumping_clock,
+    "o9": operations::starved,
+    "o10": operations::small_group,
+    "o11": tls::stalls,
+    "o12": flood::log_flood,
+    "o13": load::soak,
+    "o14": operations::wrong_settings,
+    "o16": operations::versions,
+    "a1": tokens::timing,
+    "tokens": tokens::guesses,
+    "a4": tls::downgrades,
+    "a16": tasks::guesses,
 ];
 
-/// Rows of more than one line, or of none where their input is missing.
-const GROUPS: &[(&str, Attack)] = &[
-    ("bombs", |program, scale| images::bombs(program, scale).into_iter().collect()),
-    ("i19", |program, scale| images::cuts(program, scale).into_iter().collect()),
-    ("corpus", |program, scale| images::corpus(program, scale).into_iter().collect()),
-    ("i21", |program, scale| images::leaks(program, scale).into_iter().collect()),
-    ("o8", |program, scale| operations::jumping_clock(program, scale).into_iter().collect()),
-    ("o10", |program, scale| operations::small_group(program, scale).into_iter().collect()),
-    ("tokens", tokens::guesses),
-];
+/// Rows through the HTTP door, which not every build has.
+fn is_http(name: &str) -> bool {
+    name.ends_with("-http") || ["o2", "o5", "a16"].contains(&name)
+}
 
-/// Runs the rows whose name is among `words`, or all of them.
+/// Runs the rows whose name is among `words`, or all of them that this build can.
 pub(crate) fn run(program: &Path, scale: Scale, words: &[String]) -> Vec<Row> {
-    let wanted = |name: &str| words.is_empty() || words.iter().any(|word| word == name);
+    let wanted = |name: &str| {
+        (words.is_empty() || words.iter().any(|word| word == name))
+            && (cfg!(feature = "http") || !is_http(name))
+    };
     let mut rows = Vec::new();
-    for (name, attack) in ROWS.iter().chain(GROUPS).filter(|(name, _)| wanted(name)) {
+    for (name, attack) in ROWS.iter().filter(|(name, _)| wanted(name)) {
         let began = Instant::now();
         for row in attack(program, scale) {
             println!("{}  ({name}, {:.0} s)", row.line(), began.elapsed().as_secs_f64());

@@ -77,7 +77,10 @@ pub(crate) fn read_http(socket: &mut impl Read) -> io::Result<(u16, Vec<u8>)> {
     let (mut got, mut part) = (Vec::new(), [0; 16 << 10]);
     let mut receive = |got: &mut Vec<u8>| match socket.read(&mut part)? {
         0 => Err(io::ErrorKind::UnexpectedEof.into()),
-        more => io::Result::Ok(got.extend_from_slice(&part[..more])),
+        more => {
+            got.extend_from_slice(&part[..more]);
+            io::Result::Ok(())
+        }
     };
     let end = loop {
         if let Some(at) = got.windows(4).position(|four| four == b"\r\n\r\n") {

@@ -161,9 +161,9 @@ impl Spec {
         if self.lossless && matches!(format, Format::Jpeg | Format::Gif | Format::Avif) {
             return lacks("lossless' is 'true", "such mode", "webp, png, tiff, bmp or qoi");
         }
-        let has_quality = matches!(format, Format::Jpeg | Format::WebP | Format::Avif);
-        if let Some(score) = self.target.filter(|_| !has_quality) {
-            return lacks(&format!("target' is '{score}"), "quality to choose", "jpeg, webp or avif");
+        let is_measured = matches!(format, Format::Jpeg | Format::WebP);
+        if let Some(score) = self.target.filter(|_| !is_measured) {
+            return lacks(&format!("target' is '{score}"), "quality that is measured", "jpeg or webp");
         }
         if self.progressive && !matches!(format, Format::Jpeg | Format::Png) {
             return lacks("progressive' is 'true", "such mode", "jpeg or png");
@@ -186,7 +186,7 @@ fn unknown(name: &str) -> SpecError {
     let near = names.map(|known| (strsim::damerau_levenshtein(known, &clip(name)), known)).min();
     SpecError::UnknownKey {
         key: clip(name),
-        nearest: near.filter(|(far, _)| *far <= 3).map(|(_, known)| known),
+        nearest: near.filter(|(far, _)| *far <= 3 && *far < name.len()).map(|(_, known)| known),
     }
 }
 
@@ -271,7 +271,7 @@ mod tests {
             ),
             (
                 "target=70&format=png",
-                "'target' is '70', but format 'png' has no quality to choose: it accepts jpeg, webp or avif",
+                "'target' is '70', but format 'png' has no quality that is measured: it accepts jpeg or webp",
             ),
             (
                 "progressive=true&format=webp",

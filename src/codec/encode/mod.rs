@@ -27,17 +27,12 @@ use crate::spec::{Quality, Spec};
 /// [`CodecError::BadRequest`] for a format that is only read, that has no lossless mode, or no quality for a
 /// target; [`CodecError::Unsupported`] for one that was not built in.
 pub(super) fn check(format: Format, spec: &Spec) -> Result<(), CodecError> {
-    if let Some(target) = spec.target
-        && !matches!(format, Format::Jpeg | Format::WebP)
-    {
-        return Err(CodecError::BadRequest(format!(
-            "target={target} goes with format=jpeg or webp, not {format}"
-        )));
-    }
     match format {
         Format::Pnm | Format::Ico | Format::Tga => Err(read_only(format)),
         Format::Avif if !cfg!(feature = "avif") => {
-            Err(CodecError::Unsupported("format=avif is not in this build".into()))
+            Err(CodecError::Unsupported(
+                "format=avif needs a build with the cargo feature 'avif': this one writes jpeg, png, webp, gif, bmp, tiff or qoi".into(),
+            ))
         }
         Format::WebP if !spec.lossless && !cfg!(feature = "webp") => {
             Err(CodecError::Unsupported("format=webp is in this build with lossless=true only".into()))
@@ -46,9 +41,11 @@ pub(super) fn check(format: Format, spec: &Spec) -> Result<(), CodecError> {
         Format::Jpeg | Format::Gif | Format::Avif if spec.lossless => Err(CodecError::BadRequest(format!(
             "option 'lossless' is true, but format '{format}' has no such mode: it accepts webp, png, tiff, bmp or qoi"
         ))),
-        Format::Png | Format::Gif | Format::Bmp | Format::Tiff | Format::Qoi if spec.target.is_some() => {
+        Format::Png | Format::Gif | Format::Bmp | Format::Tiff | Format::Qoi | Format::Avif
+            if spec.target.is_some() =>
+        {
             Err(CodecError::BadRequest(format!(
-                "option 'target' chooses a quality, but format '{format}' has none: it accepts jpeg, webp or avif"
+                "option 'target' chooses a quality by measuring, which format '{format}' does not take: it accepts jpeg or webp"
             )))
         }
         _ => Ok(()),

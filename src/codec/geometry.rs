@@ -143,7 +143,14 @@ impl Geometry {
 
     /// Whether the picture gets more pixels than it had, in either direction.
     pub fn enlarges(&self) -> bool {
-        f64::from(self.width) > self.region.width.ceil() || f64::from(self.height) > self.region.height.ceil()
+        self.enlarges_to(self.output())
+    }
+
+    /// The same of a result that was shrunk to `size` to fit into `max_bytes`.
+    pub fn enlarges_to(&self, size: Size) -> bool {
+        let part = f64::from(size.width) / f64::from(self.output().width);
+        f64::from(self.width) * part > self.region.width.ceil()
+            || f64::from(self.height) * part > self.region.height.ceil()
     }
 
     /// Whether every pixel of a picture of `stored` size stays as and where it is.

@@ -99,7 +99,7 @@ fn carry_out(
     }
     for (happened, warning) in [
         (plan.source.animated, Warning::FramesDropped),
-        (geometry.enlarges(), Warning::Upscaled),
+        (geometry.enlarges_to(size), Warning::Upscaled),
         (size != geometry.output(), Warning::Shrunk),
     ] {
         if happened {

@@ -89,7 +89,11 @@ impl Search<'_, '_> {
             };
             if !may_shrink || self.picture.size().pixels() == 1 {
                 return Err(CodecError::TooLarge {
-                    what: "the smallest result in bytes",
+                    what: if may_shrink {
+                        "the smallest result in bytes"
+                    } else {
+                        "the smallest result in bytes without allow_smaller=true"
+                    },
                     value: smallest,
                     max: max_bytes,
                 });

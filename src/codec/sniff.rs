@@ -23,7 +23,9 @@ pub(super) fn sniff(input: &[u8]) -> Result<Format, CodecError> {
             Some(name) => Err(CodecError::Unsupported(format!("{name} is not supported"))),
             None if is_tga(input) => Ok(Format::Tga),
             None if input.is_empty() => Err(CodecError::Unsupported("the input is empty".into())),
-            None => Err(CodecError::Unsupported("this is not an image that is known here".into())),
+            None => Err(CodecError::Unsupported(
+                "this is no image of a kind that is read here: jpeg, png, webp, gif, bmp, tiff, qoi, pnm, ico or tga".into(),
+            )),
         },
     }
 }

@@ -4,9 +4,10 @@ use super::Op;
 use super::value::{Value, number};
 
 /// Every operation as it may be written, for messages and documentation.
-pub(super) const OPERATIONS: &str = "grayscale, invert, brightness:n, contrast:n, saturation:n, hue:deg, gamma:n, sepia, threshold:n, \
-                              blur:sigma, sharpen:sigma, median:r, denoise:h, edges[:low:high], corners, sift, erode[:r], \
-                              dilate[:r], equalize, pixelate:n";
+pub(super) const OPERATIONS: &str = "grayscale, invert, brightness:-255..255, contrast:-100..100, saturation:-100..100, \
+                              hue:-360..360, gamma:0.01..10, sepia, threshold:0..255, blur:0.1..100, sharpen:0.1..100, \
+                              median:1..50, denoise:1..100, edges[:0..1000:0..1000], corners, sift, erode[:1..50], \
+                              dilate[:1..50], equalize, pixelate:2..1000";
 
 impl Value for Vec<Op> {
     fn read(text: &str) -> Option<Self> {
@@ -108,6 +109,35 @@ mod tests {
         let ops = Vec::<Op>::read(text).unwrap();
         assert_eq!(ops.len(), 20);
         assert_eq!(ops.show(), text);
+    }
+
+    #[test]
+    fn the_ranges_that_messages_tell_are_those_that_are_read() {
+        let mut ranges = 0;
+        for form in OPERATIONS.split(", ") {
+            let bare = form.replace(['[', ']'], "");
+            let mut parts = bare.split(':');
+            let name = parts.next().unwrap();
+            let bounds: Vec<(f64, f64)> = parts
+                .map(|range| range.split_once("..").unwrap())
+                .map(|(low, high)| (low.parse().unwrap(), high.parse().unwrap()))
+                .collect();
+            let with = |numbers: &[f64]| {
+                let text: String = numbers.iter().map(|n| format!(":{n}")).collect();
+                Op::read(&format!("{name}{text}")).is_some()
+            };
+            let [lows, highs] = [0, 1].map(|i| bounds.iter().map(|b| [b.0, b.1][i]).collect::<Vec<f64>>());
+            assert!(with(&lows) && with(&highs), "{form}");
+            assert_eq!(with(&[]), bounds.is_empty() || form.contains('['), "{form}");
+            for place in 0..bounds.len() {
+                let [mut low, mut high] = [lows.clone(), highs.clone()];
+                low[place] -= 0.001;
+                high[place] += 1.0;
+                assert!(!with(&low) && !with(&high), "{form}");
+                ranges += 1;
+            }
+        }
+        assert_eq!(ranges, 15);
     }
 
     #[test]

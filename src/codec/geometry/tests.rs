@@ -68,6 +68,13 @@ fn enlarge_false_never_adds_pixels() {
 }
 
 #[test]
+fn a_result_that_was_shrunk_below_the_source_is_not_enlarged() {
+    let larger = plan(550, 275, &sized(Fit::Fill, 800, 600));
+    assert!(larger.enlarges() && larger.enlarges_to(Size { width: 600, height: 450 }));
+    assert!(!larger.enlarges_to(Size { width: 141, height: 106 }));
+}
+
+#[test]
 fn a_crop_outside_the_picture_is_refused_by_name() {
     let spec = Spec { crop: Some(CropBox { x: 90, y: 0, width: 20, height: 10 }), ..Spec::default() };
     let stored = Size { width: 100, height: 50 };

@@ -21,17 +21,21 @@ const PICTURES: &[(&str, &str)] = &[
     ("gravity-west", "width=120&height=240&fit=cover&gravity=west"),
     ("gravity-smart", "width=120&height=240&fit=cover&gravity=smart"),
     ("gravity-point", "width=120&height=240&fit=cover&gravity=0.68,0.3"),
+    ("scale", "scale=0.1"),
+    ("enlarge", "crop=1166,320,24,18&width=240&fit=inside&enlarge=true"),
     ("crop", "crop=900,200,400,300&width=240"),
     ("rotate-90", "rotate=90&height=240"),
     ("flip", "flip=true&width=240"),
     ("flop", "flop=true&width=240"),
-    ("kernel-lanczos3", "crop=1040,320,60,45&width=240&kernel=lanczos3"),
-    ("kernel-catmullrom", "crop=1040,320,60,45&width=240&kernel=catmullrom"),
-    ("kernel-mitchell", "crop=1040,320,60,45&width=240&kernel=mitchell"),
-    ("kernel-bilinear", "crop=1040,320,60,45&width=240&kernel=bilinear"),
-    ("kernel-box", "crop=1040,320,60,45&width=240&kernel=box"),
-    ("kernel-nearest", "crop=1040,320,60,45&width=240&kernel=nearest"),
-    ("quality-10", "width=240&quality=10"),
+    ("kernel-lanczos3", "crop=1166,320,24,18&width=240&kernel=lanczos3"),
+    ("kernel-catmullrom", "crop=1166,320,24,18&width=240&kernel=catmullrom"),
+    ("kernel-mitchell", "crop=1166,320,24,18&width=240&kernel=mitchell"),
+    ("kernel-bilinear", "crop=1166,320,24,18&width=240&kernel=bilinear"),
+    ("kernel-box", "crop=1166,320,24,18&width=240&kernel=box"),
+    ("kernel-nearest", "crop=1166,320,24,18&width=240&kernel=nearest"),
+    ("linear", "width=240&linear=true"),
+    ("quality-90", "crop=1000,270,240,180&quality=90"),
+    ("quality-10", "crop=1000,270,240,180&quality=10"),
     ("grayscale", "width=240&ops=grayscale"),
     ("invert", "width=240&ops=invert"),
     ("brightness", "width=240&ops=brightness:40"),
@@ -54,9 +58,9 @@ const PICTURES: &[(&str, &str)] = &[
     ("pixelate", "width=240&ops=pixelate:12"),
 ];
 
-/// Pictures in a row of the contact sheet, and the side of the square that each gets.
+/// Pictures in a row of the contact sheet, and the room that each gets: `fit=outside` is the widest.
 const COLUMNS: u32 = 6;
-const CELL: u32 = 250;
+const CELL: [u32; 2] = [330, 250];
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
@@ -66,16 +70,17 @@ fn main() -> Result<(), Box<dyn Error>> {
     fs::create_dir_all(folder)?;
 
     let rows = (PICTURES.len() as u32).div_ceil(COLUMNS);
-    let mut sheet = RgbImage::from_pixel(COLUMNS * CELL, rows * CELL, image::Rgb([24, 24, 28]));
+    let [across, down] = CELL;
+    let mut sheet = RgbImage::from_pixel(COLUMNS * across, rows * down, image::Rgb([24, 24, 28]));
     let mut page = String::from("<!doctype html><meta charset=utf-8><title>imgsrv: every option</title>\n");
     for (place, (name, options)) in (0..).zip(PICTURES) {
         let jpeg = make(&photo, options)?;
         fs::write(folder.join(format!("{name}.jpg")), &jpeg)?;
-        let lossless = image::load_from_memory(&make(&photo, &format!("{options}&format=png"))?)?.to_rgb8();
+        let shown = image::load_from_memory(&make(&jpeg, "format=png")?)?.to_rgb8();
         let centre = |room: u32, side: u32| i64::from(room.saturating_sub(side) / 2);
-        let x = i64::from(place % COLUMNS * CELL) + centre(CELL, lossless.width());
-        let y = i64::from(place / COLUMNS * CELL) + centre(CELL, lossless.height());
-        image::imageops::overlay(&mut sheet, &lossless, x, y);
+        let x = i64::from(place % COLUMNS * across) + centre(across, shown.width());
+        let y = i64::from(place / COLUMNS * down) + centre(down, shown.height());
+        image::imageops::overlay(&mut sheet, &shown, x, y);
         writeln!(page, "<figure><img src={name}.jpg><figcaption>{options}</figcaption></figure>")?;
     }
     let mut png = std::io::Cursor::new(Vec::new());

@@ -198,10 +198,16 @@ class Table:
             missed += not fine
             wanted = " to ".join(f"{side:g}" for side in bar if side is not None)
             wanted = wanted if None not in bar else f"{'>=' if high is None else '<='} {wanted}"
-            shown = [f"{value:.3g}" if value < 10 else f"{value:.1f}" for value in (worst, np.mean(values))]
+            shown = [spelled(value) for value in (worst, np.mean(values))]
             verdict = "" if fine else " **missed**"
             print(f"| {operation} | {measure} | {wanted} | {shown[0]}{verdict} | {shown[1]} |")
         return missed
+
+
+def spelled(value):
+    if np.isinf(value):
+        return "identical"
+    return f"{value:.3g}" if value < 10 else f"{value:.1f}"
 
 
 def main():

@@ -64,7 +64,7 @@ impl fmt::Debug for Token {
 /// The tokens that a server takes, as SHA-256 digests, each with a name for the log. The first entry is nobody: what
 /// a wrong token is found to be, by the same steps as a right one.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Tokens(Vec<(Option<String>, [u8; 32])>);
+pub struct Tokens(Vec<(String, [u8; 32])>);
 
 impl Tokens {
     /// Reads `name:token` lines; a line without a name is called after its number. Empty lines and lines
@@ -73,10 +73,10 @@ impl Tokens {
     /// # Errors
     /// [`TokenFileError::Empty`] without any token, [`TokenFileError::BadLine`].
     pub fn parse(text: &str) -> Result<Tokens, TokenFileError> {
-        let mut tokens = vec![(None, [0; 32])];
+        let mut tokens = vec![(String::new(), [0; 32])];
         for entry in entries(text) {
             let (name, token) = entry?;
-            tokens.push((Some(name), digest(token.reveal())));
+            tokens.push((name, digest(token.reveal())));
         }
         if tokens.len() == 1 { Err(TokenFileError::Empty) } else { Ok(Tokens(tokens)) }
     }
@@ -89,15 +89,21 @@ impl Tokens {
         Tokens::parse(&read_secret(path)?)
     }
 
-    /// The name of the token that `offered` is. Takes the same time for every token of a length, wrong or right:
-    /// digests are compared whole, and all of them.
+    /// The name of the token that `offered` is.
     pub fn name_of(&self, offered: &str) -> Option<&str> {
+        let (name, _) = &self.0[self.place_of(offered)];
+        (!name.is_empty()).then_some(name)
+    }
+
+    /// The place of `offered` among the tokens; nobody's is 0. Takes the same time for every token of a length, wrong
+    /// or right: digests are compared whole, and all of them.
+    pub fn place_of(&self, offered: &str) -> usize {
         let offered = digest(offered);
-        let mut found = 0_u32; // nobody
-        for (i, (_, known)) in (0_u32..).zip(&self.0).skip(1) {
-            found.conditional_assign(&i, known.ct_eq(&offered));
+        let mut found = 0_u32;
+        for (place, (_, known)) in (0_u32..).zip(&self.0).skip(1) {
+            found.conditional_assign(&place, known.ct_eq(&offered));
         }
-        self.0.get(found as usize).and_then(|(name, _)| name.as_deref())
+        found as usize
     }
 
     /// How many there are.

@@ -323,4 +323,9 @@ fn busy_is_said_before_the_picture_is_sent() {
     let mut socket = connect(&server);
     send(&mut socket, b"POST /resize HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n");
     assert_eq!(Answer::read(&mut socket).status, 503);
+    let mut socket = connect(&server);
+    for _ in 0..3 {
+        send(&mut socket, &slow);
+        assert_eq!(Answer::read(&mut socket).status, 503, "who has sent the picture keeps the connection");
+    }
 }

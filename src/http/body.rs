@@ -4,19 +4,32 @@ use super::meter::RATE;
 use super::{Call, Door, Failure};
 use crate::engine::{BudgetSpent, Reservation};
 use axum::body::{Body, HttpBody};
-use axum::http::header::{CONTENT_LENGTH, HeaderMap};
+use axum::http::header::{CONTENT_LENGTH, EXPECT, HeaderMap};
 use futures_util::StreamExt;
 use std::time::Duration;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
 /// What stands around the picture in a form, at most.
 const FORM_BYTES: u64 = 64 << 10;
+
+/// How long a refused body may take to arrive, so that the connection lives on for the next request. The answer waits for it.
+const READ_PAST: Duration = Duration::from_millis(20);
 
 /// A body that has arrived whole, and the memory it holds.
 #[derive(Debug)]
 pub(crate) struct Received {
     pub(crate) bytes: Vec<u8>,
     pub(crate) memory: Reservation,
+}
+
+/// Reads past the body of a request that is refused before it has come. One that is late, or that waits to be asked for,
+/// is left, and the connection ends with the answer.
+pub(crate) async fn read_past(headers: &HeaderMap, body: Body) {
+    if !headers.contains_key(EXPECT) {
+        let mut parts = body.into_data_stream();
+        let all = async { while let Some(Ok(_)) = parts.next().await {} };
+        let _ = timeout(READ_PAST, all).await; // who is late ends the connection
+    }
 }
 
 /// Reads a body of at most the settings' `max_body` bytes, and what a form adds to them.

@@ -1,6 +1,7 @@
 //! The routes that make a picture of a picture: `/resize` and its relatives. They differ in what holds where
 //! the request says nothing.
 
+use super::body;
 use super::form::{self, Upload};
 use super::{Admitted, Door, Failure, negotiate, options, reply, work};
 use crate::engine::{Job, JobError};
@@ -84,7 +85,11 @@ async fn process(
         // Nothing more will come with the body, so that what is wrong can be told before it is read.
         options::read(&offer, &call, head.uri.query(), more.clone())?;
     }
-    door.engine.admit()?; // before the body: nobody is sooner told, and nothing is cheaper
+    if let Err(busy) = door.engine.admit() {
+        // Before the body is kept: nobody is sooner told, and nothing is cheaper.
+        body::read_past(&head.headers, body).await;
+        return Err(busy.into());
+    }
     let Upload { image, memory, mut fields } = form::read(door, &call, &head.headers, body).await?;
     fields.extend(more);
     let mut options = options::read(&offer, &call, head.uri.query(), fields)?;

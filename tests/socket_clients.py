@@ -128,7 +128,7 @@ def examples(url, photo):
         subprocess.run([*client, "--images", *images], check=True, stdout=subprocess.DEVNULL)
         assert all(opened((folder / f"{name}.jpeg").read_bytes()).size == (20, 15) for name in "abc")
         failed = subprocess.run([*client, "--images", folder / "d.png"], capture_output=True, text=True)
-        assert failed.returncode == 1 and "not an image" in failed.stderr, failed
+        assert failed.returncode == 1 and "this is no image" in failed.stderr, failed
 
 
 def serve(url):

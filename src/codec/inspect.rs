@@ -126,9 +126,8 @@ fn profile(icc: &[u8]) -> Profile {
 
 fn classes(metadata: &Metadata<'_>) -> Classes {
     let exif = metadata.exif.as_deref();
-    let in_xmp = |word: &[u8]| {
-        metadata.xmp.as_deref().is_some_and(|xmp| xmp.windows(word.len()).any(|window| window == word))
-    };
+    let in_xmp =
+        |word: &[u8]| metadata.xmp.as_deref().is_some_and(|xmp| memchr::memmem::find(xmp, word).is_some());
     Classes {
         exif: exif.is_some(),
         gps: exif.is_some_and(exif::locates) || in_xmp(b"GPSLatitude"),

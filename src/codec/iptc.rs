@@ -2,7 +2,7 @@
 //! Formats, "Image Resource Blocks"; IPTC-NAA Information Interchange Model 4.2).
 
 use super::bytes::Bytes;
-use super::ownership::Owner;
+use super::ownership::{MAX_NAMES, Owner, shown};
 
 /// The resource that holds IPTC.
 const IPTC_NAA: u16 = 0x0404;
@@ -11,8 +11,6 @@ const BY_LINE: (u8, u8) = (2, 80);
 const COPYRIGHT: (u8, u8) = (2, 116);
 /// Longest value that is looked at, in bytes. The model has 32 and 128.
 const MAX_VALUE: usize = 2000;
-/// Most by-lines that are taken.
-const MAX_NAMES: usize = 16;
 
 /// The by-lines and the copyright notice in `resources`; of damaged ones, what stands in front of the damage.
 pub(super) fn owner(resources: &[u8]) -> Owner {
@@ -21,15 +19,13 @@ pub(super) fn owner(resources: &[u8]) -> Owner {
     for block in blocks(resources).filter(|(id, _)| *id == IPTC_NAA).map(|(_, block)| block) {
         for (dataset, value) in datasets(block).filter(|(_, value)| value.len() <= MAX_VALUE) {
             match dataset {
-                BY_LINE if names.len() < MAX_NAMES => names.push(text(value)),
-                COPYRIGHT if copyright.is_none() => copyright = Some(text(value)),
+                BY_LINE if names.len() < MAX_NAMES => names.extend(text(value)),
+                COPYRIGHT if copyright.is_none() => copyright = text(value),
                 _ => {}
             }
         }
     }
-    names.retain(|name| !name.is_empty());
-    let artist = (!names.is_empty()).then(|| names.join("; "));
-    Owner { artist, copyright: copyright.filter(|text| !text.is_empty()) }
+    Owner::new(&names, copyright)
 }
 
 /// Number and content of each resource.
@@ -61,12 +57,11 @@ fn datasets(block: &[u8]) -> impl Iterator<Item = ((u8, u8), &[u8])> {
 }
 
 /// UTF-8, or else Latin-1, which is what files that do not say hold.
-fn text(value: &[u8]) -> String {
-    let text = match str::from_utf8(value) {
-        Ok(text) => text.to_owned(),
-        Err(_) => value.iter().copied().map(char::from).collect(),
-    };
-    text.chars().filter(|letter| !letter.is_control()).collect::<String>().trim().to_owned()
+fn text(value: &[u8]) -> Option<String> {
+    match str::from_utf8(value) {
+        Ok(text) => shown(text),
+        Err(_) => shown(&value.iter().copied().map(char::from).collect::<String>()),
+    }
 }
 
 #[cfg(test)]

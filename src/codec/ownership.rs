@@ -3,9 +3,13 @@
 use super::directory::{Directory, Draft, kind, tag};
 use super::metadata::Metadata;
 use super::{iptc, xmp};
+use std::cell::LazyCell;
 
 /// Longest text that is taken over, in bytes; a longer one is left out.
 const MAX_TEXT: usize = 30_000;
+
+/// Most names that are taken.
+pub(super) const MAX_NAMES: usize = 16;
 
 /// Who a picture is by and whose it is, as IPTC or XMP say.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -14,20 +18,35 @@ pub(super) struct Owner {
     pub(super) copyright: Option<String>,
 }
 
+impl Owner {
+    /// Of texts as [`shown`] gives them.
+    pub(super) fn new(names: &[String], copyright: Option<String>) -> Owner {
+        Owner { artist: (!names.is_empty()).then(|| names.join("; ")), copyright }
+    }
+}
+
+/// A text up to its first zero, without control characters, and without blanks around it; `None` if nothing is left.
+pub(super) fn shown(text: &str) -> Option<String> {
+    let text: String =
+        text.chars().take_while(|letter| *letter != '\0').filter(|letter| !letter.is_control()).collect();
+    Some(text.trim().to_owned()).filter(|text| !text.is_empty())
+}
+
 /// A fresh block with the artist and the copyright and nothing else, each from the first of EXIF, IPTC and XMP that
 /// knows it; `None` if all are silent.
 pub(super) fn block(metadata: &Metadata<'_>) -> Option<Vec<u8>> {
     let exif = metadata.exif.as_deref().and_then(Directory::first);
-    let iptc = metadata.iptc.as_deref().map(iptc::owner).unwrap_or_default();
-    let xmp = metadata.xmp.as_deref().map(xmp::owner).unwrap_or_default();
+    // Searched only where EXIF is silent.
+    let iptc = LazyCell::new(|| metadata.iptc.as_deref().map(iptc::owner).unwrap_or_default());
+    let xmp = LazyCell::new(|| metadata.xmp.as_deref().map(xmp::owner).unwrap_or_default());
+    let artist: fn(&Owner) -> Option<&String> = |owner| owner.artist.as_ref();
+    let copyright: fn(&Owner) -> Option<&String> = |owner| owner.copyright.as_ref();
     let mut draft = Draft::default();
     // Copyright may be "photographer NUL editor NUL"; an artist is one text.
-    let artist = (tag::ARTIST, 1, iptc.artist.or(xmp.artist));
-    let copyright = (tag::COPYRIGHT, 2, iptc.copyright.or(xmp.copyright));
-    for (tag, texts, elsewhere) in [artist, copyright] {
+    for (tag, texts, said) in [(tag::ARTIST, 1, artist), (tag::COPYRIGHT, 2, copyright)] {
         if let Some((kind, text)) = exif.as_ref().and_then(|main| text(main, tag, texts)) {
             draft.set(tag, kind, [text, &[0]].concat());
-        } else if let Some(text) = elsewhere.as_deref().and_then(plain) {
+        } else if let Some(text) = said(&iptc).or_else(|| said(&xmp)).filter(|text| text.len() < MAX_TEXT) {
             // UTF-8 beyond ASCII, too: so cameras and other programs do it, and few read the type that is for it.
             draft.set(tag, kind::ASCII, [text.as_bytes(), &[0]].concat());
         }
@@ -48,12 +67,6 @@ fn printable(text: &[u8], texts: usize) -> Option<&[u8]> {
     let text = ends.nth(texts - 1).map_or(text, |end| &text[..end]);
     let end = text.iter().rposition(|byte| !matches!(byte, 0 | b' '))?;
     Some(&text[..=end])
-}
-
-/// A text up to its first zero, without blanks around it; `None` if nothing is left or too much.
-fn plain(text: &str) -> Option<&str> {
-    let text = text.split('\0').next()?.trim();
-    (!text.is_empty() && text.len() < MAX_TEXT).then_some(text)
 }
 
 #[cfg(test)]
@@ -118,8 +131,10 @@ mod tests {
         assert_eq!(printable(b"me\0 \0secret", 2), Some(&b"me"[..]));
         assert_eq!(printable(b" \0", 1), None);
         assert_eq!(printable(b"", 1), None);
-        assert_eq!(plain(" me\0 48.8584 N"), Some("me"));
-        assert_eq!(plain(&"x".repeat(MAX_TEXT)), None);
+        assert_eq!(shown(" m\te\0 48.8584 N").as_deref(), Some("me"));
+        let name = [&b"\x1c\x02\x50\x07\xd0"[..], &[b'x'; 2000]].concat();
+        let block = [&b"8BIM\x04\x04\0\0\0\0\x7d\x50"[..], &name.repeat(16)].concat();
+        assert_eq!(of(None, Some(&block), None), None, "longer than anybody's name");
     }
 
     #[test]

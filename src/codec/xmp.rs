@@ -3,20 +3,17 @@
 //!
 //! Packets are searched and not parsed: no nesting, no entities but the five and numbers, nothing outside the packet.
 
-use super::ownership::Owner;
+use super::ownership::{MAX_NAMES, Owner, shown};
+use memchr::memmem::find;
 
 /// Most bytes of a property that are looked at.
 const MAX_PROPERTY: usize = 16 << 10;
-/// Most creators that are taken.
-const MAX_NAMES: usize = 16;
 
 /// `dc:creator`, its names joined, and `dc:rights` in its first language.
 pub(super) fn owner(xmp: &[u8]) -> Owner {
-    let joined = |names: Vec<String>| (!names.is_empty()).then(|| names.join("; "));
-    Owner {
-        artist: property(xmp, "dc:creator").map(|found| items(found, MAX_NAMES)).and_then(joined),
-        copyright: property(xmp, "dc:rights").map(|found| items(found, 1)).and_then(joined),
-    }
+    let texts =
+        |name: &str, most: usize| property(xmp, name).map(|found| items(found, most)).unwrap_or_default();
+    Owner::new(&texts("dc:creator", MAX_NAMES), texts("dc:rights", 1).pop())
 }
 
 /// What stands between the first start tag of `name` and its end tag.
@@ -65,8 +62,7 @@ fn text(xmp: &[u8]) -> Option<String> {
         rest = after;
     }
     text.push_str(rest);
-    let shown: String = text.chars().filter(|letter| !letter.is_control()).collect();
-    Some(shown.trim().to_owned()).filter(|text| !text.is_empty())
+    shown(&text)
 }
 
 /// The character that `&name;` stands for.
@@ -86,10 +82,6 @@ fn character(name: &str) -> Option<char> {
             char::from_u32(code.ok()?)
         }
     }
-}
-
-fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
-    haystack.windows(needle.len()).position(|window| window == needle)
 }
 
 /// The same packet with every `tiff:Orientation` at 1, because the pixels have been turned.

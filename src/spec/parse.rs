@@ -151,20 +151,26 @@ impl Spec {
         Ok(())
     }
 
-    /// Knobs that a format does not have.
-    fn check_format(&self, format: Format) -> Result<(), SpecError> {
-        let lacks = |option: &str, what: &str, accepts: &str| {
-            Err(SpecError::Contradiction(format!(
-                "option '{option}', but format '{format}' has no {what}: it accepts {accepts}"
-            )))
-        };
+    /// What is promised of a result and `format` cannot keep, also where the format follows from the source.
+    ///
+    /// # Errors
+    /// [`SpecError::Contradiction`].
+    pub fn check_promises(&self, format: Format) -> Result<(), SpecError> {
         if self.lossless && matches!(format, Format::Jpeg | Format::Gif | Format::Avif) {
-            return lacks("lossless' is 'true", "such mode", "webp, png, tiff, bmp or qoi");
+            return lacks(format, "lossless' is 'true", "such mode", "webp, png, tiff, bmp or qoi");
         }
         let is_measured = matches!(format, Format::Jpeg | Format::WebP);
         if let Some(score) = self.target.filter(|_| !is_measured) {
-            return lacks(&format!("target' is '{score}"), "quality that is measured", "jpeg or webp");
+            let option = format!("target' is '{score}");
+            return lacks(format, &option, "quality that is measured", "jpeg or webp");
         }
+        Ok(())
+    }
+
+    /// Knobs that a format does not have.
+    fn check_format(&self, format: Format) -> Result<(), SpecError> {
+        self.check_promises(format)?;
+        let lacks = |option: &str, what: &str, accepts: &str| lacks(format, option, what, accepts);
         if self.progressive && !matches!(format, Format::Jpeg | Format::Png) {
             return lacks("progressive' is 'true", "such mode", "jpeg or png");
         }
@@ -178,6 +184,12 @@ impl Spec {
         }
         Ok(())
     }
+}
+
+fn lacks(format: Format, option: &str, what: &str, accepts: &str) -> Result<(), SpecError> {
+    Err(SpecError::Contradiction(format!(
+        "option '{option}', but format '{format}' has no {what}: it accepts {accepts}"
+    )))
 }
 
 fn unknown(name: &str) -> SpecError {

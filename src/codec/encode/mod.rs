@@ -37,18 +37,8 @@ pub(super) fn check(format: Format, spec: &Spec) -> Result<(), CodecError> {
         Format::WebP if !spec.lossless && !cfg!(feature = "webp") => {
             Err(CodecError::Unsupported("format=webp is in this build with lossless=true only".into()))
         }
-        // What `source` or `auto` came to, which the options alone could not tell.
-        Format::Jpeg | Format::Gif | Format::Avif if spec.lossless => Err(CodecError::BadRequest(format!(
-            "option 'lossless' is true, but format '{format}' has no such mode: it accepts webp, png, tiff, bmp or qoi"
-        ))),
-        Format::Png | Format::Gif | Format::Bmp | Format::Tiff | Format::Qoi | Format::Avif
-            if spec.target.is_some() =>
-        {
-            Err(CodecError::BadRequest(format!(
-                "option 'target' chooses a quality by measuring, which format '{format}' does not take: it accepts jpeg or webp"
-            )))
-        }
-        _ => Ok(()),
+        // What `source` or `auto` came to, the options alone could not tell.
+        _ => spec.check_promises(format).map_err(|error| CodecError::BadRequest(error.to_string())),
     }
 }
 

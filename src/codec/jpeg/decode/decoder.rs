@@ -11,7 +11,7 @@ use super::script::{Scan, Script};
 use super::sequential::{Density, Lane, SequentialScan};
 use super::sink::PlaneSink;
 use super::stored::Stored;
-use super::window::{Reader, WindowBytes};
+use super::window::Reader;
 use crate::codec::jpeg::error::JpegError;
 use crate::codec::jpeg::header::{Component, FrameHeader, Header};
 use crate::limits::Limits;
@@ -256,29 +256,13 @@ fn open_sequential<'a>(
             lanes = layout.lanes;
         }
     }
-    let reader = kernels::run(OpenReader { input, at: scan.data, blocks, window: &mut scratch.window });
+    let reader = Reader::open(input, scan.data, input.len(), blocks, &mut scratch.window);
     let restarts = Restarts::new(scan.restart_interval);
     Ok(Source::Stream(SequentialScan { reader, lanes, columns, restarts, flaws: Flaws::default() }))
 }
 
 /// Bits a block from which on a picture counts as dense.
 const DENSE: usize = 85;
-
-struct OpenReader<'a> {
-    input: &'a [u8],
-    at: usize,
-    blocks: usize,
-    window: &'a mut WindowBytes,
-}
-
-impl<'a> Task for OpenReader<'a> {
-    type Output = Reader<'a>;
-
-    #[inline(always)]
-    fn run<K: Kernels>(self, kernels: K) -> Reader<'a> {
-        Reader::new(self.input, self.at, self.blocks, self.window, kernels)
-    }
-}
 
 struct StreamRow<'t, 'a, 'r> {
     scan: &'t mut SequentialScan<'a>,

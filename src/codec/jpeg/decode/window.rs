@@ -1,7 +1,7 @@
 //! `Reader`: entropy-coded data without its byte stuffing, in a sliding window (T.81 B.1.1.5, F.1.2.3, E.2.4).
 
 use super::bits::Bits;
-use super::kernels::Kernels;
+use super::kernels::{self, Kernels, Task};
 use crate::codec::jpeg::marker::{Marker, find_any_marker};
 
 /// How much data the window holds when it is full, in bytes.
@@ -85,6 +85,29 @@ impl<'a> Reader<'a> {
         kernels: K,
     ) -> Reader<'a> {
         Reader::with_mark(input, at, input.len(), blocks, window, kernels)
+    }
+
+    /// As [`Reader::with_mark`], with the best kernels that this machine has.
+    pub(super) fn open(
+        input: &'a [u8],
+        at: usize,
+        mark: usize,
+        blocks: usize,
+        window: &'a mut WindowBytes,
+    ) -> Reader<'a> {
+        struct Open<'a>(&'a [u8], usize, usize, usize, &'a mut WindowBytes);
+
+        impl<'a> Task for Open<'a> {
+            type Output = Reader<'a>;
+
+            #[inline(always)]
+            fn run<K: Kernels>(self, kernels: K) -> Reader<'a> {
+                let Open(input, at, mark, blocks, window) = self;
+                Reader::with_mark(input, at, mark, blocks, window, kernels)
+            }
+        }
+
+        kernels::run(Open(input, at, mark, blocks, window))
     }
 
     /// As [`Reader::new`], but counts the data up to offset `mark` of `input`. The byte before must not be `0xFF`.

@@ -4,7 +4,7 @@ use super::Layout;
 use super::share::Share;
 use crate::codec::jpeg::decode::Flaws;
 use crate::codec::jpeg::decode::block::{Block, Corner, Scale};
-use crate::codec::jpeg::decode::kernels::{self, Kernels, Task};
+use crate::codec::jpeg::decode::kernels::{Kernels, Task};
 use crate::codec::jpeg::decode::restart::Restarts;
 use crate::codec::jpeg::decode::sequential::{Last, Place, SequentialScan, Sink};
 use crate::codec::jpeg::decode::window::{Reader, WindowBytes};
@@ -67,23 +67,6 @@ pub(super) struct Start {
     pub(super) predictions: [i32; 4],
 }
 
-struct OpenReader<'a> {
-    input: &'a [u8],
-    start: usize,
-    end: usize,
-    blocks: usize,
-    window: &'a mut WindowBytes,
-}
-
-impl<'a> Task for OpenReader<'a> {
-    type Output = Reader<'a>;
-
-    #[inline(always)]
-    fn run<K: Kernels>(self, kernels: K) -> Reader<'a> {
-        Reader::with_mark(self.input, self.start, self.end, self.blocks, self.window, kernels)
-    }
-}
-
 /// How far a part is decoded.
 pub(super) enum Goal<'t> {
     /// To the end of its share.
@@ -132,7 +115,7 @@ impl<'a> Part<'a> {
             Share::Bytes { end, .. } => (end, 0, 0),
             Share::Mcus { first, .. } => (input.len(), first, first / usize::from(interval).max(1)),
         };
-        let reader = kernels::run(OpenReader { input, start: share.start(), end, blocks: in_mcu, window });
+        let reader = Reader::open(input, share.start(), end, in_mcu, window);
         let (restarts, flaws) = (Restarts::behind(interval, passed), Flaws::default());
         Part {
             share,
@@ -172,7 +155,7 @@ impl<'a> Part<'a> {
             self.mcus += self.scan.columns;
         }
         // What lies between the last MCU and the marker counts as it does for one worker.
-        if !last && self.scan.restarts.is_due() {
+        if !last {
             self.scan.restart(kernels);
         }
         Ok(())

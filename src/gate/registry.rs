@@ -1,5 +1,6 @@
 //! Who is connected: the caps on connections, and which one to put out when the house is full.
 
+use crate::reason::Reason;
 use std::collections::HashMap;
 use std::fmt;
 use std::net::{IpAddr, Shutdown, TcpStream};
@@ -58,6 +59,16 @@ pub enum Full {
     /// The address has its share.
     #[error("too many connections from this address")]
     Address,
+}
+
+impl Full {
+    /// For metrics and logs.
+    pub fn reason(self) -> Reason {
+        match self {
+            Full::House => Reason::Connections,
+            Full::Address => Reason::PerAddress,
+        }
+    }
 }
 
 impl Registry {

@@ -80,8 +80,7 @@ enum Refused {
 impl Refused {
     fn reason(&self) -> Reason {
         match self {
-            Refused::Full(Full::House) => Reason::Connections,
-            Refused::Full(Full::Address) => Reason::PerAddress,
+            Refused::Full(full) => full.reason(),
             Refused::Io(_) => Reason::Starved,
         }
     }

@@ -40,25 +40,6 @@ pub(super) enum Stream {
     Tls(Box<tokio_rustls::server::TlsStream<TcpStream>>),
 }
 
-impl Socket {
-    pub(super) fn new(stream: Stream, meter: Arc<Meter>, number: u64) -> Socket {
-        Socket { stream, meter, number, instead: None, is_over: false, lingering: None }
-    }
-
-    /// Our answer in place of one that hyper gives by itself.
-    fn instead_of(&self, bytes: &[u8]) -> Option<Bytes> {
-        let status = bytes.strip_prefix(b"HTTP/1.1 ")?.first_chunk::<3>()?;
-        let status = StatusCode::from_bytes(status).ok().filter(StatusCode::is_client_error)?;
-        let request = self.meter.unasked()?;
-        Some(Failure::Head(status).last_words(&format!("h{}-{request}", self.number)).into())
-    }
-
-    fn wrote<T>(&self, polled: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
-        self.meter.has_written(polled.is_pending());
-        polled
-    }
-}
-
 macro_rules! stream {
     ($self:ident, $stream:ident => $call:expr) => {
         match &mut $self.stream {
@@ -76,6 +57,18 @@ macro_rules! stream {
 }
 
 impl Socket {
+    pub(super) fn new(stream: Stream, meter: Arc<Meter>, number: u64) -> Socket {
+        Socket { stream, meter, number, instead: None, is_over: false, lingering: None }
+    }
+
+    /// Our answer in place of one that hyper gives by itself.
+    fn instead_of(&self, bytes: &[u8]) -> Option<Bytes> {
+        let status = bytes.strip_prefix(b"HTTP/1.1 ")?.first_chunk::<3>()?;
+        let status = StatusCode::from_bytes(status).ok().filter(StatusCode::is_client_error)?;
+        let request = self.meter.unasked()?;
+        Some(Failure::Head(status).last_words(&format!("h{}-{request}", self.number)).into())
+    }
+
     /// Writes our answer, if hyper has begun one of its own with these bytes; then they are done with.
     fn poll_instead(&mut self, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<bool>> {
         if self.instead.is_none() {
@@ -92,6 +85,11 @@ impl Socket {
             }
         }
         Poll::Ready(Ok(true))
+    }
+
+    fn wrote<T>(&self, polled: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        self.meter.has_written(polled.is_pending());
+        polled
     }
 }
 

@@ -19,10 +19,14 @@ mod flood;
 mod harness;
 #[path = "../examples/torture/images.rs"]
 mod images;
+#[path = "../examples/torture/leaks.rs"]
+mod leaks;
 #[path = "../examples/torture/load.rs"]
 mod load;
 #[path = "../examples/torture/operations.rs"]
 mod operations;
+#[path = "../examples/torture/probe.rs"]
+mod probe;
 #[path = "../examples/torture/rows.rs"]
 mod rows;
 #[path = "../examples/torture/slow.rs"]

@@ -2,9 +2,10 @@
 
 use crate::door::Door;
 use crate::harness::{
-    Dice, Probe, Server, ask, extended, header, jpeg, log_size, mib, plain, read_extended, read_to_end,
+    Dice, Server, ask, extended, header, jpeg, log_size, mib, plain, read_extended, read_to_end,
     reset_on_close, shared,
 };
+use crate::probe::Probe;
 use crate::table::{Row, Scale};
 use std::collections::VecDeque;
 use std::io::{Read, Write};

@@ -1,6 +1,6 @@
 //! The server under test, in a process of its own; what the kernel and its metrics say about it; raw frames.
 
-use crate::door::{Answer, Door};
+use crate::door::Door;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Cursor, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
@@ -354,68 +354,6 @@ pub(crate) fn jpeg(width: u32, height: u32) -> Vec<u8> {
     imgsrv::codec::process(&bmp.into_inner(), &spec, &limits, &mut scratch).expect("a small picture").bytes
 }
 
-/// A steady client beside an attack: 5 requests a second from an address of its own.
-pub(crate) struct Probe {
-    stop: Arc<AtomicBool>,
-    thread: JoinHandle<Seen>,
-}
-
-/// What a probe saw.
-#[derive(Debug, Default)]
-pub(crate) struct Seen {
-    pub(crate) asked: usize,
-    pub(crate) answered: usize,
-    times: Vec<Duration>,
-}
-
-impl Probe {
-    pub(crate) fn start(server: &Server, picture: Arc<Vec<u8>>) -> Probe {
-        let stop = Arc::new(AtomicBool::new(false));
-        let (asked, address, door) = (stop.clone(), server.address, server.door);
-        let thread = thread::spawn(move || {
-            let request = door.request(&picture, "width=320&height=240");
-            let mut seen = Seen::default();
-            while !asked.load(Ordering::Relaxed) {
-                let began = Instant::now();
-                seen.asked += 1;
-                let answer = TcpStream::connect(address).and_then(|mut socket| {
-                    socket.set_read_timeout(Some(Duration::from_secs(20)))?;
-                    door.ask(&mut socket, &request)
-                });
-                if matches!(answer, Ok(Answer::Good)) {
-                    seen.answered += 1;
-                    seen.times.push(began.elapsed());
-                }
-                thread::sleep(Duration::from_millis(200).saturating_sub(began.elapsed()));
-            }
-            seen
-        });
-        Probe { stop, thread }
-    }
-
-    pub(crate) fn finish(self) -> Seen {
-        self.stop.store(true, Ordering::Relaxed);
-        self.thread.join().unwrap_or_default()
-    }
-
-    /// A probe alone, for a baseline.
-    pub(crate) fn alone(server: &Server, picture: &Arc<Vec<u8>>, time: Duration) -> Seen {
-        let probe = Probe::start(server, picture.clone());
-        thread::sleep(time);
-        probe.finish()
-    }
-}
-
-impl Seen {
-    pub(crate) fn p99(&self) -> Duration {
-        percentile(&self.times, 0.99)
-    }
-
-    pub(crate) fn share_ok(&self) -> f64 {
-        self.answered as f64 / self.asked.max(1) as f64
-    }
-}
-
 /// A small generator of pseudo-random numbers (xorshift64), so that a run can be repeated.
 pub(crate) struct Dice(pub(crate) u64);
 
@@ -426,13 +364,6 @@ impl Dice {
         self.0 ^= self.0 << 17;
         (self.0 % n.max(1) as u64) as usize
     }
-}
-
-pub(crate) fn percentile(times: &[Duration], share: f64) -> Duration {
-    let mut times = times.to_vec();
-    times.sort();
-    let at = ((times.len() as f64 * share).ceil() as usize).clamp(1, times.len().max(1)) - 1;
-    times.get(at).copied().unwrap_or_default()
 }
 
 /// The folder of odd files that is not part of the project.

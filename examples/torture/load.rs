@@ -2,7 +2,8 @@
 
 use crate::cage::{Cage, Cores};
 use crate::door::{Answer, Door};
-use crate::harness::{Probe, Server, ask, extended, header, jpeg, mib, percentile, reset_on_close, shared};
+use crate::harness::{Server, ask, extended, header, jpeg, mib, reset_on_close, shared};
+use crate::probe::{Probe, percentile};
 use crate::table::{Row, Scale};
 use std::io::Write;
 use std::path::Path;

@@ -2,7 +2,7 @@
 
 use crate::door::Door;
 use crate::table::{Row, Scale};
-use crate::{flood, images, load, operations, slow, tasks, tls, tokens};
+use crate::{flood, images, leaks, load, operations, slow, tasks, tls, tokens};
 use std::path::Path;
 use std::time::Instant;
 
@@ -63,7 +63,7 @@ const ROWS: &[(&str, Attack)] = rows![
     "i18": load::giants_at_once,
     "i19": images::cuts,
     "corpus": images::corpus,
-    "i21": images::leaks,
+    "i21": leaks::leaks,
     "o1": operations::rolling_restart,
     "o2": tasks::kills,
     "o5": tasks::stops,

@@ -1,7 +1,8 @@
 //! Peers that hold on: silence, drips, replies that nobody reads.
 
 use crate::door::Door;
-use crate::harness::{Probe, Server, extended, header, jpeg, mib, reset_on_close};
+use crate::harness::{Server, extended, header, jpeg, mib, reset_on_close};
+use crate::probe::Probe;
 use crate::table::{Row, Scale};
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};

@@ -1,6 +1,7 @@
 //! TLS under attack: handshakes that never end, nonsense in their place, old versions, wrong certificates.
 
-use crate::harness::{Dice, Server, extended, jpeg, percentile, read_to_end};
+use crate::harness::{Dice, Server, extended, jpeg, read_to_end};
+use crate::probe::percentile;
 use crate::slow::{crowd, cuts, range};
 use crate::table::{Row, Scale};
 use imgsrv::client::{Client, Security, Settings};

@@ -1,3 +1,5 @@
+//! Geometry against the rules of sizes, for any options and any source.
+
 use super::*;
 use crate::spec::Gravity;
 use proptest::prelude::*;

@@ -1,3 +1,5 @@
+//! Lossless turns, crops and grey, by their coefficients.
+
 use super::*;
 use crate::codec::jpeg::decode::Flaws;
 use crate::codec::jpeg::decode::testing::{Codes, TestPicture};

@@ -1,3 +1,5 @@
+//! The fast path against the definition of its result.
+
 use super::*;
 use crate::codec::geometry::Orientation;
 use crate::codec::jpeg::encode::{Coding, Options};

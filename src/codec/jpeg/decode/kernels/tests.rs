@@ -1,3 +1,5 @@
+//! Every set of kernels against the scalar one and the definitions.
+
 use super::*;
 use crate::codec::jpeg::decode::window::Ending;
 use proptest::prelude::*;

@@ -47,8 +47,10 @@ pub(super) enum Density {
     Dense,
 }
 
-/// One component of a scan.
+/// One component of a scan. Its prediction changes with every block, so that no two workers may have theirs in one
+/// line of the cache, nor in the pair of lines that is fetched at once.
 #[derive(Debug, Clone)]
+#[repr(align(128))]
 pub(super) struct Lane {
     pub(super) dc: Arc<DcTable>,
     pub(super) ac: Arc<AcTable>,

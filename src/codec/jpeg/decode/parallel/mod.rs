@@ -25,6 +25,7 @@ use crate::codec::jpeg::error::JpegError;
 use crate::limits::Cancel;
 pub(super) use part::PartMemory;
 use part::{DecodePart, Goal, Part};
+use std::ops::Range;
 
 /// Least share of a worker, in bytes: below, handing out work costs more than it gains.
 const MIN_SHARE: usize = 96 * 1024;
@@ -120,6 +121,13 @@ impl<'a> Parallel<'a> {
         Ok(())
     }
 
+    /// The part that MCU `mcu` is in, and for how many MCUs from there on.
+    fn part_at(&self, mcu: usize) -> Option<(&Part<'a>, usize)> {
+        let behind = self.parts.partition_point(|part| part.place <= mcu);
+        let count = self.parts.get(behind).map_or(usize::MAX, |next| next.place - mcu);
+        Some((self.parts.get(behind.checked_sub(1)?)?, count))
+    }
+
     fn flaws(&self) -> Flaws {
         let mut flaws = Flaws::default();
         for part in &self.parts {
@@ -163,34 +171,49 @@ impl Task for TransformRow<'_, '_, '_> {
     #[inline(always)]
     fn run<K: Kernels>(self, kernels: K) {
         let TransformRow { parallel, mcu_row, corners, columns, rows } = self;
-        let mut block = Block::ZERO;
-        for column in 0..parallel.columns {
-            let mcu = mcu_row * parallel.columns + column;
-            let part = parallel.parts.iter().rev().find(|part| part.place <= mcu);
-            let Some(part) = part else { return };
-            // Behind the last MCU that there is data for, `at` is behind all blocks, which makes grey.
-            let at = part.first + mcu - part.place;
-            for (i, ((lane, corner), rows)) in part.scan.lanes.iter().zip(corners).zip(&mut *rows).enumerate()
-            {
-                let wanted = columns[i];
-                let (blocks, offset) = (&part.blocks[i], part.offsets[i] as i16);
-                let stored = corner.scale.stored();
-                for n in 0..lane.h * lane.v {
-                    let (row, column) = (n / lane.h, column * lane.h + n % lane.h);
-                    if !wanted.has(column) {
-                        continue;
-                    }
-                    let at = at * lane.h * lane.v + n;
-                    let dc = blocks.dc.get(at).map_or(0, |dc| dc.wrapping_add(offset));
-                    let is_flat = blocks.flat.get(at).is_none_or(|&flat| flat);
-                    if is_flat && corner.scale.k() > 2 {
-                        fill(corner, dc, rows, column, row);
-                        continue;
-                    }
-                    match blocks.corners.get(at * stored..(at + 1) * stored) {
-                        Some(coefficients) => block.0[..stored].copy_from_slice(coefficients),
-                        None => block.clear(corner.scale),
-                    }
+        let first = mcu_row * parallel.columns;
+        let mut across = 0..0;
+        while across.end < parallel.columns {
+            let Some((part, count)) = parallel.part_at(first + across.end) else { return };
+            across = across.end..parallel.columns.min(across.end.saturating_add(count));
+            for (i, ((corner, wanted), rows)) in corners.iter().zip(columns).zip(&mut *rows).enumerate() {
+                transform_blocks(kernels, part, i, first, across.clone(), (corner, *wanted), rows);
+            }
+        }
+    }
+}
+
+/// Writes the samples that component `component` has in MCUs of `part`, those at `across` of the row whose first MCU is number
+/// `first`.
+#[inline(always)]
+fn transform_blocks<K: Kernels>(
+    kernels: K,
+    part: &Part<'_>,
+    component: usize,
+    first: usize,
+    across: Range<usize>,
+    (corner, wanted): (&Corner, Columns),
+    rows: &mut PlaneRows<'_>,
+) {
+    let Lane { h, v, .. } = part.scan.lanes[component];
+    let (blocks, offset) = (&part.blocks[component], part.offsets[component] as i16);
+    let mut block = Block::ZERO;
+    // Behind the last MCU that there is data for, it is behind all blocks, which makes grey.
+    let mut at = (part.first + first + across.start - part.place) * h * v;
+    for mcu in across {
+        for row in 0..v {
+            for column in mcu * h..(mcu + 1) * h {
+                let (number, is_wanted) = (at, wanted.has(column));
+                at += 1;
+                if !is_wanted {
+                    continue;
+                }
+                let dc = blocks.dc.get(number).map_or(0, |dc| dc.wrapping_add(offset));
+                let is_flat = blocks.flat.get(number).is_none_or(|&flat| flat);
+                if is_flat && corner.scale.k() > 2 {
+                    fill(corner, dc, rows, column, row);
+                } else {
+                    blocks.load(number, corner.scale, &mut block);
                     transform(kernels, corner, dc, &block, rows, column, row);
                 }
             }

@@ -16,8 +16,9 @@ const NOTED: usize = 128;
 /// For how many MCUs room is made at a time.
 const ROOM: usize = 256;
 
-/// What a worker keeps from one picture to the next.
+/// What a worker keeps from one picture to the next. No two workers may write to one line of the cache.
 #[derive(Debug, Default)]
+#[repr(align(128))]
 pub(in crate::codec::jpeg::decode) struct PartMemory {
     window: Box<WindowBytes>,
     blocks: [Blocks; 4],
@@ -39,8 +40,40 @@ pub(super) struct Blocks {
     pub(super) flat: Vec<bool>,
 }
 
-/// The share of one worker.
+impl Blocks {
+    #[inline(always)]
+    fn push(&mut self, dc: i16, ac: &Block, last: Last, scale: Scale) {
+        self.dc.push(dc);
+        self.flat.push(last.is_flat());
+        match scale.stored() {
+            1 => {}
+            8 => self.corners.extend_from_slice(&ac.0[..8]),
+            16 => self.corners.extend_from_slice(&ac.0[..16]),
+            _ => self.corners.extend_from_slice(&ac.0[..64]),
+        }
+    }
+
+    /// Writes the coefficients of block number `at` to `ac`; zeros if there is none.
+    #[inline(always)]
+    pub(super) fn load(&self, at: usize, scale: Scale, ac: &mut Block) {
+        let from = self.corners.get(at * scale.stored()..).unwrap_or_default();
+        match scale.stored() {
+            1 => {}
+            8 => copy::<8>(from, ac),
+            16 => copy::<16>(from, ac),
+            _ => copy::<64>(from, ac),
+        }
+    }
+}
+
+#[inline(always)]
+fn copy<const N: usize>(from: &[i16], to: &mut Block) {
+    to.0[..N].copy_from_slice(from.first_chunk().unwrap_or(&[0; N]));
+}
+
+/// The share of one worker, apart from those of others in the cache, too.
 #[derive(Debug)]
+#[repr(align(128))]
 pub(super) struct Part<'a> {
     share: Share,
     pub(super) scan: SequentialScan<'a>,
@@ -241,14 +274,7 @@ impl Sink for PartSink<'_> {
         else {
             return;
         };
-        blocks.dc.push(dc);
-        blocks.flat.push(last.is_flat());
-        match scale.stored() {
-            1 => {}
-            8 => blocks.corners.extend_from_slice(&ac.0[..8]),
-            16 => blocks.corners.extend_from_slice(&ac.0[..16]),
-            _ => blocks.corners.extend_from_slice(&ac.0[..64]),
-        }
+        blocks.push(dc, ac, last, scale);
         ac.clear(scale);
     }
 }

@@ -1,7 +1,11 @@
 //! The first corpus: small pictures of our own making in every format that we write, requests, options.
 
+use imgsrv::codec::jpeg::colour::from_pixels;
+use imgsrv::codec::jpeg::encode::{Coding, Encoder, Options as JpegOptions};
+use imgsrv::codec::jpeg::planes::Sampling;
 use imgsrv::codec::{Scratch, process};
 use imgsrv::limits::Limits;
+use imgsrv::pixels::{Channels, Pixels};
 use imgsrv::spec::{Options, Spec};
 use imgsrv::wire::{Form, Header};
 
@@ -49,6 +53,7 @@ pub(crate) fn seeds() -> Vec<Seed> {
         let options_len = (text.len() as u32).to_be_bytes();
         add("header", [&header.encode()[..], &options_len, text.as_bytes(), &made.bytes].concat());
     }
+    seeds.extend(with_restarts());
     // EXIF with one orientation entry; the first bytes of a profile.
     let exif = b"\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0";
     seeds.push(("metadata", "exif".into(), exif.to_vec()));
@@ -60,6 +65,20 @@ pub(crate) fn seeds() -> Vec<Seed> {
     #[cfg(feature = "http")]
     seeds.extend(door(&ppm));
     seeds
+}
+
+/// JPEGs with restart markers, which no option asks for.
+fn with_restarts() -> impl Iterator<Item = Seed> {
+    let samples = (0..40 * 30 * 3).map(|n: u32| (n * n / 11) as u8).collect();
+    let pixels = Pixels::new(40, 30, Channels::Rgb, samples);
+    [(Sampling::S420, Coding::Fixed), (Sampling::S422, Coding::Progressive)].into_iter().filter_map(
+        move |(sampling, coding)| {
+            let planes = from_pixels(pixels.as_ref()?, sampling).ok()?;
+            let options = JpegOptions { coding, restart_interval: 2, ..JpegOptions::default() };
+            let file = Encoder::default().encode(&planes, &options).ok()?;
+            Some(("jpeg_paths", format!("restarts-{coding:?}"), file))
+        },
+    )
 }
 
 /// What comes to the HTTP door, and what it keeps of it.

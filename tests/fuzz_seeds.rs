@@ -59,6 +59,13 @@ fn the_checks_hold_for_the_seeds_and_for_changed_copies_of_them() {
 }
 
 #[test]
+fn the_samples_of_every_jpeg_seed_are_compared() {
+    for (_, name, seed) in seeds::seeds().into_iter().filter(|(target, _, _)| *target == "jpeg_paths") {
+        assert!(checks::jpeg_planes::compare(&seed, &checks::small()), "{name}");
+    }
+}
+
+#[test]
 fn every_target_has_a_program_and_a_seed() {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz");
     let script = std::fs::read_to_string(format!("{folder}/run.sh")).unwrap();

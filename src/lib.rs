@@ -16,6 +16,7 @@ pub mod metrics; // Metrics: what is counted, and its text for Prometheus.
 pub mod rate; // RateLimits: how much one caller may ask for.
 pub mod reason; // Reason: why somebody was refused, in one word.
 pub mod report; // Report: what a reply tells about its request.
+pub mod sandbox; // Fence: the files and ports that are left to a server.
 pub mod spec; // Spec: what can be asked for, its parser and canonical form.
 pub mod status; // Status: the ten outcomes and what they are called at each door.
 

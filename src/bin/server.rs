@@ -5,6 +5,7 @@ mod server {
     pub(crate) mod health;
     pub(crate) mod logging;
     pub(crate) mod process;
+    pub(crate) mod sandbox;
     pub(crate) mod secrets;
     #[cfg(feature = "http")]
     pub(crate) mod tasks;
@@ -18,7 +19,7 @@ use imgsrv::gate::Gate;
 use imgsrv::server::{Stop, listen, serve, serve_metrics};
 use server::arguments::{self, Action};
 use server::secrets::{self, Reload};
-use server::{health, logging, process, web};
+use server::{health, logging, process, sandbox, web};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use std::net::SocketAddr;
@@ -73,17 +74,21 @@ fn start(effective: Effective) -> anyhow::Result<bool> {
     let reloads = secrets::read(config, &mut gate, &mut settings)?;
     let gate = Gate::new(gate);
 
-    let engine = Arc::new(Engine::new(config.engine()).context("cannot start the workers")?);
     let listener = listen(&config.bind).with_context(|| format!("cannot listen on {}", config.bind))?;
     let address = listener.local_addr()?;
     check_exposure(address, config, &gate)?;
     let http = web::listen(&effective)?;
-    if let Some(listener) = &http {
-        check_exposure(listener.local_addr()?, config, &gate)?;
+    if let Some(http) = &http {
+        check_exposure(http.address()?, config, &gate)?;
     }
+    let bind_metrics = |bind: &String| listen(bind).with_context(|| format!("cannot listen on {bind}"));
+    let metrics = config.metrics.as_ref().map(bind_metrics).transpose()?;
+    // Before the first thread: what is started later is inside.
+    sandbox::enter(config, http.as_ref().and_then(|http| http.folder()), address.port())?;
+
+    let engine = Arc::new(Engine::new(config.engine()).context("cannot start the workers")?);
     let stop = Stop::new(&listener)?;
-    if let Some(bind) = &config.metrics {
-        let listener = listen(bind).with_context(|| format!("cannot listen on {bind}"))?;
+    if let Some(listener) = metrics {
         println!("imgsrv metrics on {}", listener.local_addr()?);
         serve_metrics(listener, engine.clone(), stop.clone()).context("cannot start the metrics")?;
     }

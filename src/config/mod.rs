@@ -89,6 +89,8 @@ pub struct Config {
     pub tls_cert: Option<PathBuf>,
     /// Private key of the certificate, PEM.
     pub tls_key: Option<PathBuf>,
+    /// Whether the process is kept from all files and ports that it does not need. Default: where the system can.
+    pub sandbox: Sandbox,
     /// Requests a second of one caller. Default: no limit.
     pub rate_requests: Option<u32>,
     /// Source megapixels a minute of one caller. Default: no limit.
@@ -114,6 +116,17 @@ pub enum LogFormat {
     Text,
     /// A JSON object a line.
     Json,
+}
+
+/// Whether a server is kept from what it does not need ([`crate::sandbox`]).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sandbox {
+    /// As far as the system can.
+    Auto,
+    /// No start where the system cannot do all of it.
+    Required,
+    /// Not at all.
+    Off,
 }
 
 /// One setting: the row of the table.
@@ -220,6 +233,11 @@ pub const SETTINGS: &[Setting] = &[
     setting!(require_token, "true or false", "refuse to start on a public address without tokens"),
     setting!(tls_cert, "a PEM file", "certificate chain for TLS; read again on SIGHUP"),
     setting!(tls_key, "a PEM file", "private key of the certificate; read again on SIGHUP"),
+    setting!(
+        sandbox,
+        "auto (as far as the system can), required or off",
+        "keep the process from files and ports that it does not need, by Landlock"
+    ),
     setting!(rate_requests, "a number, or nothing", "requests a second of one token or address"),
     setting!(rate_megapixels, "a number, or nothing", "source megapixels a minute of one token or address"),
     setting!(only_presets, "true or false", "take requests that name a preset and say no more"),
@@ -269,6 +287,7 @@ impl Config {
             require_token: false,
             tls_cert: None,
             tls_key: None,
+            sandbox: Sandbox::Auto,
             rate_requests: None,
             rate_megapixels: None,
             only_presets: false,

@@ -1,6 +1,6 @@
 //! How the values of settings are written: numbers, bytes, pixels, times, words.
 
-use super::{DataDir, LogFormat};
+use super::{DataDir, LogFormat, Sandbox};
 use crate::spec::Quality;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -160,6 +160,26 @@ impl Value for LogFormat {
             LogFormat::Auto => "auto",
             LogFormat::Text => "text",
             LogFormat::Json => "json",
+        }
+        .to_owned()
+    }
+}
+
+impl Value for Sandbox {
+    fn read(text: &str) -> Option<Self> {
+        match text {
+            "auto" => Some(Sandbox::Auto),
+            "required" => Some(Sandbox::Required),
+            "off" => Some(Sandbox::Off),
+            _ => None,
+        }
+    }
+
+    fn show(&self) -> String {
+        match self {
+            Sandbox::Auto => "auto",
+            Sandbox::Required => "required",
+            Sandbox::Off => "off",
         }
         .to_owned()
     }

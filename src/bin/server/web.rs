@@ -1,4 +1,4 @@
-//! The HTTP door as the settings want it: its listener, and its start.
+//! The HTTP door as the settings want it: what it is opened with, and its start.
 
 #[cfg(feature = "http")]
 pub(crate) use on::{listen, start};
@@ -17,18 +17,37 @@ mod on {
     use imgsrv::jobs::Runners;
     use imgsrv::server::{self, Stop};
     use std::io;
-    use std::net::TcpListener;
+    use std::net::{SocketAddr, TcpListener};
+    use std::path::Path;
     use std::sync::Arc;
 
-    /// The listener, if there is to be one. A default address that is taken must not keep the TCP door from
-    /// opening; one that was asked for must be had.
-    pub(crate) fn listen(effective: &Effective) -> anyhow::Result<Option<TcpListener>> {
+    /// What the door needs from outside before it is opened.
+    pub(crate) struct Prepared {
+        listener: TcpListener,
+        tasks: Option<tasks::Kept>,
+    }
+
+    impl Prepared {
+        /// Where it listens.
+        pub(crate) fn address(&self) -> io::Result<SocketAddr> {
+            self.listener.local_addr()
+        }
+
+        /// The folder of the tasks, if they are kept.
+        pub(crate) fn folder(&self) -> Option<&Path> {
+            self.tasks.as_ref().map(|tasks| tasks.folder.as_path())
+        }
+    }
+
+    /// Listens, if there is to be a door, and opens the folder of its tasks. A default address that is taken must not
+    /// keep the TCP door from opening; one that was asked for must be had.
+    pub(crate) fn listen(effective: &Effective) -> anyhow::Result<Option<Prepared>> {
         let address = &effective.config.http;
         if address == "none" {
             return Ok(None);
         }
         match server::listen(address) {
-            Ok(listener) => Ok(Some(listener)),
+            Ok(listener) => Ok(Some(Prepared { listener, tasks: tasks::open(&effective.config)? })),
             Err(error) if effective.is_default("http") && error.kind() == io::ErrorKind::AddrInUse => {
                 log::warn!("{address} is taken: no HTTP, only TCP; give --http another address, or none");
                 Ok(None)
@@ -37,9 +56,9 @@ mod on {
         }
     }
 
-    /// Opens the door on the listener, and the tasks that come through it. The runners end after the door.
+    /// Opens the door, and runs the tasks that come through it. The runners end after the door.
     pub(crate) fn start(
-        listener: Option<TcpListener>,
+        prepared: Option<Prepared>,
         config: &Config,
         engine: &Arc<Engine>,
         gate: &Arc<Gate>,
@@ -47,9 +66,9 @@ mod on {
         stop: &Stop,
     ) -> anyhow::Result<Option<(Running, Option<Runners>)>> {
         let origins: Origins = config.cors_origin.as_deref().map(str::parse).transpose()?.unwrap_or_default();
-        let Some(listener) = listener else { return Ok(None) };
+        let Some(Prepared { listener, tasks }) = prepared else { return Ok(None) };
         let address = listener.local_addr()?;
-        let (tasks, runners) = tasks::start(config, engine)?.unzip();
+        let (tasks, runners) = tasks.map(|kept| tasks::start(kept, engine)).transpose()?.unzip();
         let settings = http::Settings { door: settings.clone(), origins, tasks };
         let running = http::start(listener, engine.clone(), gate.clone(), settings, stop.clone());
         println!("imgsrv http on {address}");
@@ -65,11 +84,28 @@ mod off {
     use imgsrv::engine::Engine;
     use imgsrv::gate::Gate;
     use imgsrv::server::{Settings, Stop};
-    use std::net::TcpListener;
+    use std::io;
+    use std::net::SocketAddr;
+    use std::path::Path;
     use std::sync::Arc;
 
+    /// What this build has not.
+    pub(crate) enum Prepared {}
+
+    impl Prepared {
+        /// Where it listens.
+        pub(crate) fn address(&self) -> io::Result<SocketAddr> {
+            match *self {}
+        }
+
+        /// The folder of the tasks.
+        pub(crate) fn folder(&self) -> Option<&Path> {
+            match *self {}
+        }
+    }
+
     /// Refuses what this build cannot do.
-    pub(crate) fn listen(effective: &Effective) -> anyhow::Result<Option<TcpListener>> {
+    pub(crate) fn listen(effective: &Effective) -> anyhow::Result<Option<Prepared>> {
         if effective.config.http != "none" && !effective.is_default("http") {
             bail!("http is given, but this program was built without the feature 'http'");
         }
@@ -81,7 +117,7 @@ mod off {
 
     /// Nothing to start.
     pub(crate) fn start(
-        _: Option<TcpListener>,
+        _: Option<Prepared>,
         _: &Config,
         _: &Arc<Engine>,
         _: &Arc<Gate>,

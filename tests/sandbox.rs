@@ -1,0 +1,126 @@
+//! A sandboxed server does all that it did, and opens nothing else.
+#![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used, reason = "a test may")]
+
+#[cfg(all(feature = "http", feature = "jobs"))]
+mod http_support;
+mod support;
+
+use imgsrv::auth::Token;
+use imgsrv::client::{Client, Settings};
+use imgsrv::sandbox::{Fence, Kept};
+use imgsrv::spec::Spec;
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::time::Duration;
+use support::{Server, make_private, png};
+
+/// Whether this kernel can keep all of a fence.
+fn kernel_can() -> bool {
+    let kept = std::thread::spawn(|| Fence::default().close()).join().unwrap().unwrap();
+    if kept != Kept::All {
+        println!("skipped: this kernel keeps {kept:?} of a sandbox");
+    }
+    kept == Kept::All
+}
+
+fn takes(server: &Server, token: &str) -> bool {
+    let settings =
+        Settings { server: server.address.to_string(), token: Token::new(token), ..Settings::default() };
+    let spec = Spec { width: 16, ..Spec::default() };
+    Client::connect(&settings).and_then(|mut client| client.request(&png(64, 48), &spec)).is_ok()
+}
+
+/// Whether a token is taken within a second. Asks only four times: ten wrong tokens silence an address.
+fn comes_to_take(server: &Server, token: &str) -> bool {
+    (0..4).any(|_| {
+        std::thread::sleep(Duration::from_millis(250));
+        takes(server, token)
+    })
+}
+
+fn write_token(path: &Path, token: &str) {
+    fs::write(path, format!("one:{token}\n")).unwrap();
+    make_private(path);
+}
+
+/// Puts a link in place of whatever is at `path`.
+fn relink(path: &Path, to: &Path) {
+    let new = path.with_extension("new");
+    symlink(to, &new).unwrap();
+    fs::rename(new, path).unwrap();
+}
+
+#[test]
+fn tokens_are_read_again_where_they_were_and_nowhere_else() {
+    if !kernel_can() {
+        return;
+    }
+    for (sandbox, reads_outside) in [("required", false), ("off", true)] {
+        // As certificate robots lay it out: what is named is a link into a folder of versions.
+        let [live, archive, outside] = [(); 3].map(|()| tempfile::tempdir().unwrap());
+        write_token(&archive.path().join("v1"), "token-of-v1");
+        let named = live.path().join("tokens");
+        symlink(archive.path().join("v1"), &named).unwrap();
+        let server = Server::start(&["--sandbox", sandbox, &format!("--token-file={}", named.display())]);
+        assert!(takes(&server, "token-of-v1"));
+
+        write_token(&archive.path().join("v2"), "token-of-v2");
+        relink(&named, &archive.path().join("v2"));
+        server.signal(1);
+        assert!(comes_to_take(&server, "token-of-v2"), "{sandbox}: a new version in the old folder");
+        let new = live.path().join("tokens.new");
+        write_token(&new, "token-of-v3");
+        fs::rename(new, &named).unwrap();
+        server.signal(1);
+        assert!(comes_to_take(&server, "token-of-v3"), "{sandbox}: a new file at the old path");
+
+        write_token(&outside.path().join("v4"), "token-of-v4");
+        relink(&named, &outside.path().join("v4"));
+        server.signal(1);
+        assert_eq!(comes_to_take(&server, "token-of-v4"), reads_outside, "{sandbox}");
+        assert_eq!(takes(&server, "token-of-v3"), !reads_outside, "{sandbox}: the old ones stay");
+        let (status, log) = {
+            server.signal(15);
+            server.wait(Duration::from_secs(30))
+        };
+        assert!(status.success(), "{sandbox}: {log}");
+        assert_eq!(
+            log.contains("tokens not read again") && log.contains("Permission denied"),
+            !reads_outside
+        );
+        assert_eq!(log.contains("sandboxed: reads"), sandbox == "required", "{log}");
+    }
+}
+
+#[cfg(all(feature = "http", feature = "jobs"))]
+#[test]
+fn tasks_metrics_and_both_doors_work_inside() {
+    use http_support::tasks::{end_of, start, upload};
+    use http_support::{ask, get, post};
+    if !kernel_can() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("made/by/the/server");
+    let server = start(&data, &["--sandbox=required"]);
+    assert!(takes(&server, ""));
+    let shrunk = ask(&server, &post("/resize?width=16", &png(64, 48)));
+    assert_eq!((shrunk.status, support::jpeg_size(&shrunk.body)), (200, (16, 12)));
+    let id = upload(&server, "/upload?scale_factor=0.5", &png(64, 48));
+    assert_eq!(end_of(&server, &id)["status"], "done");
+    assert_eq!(ask(&server, &get(&format!("/result/{id}"))).status, 200);
+
+    let metrics = ask(&server, &get("/metrics")).text().to_owned();
+    for name in ["process_resident_memory_bytes", "process_threads", "process_open_fds"] {
+        let line = metrics.lines().find(|line| line.starts_with(name)).unwrap();
+        assert!(!line.ends_with(" 0"), "{line}");
+    }
+    server.signal(15);
+    let (status, log) = server.wait(Duration::from_secs(30));
+    assert!(status.success() && log.contains(&format!("writes {}", data.display())), "{log}");
+
+    let again = start(&data, &["--sandbox=required"]);
+    assert_eq!(ask(&again, &get(&format!("/result/{id}"))).status, 200, "kept over a restart");
+}

@@ -156,7 +156,7 @@ fn scans_are_sound(bytes: &[u8], header: &Header<'_>) -> bool {
                     }
                     let refined = (scan.high > 0).then_some(scan.high);
                     for bits in &mut missing[scan.first.into()..=scan.last.into()] {
-                        if std::mem::replace(bits, Some(scan.low)) != refined {
+                        if bits.replace(scan.low) != refined {
                             return false;
                         }
                     }

@@ -126,11 +126,11 @@ mod tests {
     /// Runs `test` in a thread inside the fence, unless this kernel keeps only a part of it.
     fn inside(fence: &Fence, test: impl FnOnce() + Send) {
         std::thread::scope(|scope| {
-            let thread = scope.spawn(|| match fence.close().unwrap() {
+            let thread = scope.spawn(|| match fence.close().expect("a fence") {
                 Kept::All => test(),
                 kept => println!("skipped: this kernel keeps {kept:?} of a fence"),
             });
-            thread.join().unwrap();
+            thread.join().expect("no panic inside");
         });
     }
 

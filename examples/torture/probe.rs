@@ -65,6 +65,10 @@ impl Seen {
         percentile(&self.times, 0.99)
     }
 
+    pub(crate) fn median(&self) -> Duration {
+        percentile(&self.times, 0.5)
+    }
+
     pub(crate) fn share_ok(&self) -> f64 {
         self.answered as f64 / self.asked.max(1) as f64
     }

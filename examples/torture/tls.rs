@@ -102,7 +102,7 @@ pub(crate) fn stalls(program: &Path, scale: Scale) -> Row {
         let mut silent = crowd(&server, size / 3, &hello[..1]);
         silent.extend(crowd(&server, size / 3, &hello[..hello.len() / 2]));
         silent.extend(crowd(&server, size - 2 * (size / 3), &hello));
-        let cut = cuts(silent, |_| {}, Duration::from_secs(10));
+        let cut = cuts(silent, Duration::from_secs(10));
         stop.store(true, Ordering::Relaxed);
         (cut, probe.join().unwrap_or_default())
     });

@@ -1,15 +1,15 @@
 //! One connection: TLS, hyper, and a watchdog over the stages that the meter tells apart.
 
-use super::Door;
 use super::call::{self, Routes};
 use super::meter::{InHand, Meter, Overrun};
 use super::socket::{Socket, Stream};
+use super::{Door, Failure};
 use crate::access_log;
 use crate::gate::{Guest, Line, Seat};
 use crate::reason::Reason;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
-use hyper::{Request, Version};
+use hyper::{Request, StatusCode, Version};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use std::convert::Infallible;
@@ -93,7 +93,8 @@ pub(super) async fn serve(visitor: Visitor, door: Arc<Door>, routes: Routes) {
         Ok(Err(error)) => return refused(Reason::Tls, &error),
         Err(_) => return refused(Reason::HeaderTimeout, &"no TLS handshake in time"),
     };
-    let io = TokioIo::new(Socket::new(stream, meter.clone(), number));
+    let socket = Socket::shared(stream, meter.clone(), number);
+    let io = TokioIo::new(socket.clone());
     let handover = Handover { meter: meter.clone(), leave };
     let service = service_fn(|mut request: Request<Incoming>| {
         request.extensions_mut().insert(handover.clone());
@@ -135,10 +136,15 @@ pub(super) async fn serve(visitor: Visitor, door: Arc<Door>, routes: Routes) {
     match ended.await {
         Ended::Closed => {}
         Ended::PutOut => log::debug!(peer:% = peer; "connection closed to make room"),
-        Ended::Overrun(overrun) => match overrun.reason() {
-            Some(reason) => refused(reason, &"its time is up"),
-            None => log::debug!(peer:% = peer; "connection closed after idling"),
-        },
+        Ended::Overrun(overrun) => {
+            match overrun.reason() {
+                Some(reason) => refused(reason, &"its time is up"),
+                None => log::debug!(peer:% = peer; "connection closed after idling"),
+            }
+            if overrun == Overrun::Header {
+                socket.refuse_head(&Failure::Head(StatusCode::REQUEST_TIMEOUT)).await;
+            }
+        }
         Ended::Broken(reason, error) => refused(reason, &error),
     }
 }

@@ -35,9 +35,10 @@ pub(crate) enum Failure {
     Options(#[from] SpecError),
     #[error(transparent)]
     Full(#[from] Full),
-    /// A head that hyper does not take, and the number that it has for it.
+    /// A head that hyper does not take, or that is late, and the number that HTTP has for it.
     #[error("{}", match *.0 {
         StatusCode::BAD_REQUEST => "the head of the request is not HTTP",
+        StatusCode::REQUEST_TIMEOUT => "the head of the request did not come in time",
         _ => "the head of the request is longer than 64 KiB or has more than 100 fields",
     })]
     Head(StatusCode),
@@ -75,6 +76,7 @@ impl Failure {
     /// The word that every door has for it.
     pub(crate) fn status(&self) -> Status {
         match self {
+            Failure::Head(StatusCode::REQUEST_TIMEOUT) => Status::Timeout,
             Failure::NoSuchPath(_)
             | Failure::NoSuchMethod(_)
             | Failure::Options(_)
@@ -114,6 +116,7 @@ impl Failure {
     pub(crate) fn reason(&self) -> Reason {
         match self {
             Failure::NoSuchPath(_) | Failure::NoSuchMethod(_) | Failure::Options(_) => Reason::BadRequest,
+            Failure::Head(StatusCode::REQUEST_TIMEOUT) => Reason::HeaderTimeout,
             Failure::Head(_) | Failure::BadRequest(_) | Failure::Form(_) => Reason::BadRequest,
             Failure::Empty => Reason::BadRequest,
             Failure::Full(full) => full.reason(),

@@ -1,7 +1,8 @@
 //! `Socket`: the bytes to and from a peer, in the clear or under TLS, as the meter sees them pass.
 //!
 //! Hyper has no hook for heads that it cannot read: it answers them by itself, with nothing but a number.
-//! Since nobody asked for that answer, it is told from all others here, and ours is sent in its place.
+//! Since nobody asked for that answer, it is told from all others here, and ours is sent in its place. Nor does it
+//! answer heads that are late: a connection keeps a hold of the socket that hyper reads, to do so itself.
 
 use super::Failure;
 use super::meter::Meter;
@@ -9,16 +10,78 @@ use axum::http::StatusCode;
 use bytes::{Buf, Bytes};
 use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::time::{Sleep, sleep};
+use tokio::time::{Sleep, sleep, timeout};
 
 /// How long a peer may go on sending after the last reply, so that closing does not reset the connection
 /// before it has read the reply.
 const LINGER: Duration = Duration::from_secs(1);
+
+/// How HTTP/2 begins, and no method.
+const HTTP2: &[u8] = b"PRI ";
+
+/// One socket, in several hands.
+#[derive(Debug, Clone)]
+pub(super) struct Shared(Arc<Mutex<Socket>>);
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Socket> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Answers the head that has begun to come, if it is one of HTTP/1.1, and ends the connection. Nobody else may use
+    /// the socket any more.
+    pub(super) async fn refuse_head(mut self, failure: &Failure) {
+        let words = self.lock().last_words(failure);
+        if let Some(words) = words {
+            let farewell = async {
+                self.write_all(&words).await?;
+                self.shutdown().await
+            };
+            let _ = timeout(2 * LINGER, farewell).await; // who does not listen need not hear it
+        }
+    }
+}
+
+impl AsyncRead for Shared {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut *self.lock()).poll_read(context, buffer)
+    }
+}
+
+impl AsyncWrite for Shared {
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut *self.lock()).poll_write(context, bytes)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        parts: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut *self.lock()).poll_write_vectored(context, parts)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.lock().is_write_vectored()
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut *self.lock()).poll_flush(context)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut *self.lock()).poll_shutdown(context)
+    }
+}
 
 /// A connection's two directions.
 #[derive(Debug)]
@@ -27,6 +90,8 @@ pub(super) struct Socket {
     meter: Arc<Meter>,
     /// The connection's number.
     number: u64,
+    /// Whether the peer has begun as HTTP/2 does; nothing before its first byte.
+    is_http2: Option<bool>,
     /// What is left of our answer in place of hyper's.
     instead: Option<Bytes>,
     is_over: bool,
@@ -57,16 +122,23 @@ macro_rules! stream {
 }
 
 impl Socket {
-    pub(super) fn new(stream: Stream, meter: Arc<Meter>, number: u64) -> Socket {
-        Socket { stream, meter, number, instead: None, is_over: false, lingering: None }
+    pub(super) fn shared(stream: Stream, meter: Arc<Meter>, number: u64) -> Shared {
+        let (is_http2, instead, lingering) = (None, None, None);
+        let socket = Socket { stream, meter, number, is_http2, instead, is_over: false, lingering };
+        Shared(Arc::new(Mutex::new(socket)))
+    }
+
+    /// The answer to a head that is not there yet, to a peer that speaks HTTP/1.1.
+    fn last_words(&self, failure: &Failure) -> Option<Vec<u8>> {
+        let request = self.meter.unasked().filter(|_| self.is_http2 == Some(false))?;
+        Some(failure.last_words(&format!("h{}-{request}", self.number)))
     }
 
     /// Our answer in place of one that hyper gives by itself.
     fn instead_of(&self, bytes: &[u8]) -> Option<Bytes> {
         let status = bytes.strip_prefix(b"HTTP/1.1 ")?.first_chunk::<3>()?;
         let status = StatusCode::from_bytes(status).ok().filter(StatusCode::is_client_error)?;
-        let request = self.meter.unasked()?;
-        Some(Failure::Head(status).last_words(&format!("h{}-{request}", self.number)).into())
+        self.last_words(&Failure::Head(status)).map(Bytes::from)
     }
 
     /// Writes our answer, if hyper has begun one of its own with these bytes; then they are done with.
@@ -101,9 +173,12 @@ impl AsyncRead for Socket {
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         ready!(stream!(self, stream => stream.poll_read(context, buffer)))?;
-        match buffer.filled().len() > before {
-            true => self.meter.has_read(),
-            false => self.is_over = true,
+        match &buffer.filled()[before..] {
+            [] => self.is_over = true,
+            bytes => {
+                self.is_http2.get_or_insert_with(|| bytes.starts_with(HTTP2));
+                self.meter.has_read();
+            }
         }
         Poll::Ready(Ok(()))
     }

@@ -26,7 +26,7 @@ fn waits_for(server: &Server, reason: &str) -> bool {
 }
 
 #[test]
-fn a_head_that_drips_is_cut_at_its_deadline() {
+fn a_head_that_drips_is_answered_and_cut_at_its_deadline() {
     let server = Server::start_http(&["--header-timeout", "500ms"]);
     let mut socket = connect(&server);
     let mut drip = socket.try_clone().unwrap();
@@ -39,6 +39,9 @@ fn a_head_that_drips_is_cut_at_its_deadline() {
         }
         panic!("never cut");
     });
+    let answer = Answer::read(&mut socket);
+    assert_eq!((answer.status, answer.header("connection")), (408, "close"));
+    assert_eq!((&answer.json()["status"], &answer.json()["code"]), (&"timeout".into(), &408.into()));
     assert!(support::is_closed(&mut socket));
     dripper.join().unwrap();
     assert!(waits_for(&server, "header_timeout"));
@@ -48,6 +51,9 @@ fn a_head_that_drips_is_cut_at_its_deadline() {
 fn silence_is_cut_before_the_first_head_and_again_after_idling() {
     let server = Server::start_http(&["--header-timeout", "300ms", "--idle-timeout", "600ms"]);
     assert!(support::is_closed(&mut connect(&server)));
+    let mut socket = connect(&server);
+    send(&mut socket, b"PRI * HTTP/2.0\r\n\r\n");
+    assert!(support::is_closed(&mut socket), "who begins as HTTP/2 is not answered in HTTP/1.1");
     let mut socket = connect(&server);
     assert_eq!(http_support::exchange(&mut socket, &kept_alive("/resize?width=4", &png(8, 8))).status, 200);
     std::thread::sleep(Duration::from_millis(400)); // longer than for a head
@@ -306,26 +312,13 @@ fn a_flood_over_the_queue_is_told_when_to_try_again() {
 #[test]
 fn busy_is_said_before_the_picture_is_sent() {
     let server = Server::start_http(&["--workers", "1", "--queue", "1"]);
-    let slow = kept_alive("/resize?width=1500&ops=denoise:9", &png(64, 64));
-    let is_full = || {
-        let page = ask(&server, &http_support::get("/metrics")).text();
-        ["imgsrv_workers_busy 1", "imgsrv_queue_depth 1"]
-            .iter()
-            .all(|line| page.lines().any(|shown| shown == *line))
-    };
-    let mut asking = Vec::new();
-    while !is_full() {
-        let mut socket = connect(&server);
-        send(&mut socket, &slow);
-        asking.push(socket);
-        std::thread::sleep(Duration::from_millis(50));
-    }
+    let _asking = http_support::fill(&server);
     let mut socket = connect(&server);
     send(&mut socket, b"POST /resize HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n");
     assert_eq!(Answer::read(&mut socket).status, 503);
     let mut socket = connect(&server);
     for _ in 0..3 {
-        send(&mut socket, &slow);
+        send(&mut socket, &kept_alive("/resize?width=9", &png(64, 64)));
         assert_eq!(Answer::read(&mut socket).status, 503, "who has sent the picture keeps the connection");
     }
 }

@@ -334,3 +334,21 @@ fn the_rate_of_requests_holds_for_images() {
     assert_eq!((&told["id"], &told["code"]), (&"2".into(), &429.into()));
     assert!(told["retry_after_ms"].as_u64().is_some(), "{told}");
 }
+
+#[test]
+fn busy_is_said_on_the_head_of_an_image_and_the_image_is_passed_over() {
+    let server = Server::start_http(&["--workers", "1", "--queue", "1"]);
+    let asking = http_support::fill(&server);
+    let image = frame(BINARY, &png(900, 600));
+    for (target, id) in [("/ws?width=4&id=mine", "mine"), ("/", "1")] {
+        let mut peer = Peer::open(&server, target);
+        peer.0.write_all(&image[..20]).unwrap();
+        let told = peer.json();
+        assert_eq!((&told["id"], &told["code"]), (&id.into(), &503.into()));
+        assert!(told["retry_after_ms"].as_u64().is_some(), "{told}");
+        peer.0.write_all(&image[20..]).unwrap();
+        peer.send(PING, b"there?");
+        assert_eq!(peer.read(), (PONG, b"there?".to_vec()), "the connection lives on");
+    }
+    drop(asking);
+}

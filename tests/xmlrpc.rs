@@ -188,3 +188,18 @@ fn other_peoples_odd_xml_is_answered_and_harms_nobody() {
     let page = ask(&server, &http_support::get("/metrics")).text();
     assert!(page.contains("imgsrv_requests_total{door=\"xmlrpc\",status=\"internal\"} 0\n"), "{page}");
 }
+
+#[test]
+fn busy_is_said_before_an_image_is_sent_and_questions_are_answered_all_the_same() {
+    let server = Server::start_http(&["--workers", "1", "--queue", "1"]);
+    let asking = http_support::fill(&server);
+    let mut socket = http_support::connect(&server);
+    let head = b"POST /RPC2 HTTP/1.1\r\nHost: a\r\nContent-Type: text/xml\r\nContent-Length: 1000000\r\n\r\n";
+    let (code, message) = fault(&http_support::exchange(&mut socket, head));
+    assert_eq!(code, 503);
+    assert!(message.starts_with("busy: the server is busy, try again in "), "{message}");
+    let small = format!("<base64>{}</base64>", BASE64.encode(&png(64, 64)));
+    assert_eq!(fault(&call(&server, "preto_branco", &[&small])).0, 503);
+    assert!(call(&server, "system.listMethods", &[]).text().contains("preto_branco"));
+    drop(asking);
+}

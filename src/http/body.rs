@@ -12,9 +12,6 @@ use tokio::time::{Instant, timeout, timeout_at};
 /// What stands around the picture in a form, at most.
 const FORM_BYTES: u64 = 64 << 10;
 
-/// How long a refused body may take to arrive, so that the connection lives on for the next request. The answer waits for it.
-const READ_PAST: Duration = Duration::from_millis(20);
-
 /// A body that has arrived whole, and the memory it holds.
 #[derive(Debug)]
 pub(crate) struct Received {
@@ -22,14 +19,23 @@ pub(crate) struct Received {
     pub(crate) memory: Reservation,
 }
 
-/// Reads past the body of a request that is refused before it has come. One that is late, or that waits to be asked for,
-/// is left, and the connection ends with the answer.
-pub(crate) async fn read_past(headers: &HeaderMap, body: Body) {
-    if !headers.contains_key(EXPECT) {
-        let mut parts = body.into_data_stream();
-        let all = async { while let Some(Ok(_)) = parts.next().await {} };
-        let _ = timeout(READ_PAST, all).await; // who is late ends the connection
+/// Passes over the body of a request that is refused before it has come. It goes on beside the answer, so that the
+/// connection lives on for the next request. One that waits to be asked for is left, and the connection ends with the
+/// answer.
+pub(crate) fn pass_over(door: &Door, call: &Call, headers: &HeaderMap, body: Body) {
+    if headers.contains_key(EXPECT) {
+        return;
     }
+    let settings = &door.settings.door;
+    let total = settings.body_timeout + Duration::from_secs_f64(f64::from(settings.max_body) / RATE);
+    let (unwanted, stall) = (call.meter.pass_over(), settings.stall_timeout);
+    tokio::spawn(async move {
+        let mut parts = body.into_data_stream();
+        let all = async { while let Ok(Some(Ok(_))) = timeout(stall, parts.next()).await {} };
+        let _ = timeout(total, all).await; // who is late ends the connection
+        drop(parts);
+        drop(unwanted);
+    });
 }
 
 /// Reads a body of at most the settings' `max_body` bytes, and what a form adds to them.

@@ -2,7 +2,7 @@
 
 use super::Door;
 use super::failure::Failure;
-use super::meter::InHand;
+use super::meter::{InHand, Meter};
 use super::origin::Judged;
 use crate::access_log::{self, Line};
 use crate::gate;
@@ -37,6 +37,8 @@ pub(crate) struct Call {
     pub(crate) peer: SocketAddr,
     /// Whether somebody on the way can read along.
     pub(crate) line: gate::Line,
+    /// The clock of its connection.
+    pub(super) meter: Arc<Meter>,
     id: String,
     named: OnceLock<String>,
     token: OnceLock<Arc<str>>,
@@ -119,6 +121,7 @@ pub(super) async fn answer(
     let call = Arc::new(Call {
         peer,
         line,
+        meter: in_hand.meter(),
         id,
         named: OnceLock::new(),
         token: OnceLock::new(),

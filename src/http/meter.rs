@@ -30,6 +30,8 @@ pub(super) struct Meter {
 struct State {
     /// Requests whose reply is not yet handed over.
     in_hand: usize,
+    /// Bodies that nobody wants, of requests that may have been answered.
+    unwanted: usize,
     requests: u64,
     /// Whether a request has come whose reply is not yet taken.
     owes_reply: bool,
@@ -42,6 +44,13 @@ struct State {
     blocked_since: Option<Instant>,
     /// When all replies must have been taken.
     taken_by: Option<Instant>,
+}
+
+impl State {
+    /// Whether requests are worked on, or a body comes: they have deadlines of their own.
+    fn is_occupied(&self) -> bool {
+        self.in_hand > 0 || self.unwanted > 0
+    }
 }
 
 /// Why a connection's time is up.
@@ -71,6 +80,7 @@ impl Meter {
         seat.idle();
         let state = State {
             in_hand: 0,
+            unwanted: 0,
             requests: 0,
             owes_reply: false,
             idle_since: now,
@@ -101,10 +111,16 @@ impl Meter {
         InHand { number: state.requests, meter: self.clone() }
     }
 
+    /// Lets a body that nobody wants come for as long as the guard lives.
+    pub(super) fn pass_over(self: &Arc<Self>) -> Unwanted {
+        self.lock().unwanted += 1;
+        Unwanted(self.clone())
+    }
+
     /// Notes bytes that came.
     pub(super) fn has_read(&self) {
         let mut state = self.lock();
-        if state.in_hand == 0 && !state.is_http2 {
+        if !state.is_occupied() && !state.is_http2 {
             state.head_since.get_or_insert_with(Instant::now);
         }
     }
@@ -151,7 +167,7 @@ impl Meter {
                 let stalled = since + self.write;
                 (state.taken_by.map_or(stalled, |by| by.min(stalled)), Overrun::Write)
             }
-            (None, _) if state.in_hand > 0 => (Instant::now() + NEVER, Overrun::Idle),
+            (None, _) if state.is_occupied() => (Instant::now() + NEVER, Overrun::Idle),
             (None, Some(since)) => (since + self.header, Overrun::Header),
             (None, None) => (state.idle_since + self.idle, Overrun::Idle),
         }
@@ -162,9 +178,9 @@ impl Meter {
         self.watchdog.register(waker);
     }
 
-    fn end(&self) {
+    fn end(&self, end: impl FnOnce(&mut State)) {
         let mut state = self.lock();
-        state.in_hand -= 1;
+        end(&mut state);
         if state.in_hand == 0 {
             state.idle_since = Instant::now();
             self.seat.idle();
@@ -187,6 +203,11 @@ pub(super) struct InHand {
 }
 
 impl InHand {
+    /// The clock of the connection.
+    pub(super) fn meter(&self) -> Arc<Meter> {
+        self.meter.clone()
+    }
+
     /// Allows time for the reply.
     pub(super) fn allow_reply(&self, bytes: Option<u64>) {
         self.meter.allow_reply(bytes);
@@ -195,6 +216,16 @@ impl InHand {
 
 impl Drop for InHand {
     fn drop(&mut self) {
-        self.meter.end();
+        self.meter.end(|state| state.in_hand -= 1);
+    }
+}
+
+/// A body that nobody wants, of which more may come.
+#[derive(Debug)]
+pub(super) struct Unwanted(Arc<Meter>);
+
+impl Drop for Unwanted {
+    fn drop(&mut self) {
+        self.0.end(|state| state.unwanted -= 1);
     }
 }

@@ -87,7 +87,7 @@ async fn process(
     }
     if let Err(busy) = door.engine.admit() {
         // Before the body is kept: nobody is sooner told, and nothing is cheaper.
-        body::read_past(&head.headers, body).await;
+        body::pass_over(door, &call, &head.headers, body);
         return Err(busy.into());
     }
     let Upload { image, memory, mut fields } = form::read(door, &call, &head.headers, body).await?;

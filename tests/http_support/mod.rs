@@ -11,7 +11,7 @@
 pub mod peer;
 pub mod tasks;
 
-use super::support::Server;
+use super::support::{Server, png};
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
@@ -112,4 +112,22 @@ pub fn posted(target: &str, headers: &str, body: &[u8]) -> Vec<u8> {
     let length = body.len();
     let head = format!("POST {target} HTTP/1.1\r\nHost: a\r\n{headers}Content-Length: {length}\r\n\r\n");
     [head.as_bytes(), body].concat()
+}
+
+/// Gives a server with one worker and one place in its queue work for seconds, for as long as what is returned lives.
+pub fn fill(server: &Server) -> Vec<TcpStream> {
+    let is_full = || {
+        let page = ask(server, &get("/metrics")).text();
+        ["imgsrv_workers_busy 1", "imgsrv_queue_depth 1"]
+            .iter()
+            .all(|line| page.lines().any(|shown| shown == *line))
+    };
+    let mut asking = Vec::new();
+    while !is_full() {
+        let mut socket = connect(server);
+        socket.write_all(&kept_alive("/resize?width=1500&ops=denoise:9", &png(64, 64))).unwrap();
+        asking.push(socket);
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    asking
 }

@@ -24,9 +24,11 @@ const FAREWELL: Duration = Duration::from_secs(2);
 /// What a peer said.
 #[derive(Debug)]
 pub(super) enum Message {
+    /// A text or an image begins: [`Channel::pass_over`] if nobody wants it.
+    Begun(Opcode),
     Text(String, Reservation),
     Binary(Vec<u8>, Reservation),
-    /// A message that there was no memory for; it was read past.
+    /// There is no memory for the message that is coming; the rest of it is passed over.
     Unkept(Opcode, JobError),
     Ping(Bytes),
     Close(Option<u16>),
@@ -124,8 +126,8 @@ struct Partial {
     bytes: Vec<u8>,
     length: u64,
     memory: Reservation,
-    /// Why it is read past.
-    unkept: Option<JobError>,
+    /// Whether it is kept, or passed over.
+    is_wanted: bool,
     began: Instant,
     grew: Instant,
 }
@@ -188,6 +190,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Channel<S> {
                     let Some((head, length)) = Head::parse(&self.received)? else { return Ok(None) };
                     self.admit(&head)?;
                     self.received.advance(length);
+                    if matches!(head.opcode, Opcode::Text | Opcode::Binary) {
+                        self.frame = Some((head, 0));
+                        return Ok(Some(Message::Begun(head.opcode)));
+                    }
                     (head, 0)
                 }
             };
@@ -209,16 +215,27 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Channel<S> {
             let Some(message) = &mut self.message else { return Err(Violation::NothingToContinue.into()) };
             let mut payload = self.received.split_to(part);
             frame::unmask(&mut payload, head.mask, done);
-            message.extend(&payload, head.length - done, &self.engine);
-            if part < left {
+            let kept = message.extend(&payload, head.length - done);
+            let (opcode, is_whole) = (message.opcode, part == left);
+            if !is_whole {
                 self.frame = Some((head, done + part as u64));
-                return Ok(None);
             }
-            if head.is_last
-                && let Some(message) = self.message.take()
-            {
-                return message.finish().map(Some);
+            let ended = self.message.take_if(|_| is_whole && head.is_last);
+            if let Err(BudgetSpent) = kept {
+                return Ok(Some(Message::Unkept(opcode, self.engine.busy())));
             }
+            match ended {
+                Some(message) if message.is_wanted => return message.finish().map(Some),
+                None if !is_whole => return Ok(None),
+                _ => {}
+            }
+        }
+    }
+
+    /// Passes over the rest of the message that is coming, and forgets what has come of it.
+    pub(super) fn pass_over(&mut self) {
+        if let Some(message) = &mut self.message {
+            message.pass_over();
         }
     }
 
@@ -247,7 +264,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Channel<S> {
                     bytes: Vec::new(),
                     length: 0,
                     memory: self.engine.open(),
-                    unkept: None,
+                    is_wanted: true,
                     began: now,
                     grew: now,
                 });
@@ -345,20 +362,25 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Channel<S> {
 }
 
 impl Partial {
-    /// Takes in a part of a frame of which `left` bytes are still to come, this part included.
-    fn extend(&mut self, part: &[u8], left: u64, engine: &Engine) {
+    fn pass_over(&mut self) {
+        self.is_wanted = false;
+        self.bytes = Vec::new();
+        let _ = self.memory.resize(0); // less is always there
+    }
+
+    /// Takes in a part of a frame of which `left` bytes are still to come, this part included. Without memory for it
+    /// the message is passed over.
+    fn extend(&mut self, part: &[u8], left: u64) -> Result<(), BudgetSpent> {
         self.length += part.len() as u64;
         if !part.is_empty() {
             self.grew = Instant::now();
         }
-        if self.unkept.is_some() {
-            return;
+        if !self.is_wanted {
+            return Ok(());
         }
-        if let Err(BudgetSpent) = self.memory.resize(self.length) {
-            self.unkept = Some(engine.busy());
-            self.bytes = Vec::new();
-            let _ = self.memory.resize(0); // less is always there
-            return;
+        if let Err(spent) = self.memory.resize(self.length) {
+            self.pass_over();
+            return Err(spent);
         }
         let (have, need) = (self.bytes.capacity(), self.bytes.len() + part.len());
         if need > have {
@@ -367,18 +389,16 @@ impl Partial {
             self.bytes.reserve_exact(announced.clamp(need, 2 * need) - self.bytes.len());
         }
         self.bytes.extend_from_slice(part);
+        Ok(())
     }
 
     fn finish(self) -> Result<Message, Ended> {
-        let Partial { opcode, bytes, memory, unkept, .. } = self;
-        match (unkept, opcode) {
-            (Some(error), opcode) => Ok(Message::Unkept(opcode, error)),
-            (None, Opcode::Text) => {
-                let text = String::from_utf8(bytes).map_err(|_| Ended::NotText)?;
-                Ok(Message::Text(text, memory))
-            }
-            (None, _) => Ok(Message::Binary(bytes, memory)),
+        let Partial { opcode, bytes, memory, .. } = self;
+        if opcode == Opcode::Text {
+            let text = String::from_utf8(bytes).map_err(|_| Ended::NotText)?;
+            return Ok(Message::Text(text, memory));
         }
+        Ok(Message::Binary(bytes, memory))
     }
 }
 

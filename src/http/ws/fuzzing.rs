@@ -70,6 +70,7 @@ fn said(stream: &[u8], sizes: &[u8]) -> (Vec<(Opcode, Vec<u8>)>, Ended) {
                 Ok(Message::Close(code)) => {
                     (Opcode::Close, code.map_or(Vec::new(), |code| code.to_be_bytes().to_vec()), 2)
                 }
+                Ok(Message::Begun(_)) => continue,
                 Ok(Message::Unkept(..)) => panic!("there is memory for everything"),
                 Err(ended) => return ended,
             };

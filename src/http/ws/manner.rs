@@ -2,6 +2,7 @@
 
 use super::ask::Order;
 use super::channel::Longest;
+use super::frame::Opcode;
 
 /// Longest text of options.
 const MAX_OPTIONS: u64 = 64 << 10;
@@ -31,6 +32,11 @@ impl Manner {
             Manner::Gray => Longest { text: max_body, binary: max_body },
             Manner::Pictures | Manner::Upload => Longest { text: MAX_OPTIONS, binary: max_body },
         }
+    }
+
+    /// Whether a message of this kind is an image.
+    pub(super) fn is_image(self, opcode: Opcode) -> bool {
+        opcode == Opcode::Binary || self == Manner::Gray
     }
 
     /// How many of a connection's images may be in an engine of so many workers.

@@ -4,7 +4,7 @@ use super::super::admitted::identify;
 use super::super::connection::Handover;
 use super::super::meter::InHand;
 use super::super::{Call, Door, Failure, gray};
-use super::ask::{self, Asked, Said};
+use super::ask::{self, Asked, Order, Said};
 use super::channel::{Channel, Ended, Message};
 use super::frame::Opcode;
 use super::manner::Manner;
@@ -169,6 +169,10 @@ impl Session {
         match message {
             Message::Ping(payload) => self.channel.pong(&payload).await,
             Message::Close(code) => Err(Ended::Closed(code)),
+            Message::Begun(opcode) => {
+                self.look_ahead(opcode);
+                Ok(())
+            }
             _ if self.is_done => self.refuse("nothing more is taken after 'done'").await,
             Message::Text(text, memory) => match self.manner {
                 _ if self.caller.is_none() => self.hear(&text).await,
@@ -182,15 +186,35 @@ impl Session {
             Message::Binary(..) if self.caller.is_none() => Err(Ended::Unauthorized),
             Message::Binary(bytes, memory) => self.arrive(Payload::Image(bytes), memory).await,
             Message::Unkept(opcode, error) => {
-                if opcode == Opcode::Text && self.manner != Manner::Gray {
+                if !self.manner.is_image(opcode) {
                     return self.fail(None, &error.into()).await;
                 }
-                let (number, id) = self.number(None);
-                let finished = Finished { number, id, at: Instant::now(), outcome: Err(error.into()) };
-                self.ready.insert(number, finished);
+                self.turn_away(error.into());
                 Ok(())
             }
         }
+    }
+
+    /// Says `busy` to an image that would not be queued, before it is read. One that has to wait for the connection's
+    /// own images is not judged before its turn.
+    fn look_ahead(&mut self, opcode: Opcode) {
+        let Ok(asked) = &self.asked else { return };
+        let is_next = self.running.len() < self.share(asked.order);
+        if self.manner.is_image(opcode)
+            && is_next
+            && !self.is_done
+            && self.caller.is_some()
+            && let Err(busy) = self.door.engine.admit()
+        {
+            self.channel.pass_over();
+            self.turn_away(busy.into());
+        }
+    }
+
+    /// Has an answer ready for an image that is not taken in.
+    fn turn_away(&mut self, why: Failure) {
+        let (number, id) = self.number();
+        self.ready.insert(number, Finished { number, id, at: Instant::now(), outcome: Err(why) });
     }
 
     /// Acts on a text that is no image.
@@ -244,8 +268,7 @@ impl Session {
             Payload::Base64(text) => text.len(),
         };
         self.door.engine.metrics().bytes_in.add(bytes as u64);
-        let said = self.asked.as_mut().ok().and_then(|asked| asked.id.take());
-        let (number, id) = self.number(said);
+        let (number, id) = self.number();
         self.teller.received(&id, bytes);
         let at = Instant::now();
         let refused = match &self.asked {
@@ -268,16 +291,21 @@ impl Session {
     }
 
     /// The next image's number and id.
-    fn number(&mut self, said: Option<String>) -> (u64, String) {
+    fn number(&mut self) -> (u64, String) {
+        let said = self.asked.as_mut().ok().and_then(|asked| asked.id.take());
         self.count += 1;
         (self.count, said.unwrap_or_else(|| self.count.to_string()))
+    }
+
+    /// How many of the connection's images may be in the engine.
+    fn share(&self, order: Order) -> usize {
+        self.manner.share(order, self.door.engine.settings().workers)
     }
 
     /// Gives the image that is held to the engine, if the connection's share has room for it.
     fn start_held(&mut self) {
         let Some(order) = self.held.as_ref().map(|held| held.asked.order) else { return };
-        let share = self.manner.share(order, self.door.engine.settings().workers);
-        if self.running.len() >= share {
+        if self.running.len() >= self.share(order) {
             return;
         }
         let Some((held, caller)) = self.held.take().zip(self.caller.clone()) else { return };

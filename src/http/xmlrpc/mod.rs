@@ -14,7 +14,7 @@ use crate::reason::Reason;
 use crate::report::Report;
 use crate::spec::{Offer, Spec};
 use crate::status::Status;
-use axum::body::Body;
+use axum::body::{Body, HttpBody};
 use axum::extract::{Request, State};
 use axum::http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use axum::response::Response;
@@ -23,6 +23,10 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::spawn_blocking;
 use value::Value;
+
+/// Longest call that may well ask about the methods, which no queue keeps from being answered; a longer one has an
+/// image.
+const QUESTION_BYTES: u64 = 4 << 10;
 
 /// A call at its own address.
 pub(super) async fn rpc2(
@@ -89,8 +93,18 @@ struct Answered {
 async fn answer(door: Arc<Door>, admitted: Admitted, request: Request) -> Result<Response, Failure> {
     let call = admitted.call.clone();
     let (head, body) = request.into_parts();
-    let received = body::read(&door, &call, &head.headers, body).await?;
-    let body = match perform(&door, &admitted, received).await {
+    let performed = match door.engine.admit() {
+        Err(busy) if body.size_hint().upper().is_none_or(|most| most > QUESTION_BYTES) => {
+            // Before the image is kept: nobody is sooner told, and nothing is cheaper.
+            body::pass_over(&door, &call, &head.headers, body);
+            Err(busy.into())
+        }
+        _ => {
+            let received = body::read(&door, &call, &head.headers, body).await?;
+            perform(&door, &admitted, received).await
+        }
+    };
+    let body = match performed {
         Ok(Answered { text, memory, report, image }) => {
             call.record(&door, Via::XmlRpc, &report, image, None);
             reply::held(text.into_bytes(), memory)

@@ -34,9 +34,19 @@ fn run<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(future)
 }
 
+/// The next message that is there, or the end.
+async fn next(channel: &mut Channel<DuplexStream>) -> Result<Message, Ended> {
+    loop {
+        match channel.next().await {
+            Ok(Message::Begun(_)) => {}
+            other => return other,
+        }
+    }
+}
+
 /// What the first message, or the end, is.
 fn first(bytes: Vec<u8>) -> Result<Message, Ended> {
-    run(async { channel(bytes, 64 << 20).next().await })
+    run(async { next(&mut channel(bytes, 64 << 20)).await })
 }
 
 #[test]
@@ -49,12 +59,12 @@ fn fragments_become_one_message_and_pings_pass_between_them() {
     bytes.extend(frame(0x88, &1000_u16.to_be_bytes()));
     run(async {
         let mut channel = channel(bytes, 64 << 20);
-        assert!(matches!(channel.next().await, Ok(Message::Ping(payload)) if payload == "there?"));
-        let Ok(Message::Binary(message, memory)) = channel.next().await else { panic!("no image") };
+        assert!(matches!(next(&mut channel).await, Ok(Message::Ping(payload)) if payload == "there?"));
+        let Ok(Message::Binary(message, memory)) = next(&mut channel).await else { panic!("no image") };
         assert_eq!((&message, memory.bytes()), (&image, 100_000));
-        assert!(matches!(channel.next().await, Ok(Message::Text(text, _)) if text == "grün"));
-        assert!(matches!(channel.next().await, Ok(Message::Close(Some(1000)))));
-        assert!(matches!(channel.next().await, Err(Ended::Gone)));
+        assert!(matches!(next(&mut channel).await, Ok(Message::Text(text, _)) if text == "grün"));
+        assert!(matches!(next(&mut channel).await, Ok(Message::Close(Some(1000)))));
+        assert!(matches!(next(&mut channel).await, Err(Ended::Gone)));
     });
 }
 
@@ -87,11 +97,23 @@ fn what_breaks_the_rules_ends_the_connection() {
 }
 
 #[test]
-fn a_message_without_memory_for_it_is_read_past_and_told() {
+fn a_message_without_memory_for_it_is_told_and_passed_over() {
     run(async {
         let bytes = [frame(0x82, &[0; 50_000]), frame(0x82, &[1; 500])].concat();
         let mut channel = channel(bytes, 1000);
-        assert!(matches!(channel.next().await, Ok(Message::Unkept(Opcode::Binary, _))));
+        assert!(matches!(next(&mut channel).await, Ok(Message::Unkept(Opcode::Binary, _))));
+        assert!(matches!(next(&mut channel).await, Ok(Message::Binary(bytes, _)) if bytes == [1; 500]));
+    });
+}
+
+#[test]
+fn a_message_can_be_passed_over_from_its_head_on() {
+    run(async {
+        let unwanted = [frame(0x02, &[0; 50_000]), frame(0x80, &[0; 50_000])].concat();
+        let mut channel = channel([unwanted, frame(0x82, &[1; 500])].concat(), 1000);
+        assert!(matches!(channel.next().await, Ok(Message::Begun(Opcode::Binary))));
+        channel.pass_over();
+        assert!(matches!(channel.next().await, Ok(Message::Begun(Opcode::Binary))));
         assert!(matches!(channel.next().await, Ok(Message::Binary(bytes, _)) if bytes == [1; 500]));
     });
 }

@@ -1,6 +1,7 @@
 //! The server's end of a `Channel`: handshake and goodbye, within the deadline of the stage.
 
 use super::timed::Timed;
+use crate::wire;
 use std::io::{self, Read};
 use std::net::{Shutdown, TcpStream};
 
@@ -30,6 +31,14 @@ impl Channel {
     /// Whether nobody on the way can read along.
     pub(super) fn is_encrypted(&self) -> bool {
         matches!(self, Channel::Tls(_))
+    }
+
+    /// Reads once, at most `most` bytes, into the spare room of `buffer`. How many; 0 at the end.
+    pub(super) fn append(&mut self, buffer: &mut Vec<u8>, most: usize) -> io::Result<usize> {
+        match self {
+            Channel::Plain(timed) => timed.append(buffer, most),
+            Channel::Tls(_) => wire::append(self, buffer, most),
+        }
     }
 
     /// Reads past at most `most` bytes. Past how many; 0 at the end.

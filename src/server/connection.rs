@@ -192,7 +192,8 @@ impl<'a> Connection<'a> {
         self.enter_body(header.body_len);
         let mut memory = self.door.engine.open();
         let grow = |room| memory.resize(room as u64).map_err(|BudgetSpent| Stopped::Budget);
-        match wire::read_body(&mut self.channel, header.body_len, grow) {
+        let more = |body: &mut Vec<u8>, most| self.channel.append(body, most);
+        match wire::gather_body(header.body_len, grow, more) {
             Ok(body) => {
                 self.door.engine.metrics().bytes_in.add(body.len() as u64);
                 Ok((body, memory))

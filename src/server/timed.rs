@@ -1,7 +1,8 @@
 //! `Timed`: a socket under the deadline of the stage that the connection is in.
 
 use crate::reason::Reason;
-use std::io::{self, IoSlice, Read, Write};
+use crate::wire;
+use std::io::{self, BufRead, BufReader, IoSlice, Read, Write};
 use std::mem::MaybeUninit;
 use std::net::TcpStream;
 use std::sync::Arc;
@@ -14,8 +15,13 @@ const STEP: Duration = Duration::from_millis(100);
 /// was taken.
 const CHUNK: usize = 128 << 10;
 
-/// Most that is read past at once, in bytes: below what an allocator hands back to the system each time.
-const SKIP: u64 = 60 << 10;
+/// Most that is read past at once, in bytes. Each time the peer is told that there is room again, which costs more than
+/// what it is told of.
+const SKIP: u64 = 1 << 20;
+
+/// What is read at once where less is asked for, in bytes: a header with its options is one system call, and of a body
+/// little is copied twice.
+const AHEAD: usize = 512;
 
 /// What a connection is waiting for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,7 +52,7 @@ impl Stage {
 /// peer makes no progress for the stage's stall time.
 #[derive(Debug)]
 pub(super) struct Timed {
-    socket: Arc<TcpStream>,
+    socket: BufReader<Shared>,
     stage: Stage,
     deadline: Instant,
     stall: Duration,
@@ -61,6 +67,7 @@ impl Timed {
     pub(super) fn new(socket: Arc<TcpStream>, header: Duration) -> Timed {
         let deadline = Instant::now() + header;
         let (read_timeout, write_timeout) = (None, None);
+        let socket = BufReader::with_capacity(AHEAD, Shared(socket));
         Timed { socket, stage: Stage::Header, deadline, stall: header, header, read_timeout, write_timeout }
     }
 
@@ -83,7 +90,7 @@ impl Timed {
 
     /// The socket itself.
     pub(super) fn socket(&self) -> &TcpStream {
-        &self.socket
+        &self.socket.get_ref().0
     }
 
     /// Time until the next read or write has to be given up, rounded up to [`STEP`].
@@ -96,17 +103,39 @@ impl Timed {
         Ok(STEP.saturating_mul(steps.try_into().unwrap_or(u32::MAX)))
     }
 
+    /// Reads once, at most `most` bytes, into the spare room of `buffer`. How many; 0 at the end.
+    pub(super) fn append(&mut self, buffer: &mut Vec<u8>, most: usize) -> io::Result<usize> {
+        if !self.socket.buffer().is_empty() || buffer.capacity() - buffer.len() > most {
+            return wire::append(self, buffer, most);
+        }
+        self.before_read()?;
+        receive(self.socket(), buffer).map_err(named)
+    }
+
     /// Reads past at most `most` bytes, which nobody wants. Past how many; 0 at the end.
     pub(super) fn skip(&mut self, most: u64) -> io::Result<u64> {
-        self.before_read()?;
+        let ahead = self.socket.buffer().len().min(most.try_into().unwrap_or(usize::MAX));
+        if ahead > 0 {
+            self.socket.consume(ahead);
+            return Ok(ahead as u64);
+        }
         let mut room = Vec::with_capacity(most.min(SKIP) as usize);
-        forget(&self.socket, room.spare_capacity_mut()).map(|got| got as u64).map_err(named)
+        let room = room.spare_capacity_mut();
+        // Mostly it has come by now, and the timeout need not be set.
+        let got = forget(self.socket(), room, Wait::No).or_else(|error| match error.kind() {
+            io::ErrorKind::WouldBlock => {
+                self.before_read()?;
+                forget(self.socket(), room, Wait::Yes)
+            }
+            _ => Err(error),
+        });
+        got.map(|got| got as u64).map_err(named)
     }
 
     fn before_read(&mut self) -> io::Result<()> {
         let patience = Some(self.patience()?);
         if self.read_timeout != patience {
-            self.socket.set_read_timeout(patience)?;
+            self.socket().set_read_timeout(patience)?;
             self.read_timeout = patience;
         }
         Ok(())
@@ -116,14 +145,24 @@ impl Timed {
     fn send(&mut self, len: usize, send: impl FnOnce(&TcpStream) -> io::Result<usize>) -> io::Result<usize> {
         let patience = self.patience()?;
         if self.write_timeout != Some(patience) {
-            self.socket.set_write_timeout(Some(patience))?;
+            self.socket().set_write_timeout(Some(patience))?;
             self.write_timeout = Some(patience);
         }
         let began = Instant::now();
-        match send(&self.socket).map_err(named)? {
+        match send(self.socket()).map_err(named)? {
             sent if sent < len && began.elapsed() >= patience => Err(io::ErrorKind::TimedOut.into()),
             sent => Ok(sent),
         }
+    }
+}
+
+/// The socket, which the seat of the connection has too.
+#[derive(Debug)]
+struct Shared(Arc<TcpStream>);
+
+impl Read for Shared {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        (&*self.0).read(buffer)
     }
 }
 
@@ -135,20 +174,53 @@ fn named(error: io::Error) -> io::Error {
     }
 }
 
+/// Reads as much as has arrived into the spare room of `buffer`, which is not cleared before: of a photo, that
+/// would cost as much as it costs to receive it.
+#[cfg(unix)]
+fn receive(socket: &TcpStream, buffer: &mut Vec<u8>) -> io::Result<usize> {
+    let room = rustix::buffer::spare_capacity(buffer);
+    Ok(rustix::io::read(socket, room)?)
+}
+
+/// Reads as much as has arrived into the spare room of `buffer`.
+#[cfg(not(unix))]
+fn receive(mut socket: &TcpStream, buffer: &mut Vec<u8>) -> io::Result<usize> {
+    let room = buffer.capacity() - buffer.len();
+    wire::append(&mut socket, buffer, room)
+}
+
+/// Whether to wait for something to arrive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wait {
+    No,
+    Yes,
+}
+
 /// Takes what has arrived off the socket, as much as would fit into `room`. Linux does not even copy it, which saves
 /// a third of what refusing a picture costs.
-fn forget(socket: &TcpStream, room: &mut [MaybeUninit<u8>]) -> io::Result<usize> {
-    #[cfg(target_os = "linux")]
-    const FLAGS: u32 = rustix::net::RecvFlags::TRUNC.bits();
-    #[cfg(not(target_os = "linux"))]
-    const FLAGS: u32 = 0;
-    socket2::SockRef::from(socket).recv_with_flags(room, FLAGS as _)
+#[cfg(target_os = "linux")]
+fn forget(socket: &TcpStream, room: &mut [MaybeUninit<u8>], wait: Wait) -> io::Result<usize> {
+    use rustix::net::RecvFlags;
+    let flags = if wait == Wait::No { RecvFlags::TRUNC | RecvFlags::DONTWAIT } else { RecvFlags::TRUNC };
+    socket2::SockRef::from(socket).recv_with_flags(room, flags.bits() as _)
+}
+
+/// Takes what has arrived off the socket, as much as fits into `room`.
+#[cfg(not(target_os = "linux"))]
+fn forget(socket: &TcpStream, room: &mut [MaybeUninit<u8>], wait: Wait) -> io::Result<usize> {
+    if wait == Wait::No {
+        Err(io::ErrorKind::WouldBlock.into())
+    } else {
+        socket2::SockRef::from(socket).recv(room)
+    }
 }
 
 impl Read for Timed {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.before_read()?;
-        let got = (&*self.socket).read(buffer).map_err(named)?;
+        if self.socket.buffer().is_empty() {
+            self.before_read()?;
+        }
+        let got = self.socket.read(buffer).map_err(named)?;
         if self.stage == Stage::Idle && got > 0 {
             self.enter(Stage::Header, self.header, self.header);
         }
@@ -176,7 +248,7 @@ impl Write for Timed {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        (&*self.socket).flush()
+        self.socket().flush()
     }
 }
 

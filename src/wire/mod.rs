@@ -11,7 +11,8 @@ pub use reply::{
     Reply, read_extended, read_plain, write_extended, write_failure, write_plain, write_plain_failure,
 };
 pub use request::{
-    Incoming, MAX_OPTIONS_LEN, read_body, read_header, read_options, skip_body, write_request,
+    Incoming, MAX_OPTIONS_LEN, append, gather_body, read_body, read_header, read_options, skip_body,
+    write_request,
 };
 
 use crate::report::ReportError;

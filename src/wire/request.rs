@@ -8,8 +8,11 @@ use std::io::{self, Read, Write};
 /// Most bytes of options.
 pub const MAX_OPTIONS_LEN: u32 = 8192;
 
-/// The first allocation for a body; from there it doubles as bytes arrive.
+/// The first allocation for a body.
 const FIRST_CHUNK: usize = 16 << 10;
+
+/// Most that [`append`] reads at once: a record of TLS.
+const APPEND: usize = 16 << 10;
 
 /// What stands at the beginning of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,31 +53,66 @@ pub fn read_options(reader: &mut impl Read) -> Result<Vec<u8>, WireError> {
 }
 
 /// Reads a body of `len` bytes into memory that grows with what arrives, never with what was promised.
-/// `grow` is asked before each growth, with the number of bytes to be held in all; its error ends the reading.
+/// `grow` is told as it grows how many bytes are to be allowed for; its error ends the reading.
 ///
 /// # Errors
 /// What `grow` says, or a [`WireError`].
 pub fn read_body<E: From<WireError>>(
     reader: &mut impl Read,
     len: u32,
+    grow: impl FnMut(usize) -> Result<(), E>,
+) -> Result<Vec<u8>, E> {
+    gather_body(len, grow, |body, most| append(reader, body, most))
+}
+
+/// As [`read_body`], of a body that comes by `more`: it appends at most so many bytes, for which there is room, and says how
+/// many; 0 at the end.
+///
+/// # Errors
+/// What `grow` says, or a [`WireError`].
+pub fn gather_body<E: From<WireError>>(
+    len: u32,
     mut grow: impl FnMut(usize) -> Result<(), E>,
+    mut more: impl FnMut(&mut Vec<u8>, usize) -> io::Result<usize>,
 ) -> Result<Vec<u8>, E> {
     let len = len as usize;
-    let mut body = Vec::new();
+    let (mut body, mut held) = (Vec::new(), FIRST_CHUNK.min(len));
+    grow(held)?;
     while body.len() < len {
-        let got = body.len();
-        let room = (2 * got).max(FIRST_CHUNK).min(len);
-        grow(room)?;
-        body.try_reserve_exact(room - got).map_err(|_| WireError::Io(io::ErrorKind::OutOfMemory.into()))?;
-        body.resize(room, 0);
-        let more = read_until_full(reader, &mut body[got..])?;
-        if got + more < room {
-            return Err(
-                WireError::Truncated { part: "image", got: (got + more) as u64, want: len as u64 }.into()
-            );
+        if body.len() == body.capacity() {
+            // Few steps, as each may move what has come. The system finds memory only for what is written to.
+            let capacity = (8 * body.len()).clamp(FIRST_CHUNK.min(len), len);
+            body.try_reserve_exact(capacity - body.len())
+                .map_err(|_| WireError::Io(io::ErrorKind::OutOfMemory.into()))?;
+        }
+        let most = body.capacity().min(len) - body.len();
+        match more(&mut body, most) {
+            Ok(0) => {
+                let (got, want) = (body.len() as u64, len as u64);
+                return Err(WireError::Truncated { part: "image", got, want }.into());
+            }
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(WireError::Io(error).into()),
+        }
+        if body.len() > held {
+            held = (2 * body.len()).min(len);
+            grow(held)?;
         }
     }
     Ok(body)
+}
+
+/// Reads once, at most `most` bytes, to the end of `buffer`.
+///
+/// # Errors
+/// Those of the reader.
+pub fn append(reader: &mut impl Read, buffer: &mut Vec<u8>, most: usize) -> io::Result<usize> {
+    let before = buffer.len();
+    buffer.resize(before + most.min(APPEND), 0); // a reader cannot be given room that nothing was written to
+    let got = reader.read(&mut buffer[before..]);
+    buffer.truncate(before + *got.as_ref().unwrap_or(&0));
+    got
 }
 
 /// Passes over a body of `len` bytes that nobody wants, so that the next header can be read after it. `skip` reads

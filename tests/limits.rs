@@ -33,6 +33,19 @@ fn pixels_over_the_rate_are_busy() {
 }
 
 #[test]
+fn a_body_for_which_memory_runs_out_half_way_is_busy_and_the_next_request_is_read_where_it_begins() {
+    let server = Server::start(&["--total-memory=1MiB"]);
+    let mut socket = server.connect();
+    let image = vec![7; 3 << 20];
+    for _ in 0..2 {
+        send(&mut socket, &extended(&image, 0, 0, "width=9"));
+        assert!(read_extended(&mut socket).1.contains("status=busy"));
+        send(&mut socket, &extended(&png(10, 10), 0, 0, "width=9"));
+        assert!(read_extended(&mut socket).1.contains("status=ok"), "the connection goes on");
+    }
+}
+
+#[test]
 fn presets_come_from_the_file_and_may_be_all_there_is() {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), "[preset.thumb]\nwidth = 20\nheight = 10\nformat = \"png\"\n").unwrap();

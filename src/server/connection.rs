@@ -32,6 +32,8 @@ pub(super) struct Connection<'a> {
     peer: SocketAddr,
     number: u64,
     requests: u64,
+    /// Bytes of the request's image that have not been read.
+    unread: u32,
     channel: Channel,
     seat: Seat,
     door: &'a Door,
@@ -63,7 +65,7 @@ impl<'a> Connection<'a> {
         door: &'a Door,
     ) -> io::Result<Self> {
         let channel = door.channel(Timed::new(socket, door.settings.header_timeout))?;
-        Ok(Connection { peer, number, requests: 0, channel, seat, door })
+        Ok(Connection { peer, number, requests: 0, unread: 0, channel, seat, door })
     }
 
     /// Serves requests until the peer leaves, misbehaves, or the server stops.
@@ -110,6 +112,7 @@ impl<'a> Connection<'a> {
         self.seat.busy();
         let _in_hand = self.door.engine.metrics().in_progress.hold();
         self.requests += 1;
+        self.unread = header.body_len;
         let mut request = Request {
             header,
             options: Options::default(),
@@ -192,7 +195,11 @@ impl<'a> Connection<'a> {
         self.enter_body(header.body_len);
         let mut memory = self.door.engine.open();
         let grow = |room| memory.resize(room as u64).map_err(|BudgetSpent| Stopped::Budget);
-        let more = |body: &mut Vec<u8>, most| self.channel.append(body, most);
+        let more = |body: &mut Vec<u8>, most| {
+            let got = self.channel.append(body, most)?;
+            self.unread -= got as u32;
+            Ok(got)
+        };
         match wire::gather_body(header.body_len, grow, more) {
             Ok(body) => {
                 self.door.engine.metrics().bytes_in.add(body.len() as u64);
@@ -229,15 +236,15 @@ impl<'a> Connection<'a> {
         self.channel.timed().enter(Stage::Write, total, stall);
     }
 
-    /// Refuses a request whose body has not been read: answers at once, then reads past the body so that
+    /// Refuses a request whose body has not been read, or not to its end: answers at once, then reads past the body so that
     /// the connection stays usable, or closes.
     fn refuse(&mut self, request: &Request, failure: &Failure) -> Result<Next, WireError> {
-        let body_len = request.header.body_len;
+        let unread = self.unread;
         let next = self.tell(request, failure)?;
         match next {
-            Next::Request if failure.is_forgivable() && body_len <= self.door.settings.max_body => {
-                self.enter_body(body_len);
-                wire::skip_body(body_len, |most| self.channel.skip(most))?;
+            Next::Request if failure.is_forgivable() && unread <= self.door.settings.max_body => {
+                self.enter_body(unread);
+                wire::skip_body(unread, |most| self.channel.skip(most))?;
                 Ok(Next::Request)
             }
             _ => {
@@ -246,7 +253,7 @@ impl<'a> Connection<'a> {
                     Failure::Denied(_) => {
                         self.linger(LINGER_BYTES);
                     }
-                    _ => self.linger(LINGER_BYTES + u64::from(body_len)),
+                    _ => self.linger(LINGER_BYTES + u64::from(unread)),
                 }
                 Ok(Next::Close)
             }

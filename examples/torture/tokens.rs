@@ -98,7 +98,8 @@ pub(crate) fn timing(_program: &Path, scale: Scale) -> Row {
         ("first byte wrong or last", none.as_str(), but_last.as_str()),
         ("all wrong or last", others.as_str(), but_last.as_str()),
         ("half as long, all wrong or none", &others[..half], &secret[..half]),
-        ("right or wrong", right.as_str(), none.as_str()),
+        // Not judged: the reply says it anyway.
+        ("right or wrong, as the reply tells", right.as_str(), none.as_str()),
     ];
     let samples = scale.of(1_000_000, 20_000);
     let mut dice = Dice(0xD0D0_CAFE);
@@ -118,10 +119,11 @@ pub(crate) fn timing(_program: &Path, scale: Scale) -> Row {
             (name, welch(&times))
         })
         .collect();
-    let worst = scores.iter().map(|(_, t)| t.abs()).fold(0.0, f64::max);
+    let judged = scores.len() - 1;
+    let worst = scores[..judged].iter().map(|(_, t)| t.abs()).fold(0.0, f64::max);
     Row {
         id: "A1",
-        what: format!("{samples} timed comparisons for each of {} pairs of guesses", pairs.len()),
+        what: format!("{samples} timed comparisons for each of {judged} pairs of wrong guesses"),
         figure: scores.iter().map(|(name, t)| format!("{name}: t = {t:+.1}")).collect::<Vec<_>>().join("; "),
         bar: "abs(t) < 4.5",
         pass: worst < scale.of(4.5, 1e3),

@@ -3,6 +3,7 @@
 use crate::harness::{extended, header, read_extended};
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
+use std::time::Duration;
 
 /// Which of the server's doors is attacked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,7 +16,8 @@ pub(crate) enum Door {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Answer {
     Good,
-    Busy,
+    /// With the time after which to come again.
+    Busy(Duration),
     Other,
 }
 
@@ -56,20 +58,26 @@ impl Door {
                 let (report, _) = read_extended(socket)?;
                 Ok(match report.split('&').next() {
                     Some("status=ok") => Answer::Good,
-                    Some("status=busy") => Answer::Busy,
+                    Some("status=busy") => Answer::Busy(hint(&report, "retry_after_ms=")),
                     _ => Answer::Other,
                 })
             }
             Door::Http => {
-                let (status, _) = read_http(socket).or_else(|error| sent.and(Err(error)))?;
+                let (status, body) = read_http(socket).or_else(|error| sent.and(Err(error)))?;
                 Ok(match status {
                     200 => Answer::Good,
-                    429 | 503 => Answer::Busy,
+                    429 | 503 => Answer::Busy(hint(&String::from_utf8_lossy(&body), "\"retry_after_ms\":")),
                     _ => Answer::Other,
                 })
             }
         }
     }
+}
+
+/// The milliseconds that stand behind this word.
+fn hint(text: &str, word: &str) -> Duration {
+    let digits = text.split(word).nth(1).unwrap_or_default().split(|c: char| !c.is_ascii_digit()).next();
+    Duration::from_millis(digits.and_then(|digits| digits.parse().ok()).unwrap_or(0))
 }
 
 /// The status and body of an HTTP answer that tells its length.

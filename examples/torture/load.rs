@@ -27,7 +27,7 @@ impl Tally {
     fn note(&self, answer: Answer, took: Duration) {
         let (count, times) = match answer {
             Answer::Good => (&self.good, Some(&self.good_times)),
-            Answer::Busy => (&self.busy, Some(&self.busy_times)),
+            Answer::Busy(_) => (&self.busy, Some(&self.busy_times)),
             Answer::Other => (&self.other, None),
         };
         count.fetch_add(1, Ordering::Relaxed);
@@ -41,8 +41,22 @@ impl Tally {
     }
 }
 
+/// What somebody who is told to come again later does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Manners {
+    Heeds,
+    Ignores,
+}
+
 /// `clients` connections, each asking again after `pace` at the earliest.
-fn run(server: &Server, request: &[u8], clients: usize, pace: Duration, time: Duration) -> Tally {
+fn run(
+    server: &Server,
+    request: &[u8],
+    clients: usize,
+    pace: Duration,
+    time: Duration,
+    manners: Manners,
+) -> Tally {
     let tally = Tally::default();
     thread::scope(|scope| {
         for n in 0..clients {
@@ -59,7 +73,11 @@ fn run(server: &Server, request: &[u8], clients: usize, pace: Duration, time: Du
                         Ok(answer) => {
                             tally.note(answer, asked.elapsed());
                             is_new = false;
-                            thread::sleep(pace.saturating_sub(asked.elapsed()));
+                            let told = match answer {
+                                Answer::Busy(hint) if manners == Manners::Heeds => hint,
+                                _ => Duration::ZERO,
+                            };
+                            thread::sleep(told.max(pace.saturating_sub(asked.elapsed())));
                         }
                         // A server may close after any answer; on a new connection it owes one.
                         Err(_) if is_new => return tally.note(Answer::Other, asked.elapsed()),
@@ -81,18 +99,20 @@ pub(crate) fn overload(door: Door, program: &Path, scale: Scale) -> Row {
     cores.others();
     let request = door.request(&jpeg(1920, 1080), "width=320&height=240");
     let calm = scale.of(Duration::from_secs(8), Duration::from_secs(2));
-    let peak = run(&server, &request, 2 * cores.count(), Duration::ZERO, calm);
+    let peak = run(&server, &request, 2 * cores.count(), Duration::ZERO, calm, Manners::Ignores);
     let peak_rate = peak.good.load(Ordering::Relaxed) as f64 / calm.as_secs_f64();
     let service = percentile(&peak.good_times.into_inner().unwrap_or_default(), 0.5);
     let (clients, time) = (200, scale.of(Duration::from_secs(30), Duration::from_secs(3)));
     let pace = Duration::from_secs_f64(clients as f64 / (10.0 * peak_rate.max(1.0)));
     let watch = server.watch_memory();
     let (cpu, workers) = (server.cpu(), server.workers_cpu());
-    let heavy = run(&server, &request, clients, pace, time);
+    let heavy = run(&server, &request, clients, pace, time, Manners::Ignores);
     let share = (server.workers_cpu() - workers).as_secs_f64() / (server.cpu() - cpu).as_secs_f64();
+    let polite = run(&server, &request, clients, pace, time, Manners::Heeds);
     let (rise, alive) = (watch.rise(), server.is_alive());
     let rate = |count: usize| count as f64 / time.as_secs_f64() / peak_rate;
     let (offered, goodput) = (rate(heavy.total()), rate(heavy.good.load(Ordering::Relaxed)));
+    let heeded = rate(polite.good.load(Ordering::Relaxed));
     let served = percentile(&heavy.good_times.into_inner().unwrap_or_default(), 0.99);
     let busy = heavy.busy_times.into_inner().unwrap_or_default();
     let bound = Duration::from_secs(2) + 2 * service;
@@ -105,12 +125,13 @@ pub(crate) fn overload(door: Door, program: &Path, scale: Scale) -> Row {
             cores.described()
         ),
         figure: format!(
-            "goodput {:.0} % of peak ({:.0} % of the server's CPU made pictures), {} busy, p99 in {:.1} ms, served p99 {} ms, {broken} broken, memory +{rise:.0} MiB",
+            "goodput {:.0} % of peak ({:.0} % of the server's CPU made pictures), {} busy, p99 in {:.1} ms, served p99 {} ms, {broken} broken, memory +{rise:.0} MiB; {:.0} % of peak where the same clients wait as they are told",
             100.0 * goodput,
             100.0 * share,
             busy.len(),
             told.as_secs_f64() * 1e3,
-            served.as_millis()
+            served.as_millis(),
+            100.0 * heeded
         ),
         bar: ">= 90 %; busy <= 50 ms; served <= 2 s + 2x service; memory within the budget",
         pass: alive
@@ -128,7 +149,7 @@ pub(crate) fn mixed_sizes(program: &Path, scale: Scale) -> Row {
     let (small, giant) = (extended(&jpeg(640, 480), "width=160"), extended(&jpeg(6000, 4000), "width=800"));
     let time = scale.of(Duration::from_secs(15), Duration::from_secs(2));
     let pace = Duration::from_millis(50);
-    let alone = run(&server, &small, 1, pace, time);
+    let alone = run(&server, &small, 1, pace, time, Manners::Ignores);
     let alone = percentile(&alone.good_times.into_inner().unwrap_or_default(), 0.99);
     let stop = AtomicBool::new(false);
     let (beside, giants) = thread::scope(|scope| {
@@ -143,7 +164,7 @@ pub(crate) fn mixed_sizes(program: &Path, scale: Scale) -> Row {
             }
             done
         });
-        let beside = run(&server, &small, 1, pace, time);
+        let beside = run(&server, &small, 1, pace, time, Manners::Ignores);
         stop.store(true, Ordering::Relaxed);
         (beside, giants.join().unwrap_or_default())
     });

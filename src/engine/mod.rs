@@ -97,6 +97,8 @@ struct State {
     running: usize,
     /// Moving average of a job's time on a worker.
     mean_time: Duration,
+    /// When the last of those who were refused was told to come again.
+    promised: Instant,
 }
 
 /// A job whose header has been read: it is not too large, and its size is known.
@@ -136,7 +138,8 @@ impl Engine {
     pub fn with_process(settings: Settings, process: Arc<Process>) -> std::io::Result<Engine> {
         let workers = Workers::start(settings.workers)?;
         let budget = Budget::new(settings.total_memory);
-        let state = State { waiting: Lanes::new(), running: 0, mean_time: Duration::ZERO };
+        let promised = Instant::now();
+        let state = State { waiting: Lanes::new(), running: 0, mean_time: Duration::ZERO, promised };
         let (metrics, state) = (Arc::default(), Mutex::new(state));
         Ok(Engine {
             shared: Arc::new(Shared { settings, workers, budget, metrics, process: Given(process), state }),
@@ -174,7 +177,7 @@ impl Engine {
     /// # Errors
     /// [`JobError::Busy`].
     pub fn admit(&self) -> Result<(), JobError> {
-        self.shared.admit(&self.shared.lock())
+        self.shared.admit(&mut self.shared.lock())
     }
 
     /// A reservation for a body, to be grown as its bytes arrive.
@@ -184,7 +187,7 @@ impl Engine {
 
     /// What to answer when a body does not fit the memory budget.
     pub fn busy(&self) -> JobError {
-        self.shared.busy(&self.shared.lock(), Scarce::Memory)
+        self.shared.busy(&mut self.shared.lock(), Scarce::Memory)
     }
 
     /// Reads the header of a job's picture on the caller's thread.
@@ -216,7 +219,7 @@ impl Engine {
         let lane = Lane::of(examined.pixels());
         let now = Instant::now();
         let mut state = shared.lock();
-        shared.admit(&state)?;
+        shared.admit(&mut state)?;
         let (slot, ticket) = Slot::new(examined, now, shared);
         state.waiting.push(lane, slot, now);
         shared.start_waiting(state);
@@ -238,7 +241,7 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn admit(&self, state: &State) -> Result<(), JobError> {
+    fn admit(&self, state: &mut State) -> Result<(), JobError> {
         let Settings { queue, queue_timeout, .. } = self.settings;
         if state.waiting.len() >= queue || self.wait_ahead(state) > queue_timeout {
             return Err(self.busy(state, Scarce::Places));
@@ -252,8 +255,16 @@ impl Shared {
         state.mean_time.mul_f64(ahead as f64 / self.settings.workers as f64)
     }
 
-    fn busy(&self, state: &State, scarce: Scarce) -> JobError {
-        let hint = self.wait_ahead(state);
+    /// What to answer somebody who comes at the wrong time, and when to come again: each at a moment of their own, one
+    /// after the other as fast as places come free. Who all came at the same moment would mostly be refused again.
+    fn busy(&self, state: &mut State, scarce: Scarce) -> JobError {
+        let now = Instant::now();
+        let ahead = self.wait_ahead(state);
+        // Those who come again at once must not put off those who wait for longer than anybody waits in the queue.
+        let furthest = now + ahead.max(self.settings.queue_timeout);
+        let next = state.promised + state.mean_time.div_f64(self.settings.workers as f64);
+        state.promised = next.clamp(now + ahead, furthest);
+        let hint = state.promised - now;
         JobError::Busy { scarce, retry_after: hint.clamp(Duration::from_millis(50), Duration::from_secs(30)) }
     }
 

@@ -84,6 +84,15 @@ fn a_full_queue_says_busy_at_once_and_when_to_come_again() {
     assert_eq!(scarce, Scarce::Places);
     // Three jobs of 120 ms or more stand before the next one.
     assert!(retry_after >= Duration::from_millis(3 * 120), "{retry_after:?}");
+    let told = || match gated.engine.admit() {
+        Err(JobError::Busy { retry_after, .. }) => retry_after,
+        other => panic!("{other:?}"),
+    };
+    let apart: Vec<_> = [told(), told(), told()].windows(2).map(|two| two[1] - two[0]).collect();
+    // Whoever is refused next comes again when one more place is free, less the time between the two refusals.
+    assert!(apart.iter().all(|apart| *apart >= Duration::from_millis(100)), "{apart:?}");
+    let furthest = (0..500).map(|_| told()).max().unwrap();
+    assert!(furthest <= PATIENCE, "nobody is put off for longer than the queue allows: {furthest:?}");
     (0..3).for_each(|_| gated.open_once());
 }
 

@@ -59,7 +59,7 @@ impl Ticket {
     /// Why the job is given up at this moment, if its time is up.
     pub fn overdue(&self, now: Instant) -> Option<JobError> {
         if now >= self.queue_deadline && self.left_queue() {
-            return Some(self.engine.busy(&self.engine.lock(), Scarce::Workers));
+            return Some(self.engine.busy(&mut self.engine.lock(), Scarce::Workers));
         }
         (now >= self.deadline + GRACE).then(|| CodecError::Stopped(Stopped::DeadlinePassed).into())
     }

@@ -174,8 +174,8 @@ fn named(error: io::Error) -> io::Error {
     }
 }
 
-/// Reads as much as has arrived into the spare room of `buffer`, which is not cleared before: of a photo, that
-/// would cost as much as it costs to receive it.
+/// Reads as much as has arrived into the spare room of `buffer`, which is not cleared before: that is a
+/// tenth of what it costs to receive a photo.
 #[cfg(unix)]
 fn receive(socket: &TcpStream, buffer: &mut Vec<u8>) -> io::Result<usize> {
     let room = rustix::buffer::spare_capacity(buffer);

@@ -123,9 +123,11 @@ pub fn append(reader: &mut impl Read, buffer: &mut Vec<u8>, most: usize) -> io::
 pub fn skip_body(len: u32, mut skip: impl FnMut(u64) -> io::Result<u64>) -> Result<(), WireError> {
     let (want, mut got) = (u64::from(len), 0);
     while got < want {
-        match skip(want - got)? {
-            0 => return Err(WireError::Truncated { part: "image", got, want }),
-            more => got += more,
+        match skip(want - got) {
+            Ok(0) => return Err(WireError::Truncated { part: "image", got, want }),
+            Ok(more) => got += more,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error.into()),
         }
     }
     Ok(())
@@ -238,6 +240,17 @@ mod tests {
         let mut sent: &[u8] = &[0; 100];
         assert!(matches!(read_body(&mut sent, 100, refuse), Err(WireError::TooLong { .. })));
         assert_eq!(sent.len(), 100);
+    }
+
+    #[test]
+    fn a_signal_does_not_end_the_skipping_of_a_body() {
+        let mut turns = 0;
+        let skip = |most: u64| {
+            turns += 1;
+            if turns == 1 { Err(io::ErrorKind::Interrupted.into()) } else { Ok(most) }
+        };
+        skip_body(5, skip).unwrap();
+        assert_eq!(turns, 2);
     }
 
     #[test]

@@ -34,7 +34,8 @@ use worker::Workers;
 pub struct Settings {
     /// Threads that process pictures. Default: the cores of the machine.
     pub workers: usize,
-    /// Jobs that may wait for a worker. Default: 16 for each worker.
+    /// Jobs that may wait for a worker before no more bodies are asked for. Those on their way by then are queued
+    /// nevertheless, at most half as many again. Default: 16 for each worker.
     pub queue: usize,
     /// Longest wait for a worker before `busy`. Default: 2 s.
     pub queue_timeout: Duration,
@@ -177,7 +178,7 @@ impl Engine {
     /// # Errors
     /// [`JobError::Busy`].
     pub fn admit(&self) -> Result<(), JobError> {
-        self.shared.admit(&mut self.shared.lock())
+        self.shared.admit(&mut self.shared.lock(), self.shared.settings.queue)
     }
 
     /// A reservation for a body, to be grown as its bytes arrive.
@@ -210,7 +211,8 @@ impl Engine {
         Ok(Examined { job, plan, needs })
     }
 
-    /// Queues a job, unless the queue is full.
+    /// Queues a job, unless the queue is full. It may be fuller than for [`Engine::admit`]: the queue fills up while
+    /// bodies are on their way, and what has come whole has cost as much as ten refusals.
     ///
     /// # Errors
     /// [`JobError::Busy`].
@@ -219,7 +221,8 @@ impl Engine {
         let lane = Lane::of(examined.pixels());
         let now = Instant::now();
         let mut state = shared.lock();
-        shared.admit(&mut state)?;
+        let queue = shared.settings.queue;
+        shared.admit(&mut state, queue + queue / 2)?;
         let (slot, ticket) = Slot::new(examined, now, shared);
         state.waiting.push(lane, slot, now);
         shared.start_waiting(state);
@@ -241,9 +244,8 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn admit(&self, state: &mut State) -> Result<(), JobError> {
-        let Settings { queue, queue_timeout, .. } = self.settings;
-        if state.waiting.len() >= queue || self.wait_ahead(state) > queue_timeout {
+    fn admit(&self, state: &mut State, places: usize) -> Result<(), JobError> {
+        if state.waiting.len() >= places || self.wait_ahead(state) > self.settings.queue_timeout {
             return Err(self.busy(state, Scarce::Places));
         }
         Ok(())

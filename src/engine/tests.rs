@@ -78,7 +78,7 @@ fn a_full_queue_says_busy_at_once_and_when_to_come_again() {
     first.wait(|| true).unwrap();
     until(|| gated.engine.load().workers_busy == 0);
     let _held: Vec<_> = (0..3).map(|_| submit(&gated.engine, ppm(9, 9)).unwrap()).collect();
-    let Err(JobError::Busy { scarce, retry_after }) = submit(&gated.engine, ppm(9, 9)) else {
+    let Err(JobError::Busy { scarce, retry_after }) = gated.engine.admit() else {
         panic!("there are two places and both are taken")
     };
     assert_eq!(scarce, Scarce::Places);
@@ -94,6 +94,17 @@ fn a_full_queue_says_busy_at_once_and_when_to_come_again() {
     let furthest = (0..500).map(|_| told()).max().unwrap();
     assert!(furthest <= PATIENCE, "nobody is put off for longer than the queue allows: {furthest:?}");
     (0..3).for_each(|_| gated.open_once());
+}
+
+#[test]
+fn a_body_that_was_on_its_way_when_the_queue_filled_up_is_queued() {
+    let gated = Gated::new(Settings { queue: 4, ..one_worker() });
+    let mut held: Vec<_> = (0..5).map(|_| submit(&gated.engine, ppm(9, 9)).unwrap()).collect();
+    assert!(gated.engine.admit().is_err() && !gated.engine.has_room(), "nobody else is asked for a body");
+    held.extend((0..2).map(|_| submit(&gated.engine, ppm(9, 9)).unwrap()));
+    assert!(matches!(submit(&gated.engine, ppm(9, 9)), Err(JobError::Busy { scarce: Scarce::Places, .. })));
+    held.iter().for_each(|_| gated.open_once());
+    held.into_iter().for_each(|ticket| drop(ticket.wait(|| true).unwrap()));
 }
 
 #[test]

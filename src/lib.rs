@@ -19,6 +19,7 @@ pub mod report; // Report: what a reply tells about its request.
 pub mod sandbox; // Fence: the files and ports that are left to a server.
 pub mod spec; // Spec: what can be asked for, its parser and canonical form.
 pub mod status; // Status: the ten outcomes and what they are called at each door.
+mod unwanted; // read_past: what has arrived and nobody wants.
 
 // Rooms, from the inside out.
 pub mod codec; // probe and process: bytes -> bytes.

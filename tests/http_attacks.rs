@@ -322,3 +322,45 @@ fn busy_is_said_before_the_picture_is_sent() {
         assert_eq!(Answer::read(&mut socket).status, 503, "who has sent the picture keeps the connection");
     }
 }
+
+#[test]
+fn a_refused_picture_is_read_past_and_what_follows_is_the_next_request() {
+    let server = Server::start_http(&["--workers", "1", "--queue", "1"]);
+    let _asking = http_support::fill(&server);
+    let request = kept_alive("/resize?width=9", &vec![b'\n'; 1_000_000]);
+    let next = b"GET /health HTTP/1.1\r\nHost: a\r\n\r\n";
+    let mut socket = connect(&server);
+    for cut in [1, 20, 70, 100, 5000, 600_000, request.len()] {
+        send(&mut socket, &request[..cut]);
+        std::thread::sleep(Duration::from_millis(20));
+        let follows = [&request[cut..], next, &kept_alive("/resize?width=9", b"small"), next].concat();
+        let mut sender = socket.try_clone().unwrap();
+        let sent = std::thread::spawn(move || sender.write_all(&follows));
+        let statuses = std::array::from_fn(|_| Answer::read(&mut socket).status);
+        assert_eq!(statuses, [503, 200, 503, 200], "the first segment has {cut} bytes");
+        sent.join().unwrap().unwrap();
+    }
+}
+
+#[test]
+fn a_refused_picture_that_stops_coming_ends_the_connection() {
+    let server = Server::start_http(&["--workers", "1", "--queue", "1", "--stall-timeout", "300ms"]);
+    let _asking = http_support::fill(&server);
+    let mut socket = connect(&server);
+    send(&mut socket, &kept_alive("/resize?width=9", &[0; 9000])[..5000]);
+    assert_eq!(Answer::read(&mut socket).status, 503);
+    assert!(support::is_closed(&mut socket));
+}
+
+#[test]
+fn who_says_that_a_request_is_the_last_is_let_go_when_it_is_refused() {
+    let server = Server::start_http(&["--workers", "1", "--queue", "1"]);
+    let _asking = http_support::fill(&server);
+    let mut socket = connect(&server);
+    assert_eq!(exchange(&mut socket, &post("/resize?width=9", &[0; 300_000])).status, 503);
+    assert!(support::is_closed(&mut socket));
+    let mut socket = connect(&server);
+    send(&mut socket, b"POST /resize HTTP/1.0\r\nContent-Length: 4\r\n\r\nfour");
+    assert_eq!(Answer::read(&mut socket).status, 503);
+    assert!(support::is_closed(&mut socket));
+}

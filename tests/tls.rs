@@ -48,9 +48,12 @@ impl Certificate {
     }
 }
 
-/// What a GET of `/health` over TLS answers to somebody who trusts this certificate alone.
 #[cfg(feature = "http")]
-fn https(certificate: &Certificate, server: &Server) -> std::io::Result<String> {
+const HEALTH: &[u8] = b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+
+/// What is answered over TLS to somebody who trusts this certificate alone.
+#[cfg(feature = "http")]
+fn https(certificate: &Certificate, server: &Server, requests: &[u8]) -> std::io::Result<String> {
     use rustls::pki_types::{CertificateDer, pem::PemObject};
     use std::io::{Read, Write};
     let mut roots = rustls::RootCertStore::empty();
@@ -64,7 +67,7 @@ fn https(certificate: &Certificate, server: &Server) -> std::io::Result<String> 
     let socket = std::net::TcpStream::connect(server.http())?;
     socket.set_read_timeout(Some(Duration::from_secs(30)))?;
     let mut stream = rustls::StreamOwned::new(connection, socket);
-    stream.write_all(b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
+    stream.write_all(requests)?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer)?;
     Ok(answer)
@@ -78,17 +81,48 @@ fn https_uses_the_same_certificate_and_reads_it_again() {
         &format!("--tls-cert={}", certificate.certificate.display()),
         &format!("--tls-key={}", certificate.key.display()),
     ]);
-    assert!(https(&certificate, &server).unwrap().starts_with("HTTP/1.1 200"));
+    assert!(https(&certificate, &server, HEALTH).unwrap().starts_with("HTTP/1.1 200"));
     certificate.renew();
-    assert!(https(&certificate, &server).is_err(), "the server still shows the old one");
+    assert!(https(&certificate, &server, HEALTH).is_err(), "the server still shows the old one");
     server.signal(1);
     let renewed = |_| {
         std::thread::sleep(Duration::from_millis(50));
-        https(&certificate, &server).is_ok()
+        https(&certificate, &server, HEALTH).is_ok()
     };
     assert!((0..100).any(renewed));
     let log = server.stop();
     assert!(log.contains("reason=tls"), "{log}");
+}
+
+#[cfg(feature = "http")]
+#[test]
+fn a_picture_that_is_refused_over_https_is_read_past() {
+    let certificate = Certificate::new();
+    let server = Server::start_http(&[
+        &format!("--tls-cert={}", certificate.certificate.display()),
+        &format!("--tls-key={}", certificate.key.display()),
+        "--workers=1",
+        "--queue=1",
+    ]);
+    let head = |target: &str, length: usize| {
+        format!("POST {target} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n\r\n").into_bytes()
+    };
+    let image = support::png(64, 64);
+    let long = [&head("/resize?width=1500&ops=denoise:9", image.len())[..], &image, HEALTH].concat();
+    let refused = [&head("/resize?width=9", 300_000)[..], &[b'\n'; 300_000], HEALTH].concat();
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| https(&certificate, &server, &long));
+        }
+        let is_read_past = |_| {
+            let answers = https(&certificate, &server, &refused).unwrap();
+            let statuses: Vec<_> =
+                answers.match_indices("HTTP/1.1 ").map(|(at, _)| &answers[at + 9..at + 12]).collect();
+            assert_eq!(statuses.len(), 2, "{answers}");
+            statuses == ["503", "200"]
+        };
+        assert!((0..200).any(is_read_past));
+    });
 }
 
 fn thumb() -> Spec {

@@ -3,6 +3,7 @@
 use super::meter::RATE;
 use super::{Call, Door, Failure};
 use crate::engine::{BudgetSpent, Reservation};
+use crate::server::Settings;
 use axum::body::{Body, HttpBody};
 use axum::http::header::{CONTENT_LENGTH, EXPECT, HeaderMap};
 use futures_util::StreamExt;
@@ -19,16 +20,16 @@ pub(crate) struct Received {
     pub(crate) memory: Reservation,
 }
 
-/// Passes over the body of a request that is refused before it has come. It goes on beside the answer, so that the
-/// connection lives on for the next request. One that waits to be asked for is left, and the connection ends with the
-/// answer.
+/// Passes over the body of a request that is refused before it has come, so that the connection lives on for the next
+/// request: after the answer where the body has a length and no other request is on its way, else beside it. One that waits
+/// to be asked for is left, and the connection ends with the answer.
 pub(crate) fn pass_over(door: &Door, call: &Call, headers: &HeaderMap, body: Body) {
     if headers.contains_key(EXPECT) {
         return;
     }
-    let settings = &door.settings.door;
-    let total = settings.body_timeout + Duration::from_secs_f64(f64::from(settings.max_body) / RATE);
-    let (unwanted, stall) = (call.meter.pass_over(), settings.stall_timeout);
+    let Some(body) = call.leave_body(body) else { return };
+    let (total, stall) = (unwanted_time(&door.settings.door), door.settings.door.stall_timeout);
+    let unwanted = call.meter.pass_over();
     tokio::spawn(async move {
         let mut parts = body.into_data_stream();
         let all = async { while let Ok(Some(Ok(_))) = timeout(stall, parts.next()).await {} };
@@ -36,6 +37,11 @@ pub(crate) fn pass_over(door: &Door, call: &Call, headers: &HeaderMap, body: Bod
         drop(parts);
         drop(unwanted);
     });
+}
+
+/// How long a body may come that nobody wants.
+pub(super) fn unwanted_time(settings: &Settings) -> Duration {
+    settings.body_timeout + Duration::from_secs_f64(f64::from(settings.max_body) / RATE)
 }
 
 /// Reads a body of at most the settings' `max_body` bytes, and what a form adds to them.

@@ -18,7 +18,7 @@ use hyper::body::Incoming;
 use hyper::service::Service;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Instant;
 
@@ -39,6 +39,9 @@ pub(crate) struct Call {
     pub(crate) line: gate::Line,
     /// The clock of its connection.
     pub(super) meter: Arc<Meter>,
+    /// Whether the connection goes on after a body that was not taken up.
+    may_leave_body: bool,
+    left_body: Mutex<Option<Body>>,
     id: String,
     named: OnceLock<String>,
     token: OnceLock<Arc<str>>,
@@ -76,6 +79,15 @@ impl Call {
         self.token.get()
     }
 
+    /// Leaves the body, of which nothing was read, to the connection, if it can do without; else gives it back.
+    pub(super) fn leave_body(&self, body: Body) -> Option<Body> {
+        if self.may_leave_body { self.left().replace(body) } else { Some(body) }
+    }
+
+    fn left(&self) -> MutexGuard<'_, Option<Body>> {
+        self.left_body.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Notes that the last byte of the request has come.
     pub(crate) fn has_arrived(&self) {
         let _ = self.arrived.set(Instant::now());
@@ -104,7 +116,16 @@ impl Call {
     }
 }
 
-/// Answers one request of a connection.
+/// Whether a peer that speaks HTTP/1.1 wants to send more requests.
+fn stays(request: &Request<Incoming>) -> bool {
+    let says = request.headers().get(header::CONNECTION);
+    request.version() == Version::HTTP_11
+        && says.is_none_or(|says| says.as_bytes().eq_ignore_ascii_case(b"keep-alive"))
+}
+
+/// Answers one request of a connection. `may_leave_body` says that the connection can go on after a body that was not
+/// taken up.
+#[expect(clippy::too_many_arguments, reason = "what a connection knows of a request")]
 pub(super) async fn answer(
     door: Arc<Door>,
     routes: Routes,
@@ -112,6 +133,7 @@ pub(super) async fn answer(
     line: gate::Line,
     number: u64,
     in_hand: InHand,
+    may_leave_body: bool,
     request: Request<Incoming>,
 ) -> Response<Tracked> {
     let metrics = door.engine.metrics().clone();
@@ -122,6 +144,8 @@ pub(super) async fn answer(
         peer,
         line,
         meter: in_hand.meter(),
+        may_leave_body: may_leave_body && stays(&request) && !door.stopping.is_cancelled(),
+        left_body: Mutex::new(None),
         id,
         named: OnceLock::new(),
         token: OnceLock::new(),
@@ -153,7 +177,8 @@ pub(super) async fn answer(
         super::origin::allow(response.headers_mut(), &method, origin);
     }
     in_hand.allow_reply(response.body().size_hint().exact());
-    response.map(|body| Tracked { body, _in_hand: in_hand })
+    let left = call.left().take();
+    response.map(|body| Tracked { body, left, _in_hand: in_hand })
 }
 
 /// An id that a proxy or a client gave, if it is fit for a log.
@@ -242,7 +267,16 @@ impl Drop for Unanswered<'_> {
 #[derive(Debug)]
 pub(super) struct Tracked {
     body: Body,
+    /// The body of the request, which hyper must not miss before it has sent the answer.
+    left: Option<Body>,
     _in_hand: InHand,
+}
+
+impl Tracked {
+    /// Whether it answers a request whose body was left.
+    pub(super) fn leaves_body(&self) -> bool {
+        self.left.is_some()
+    }
 }
 
 impl HttpBody for Tracked {

@@ -2,12 +2,13 @@
 
 use super::call::{self, Routes};
 use super::meter::{InHand, Meter, Overrun};
-use super::socket::{Socket, Stream};
-use super::{Door, Failure};
+use super::socket::{Shared, Socket, Stream};
+use super::{Door, Failure, body};
 use crate::access_log;
 use crate::gate::{Guest, Line, Seat};
 use crate::reason::Reason;
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
+use hyper::header::UPGRADE;
 use hyper::service::service_fn;
 use hyper::{Request, StatusCode, Version};
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -94,46 +95,9 @@ pub(super) async fn serve(visitor: Visitor, door: Arc<Door>, routes: Routes) {
         Err(_) => return refused(Reason::HeaderTimeout, &"no TLS handshake in time"),
     };
     let socket = Socket::shared(stream, meter.clone(), number);
-    let io = TokioIo::new(socket.clone());
-    let handover = Handover { meter: meter.clone(), leave };
-    let service = service_fn(|mut request: Request<Incoming>| {
-        request.extensions_mut().insert(handover.clone());
-        let in_hand = meter.begin(request.version() >= Version::HTTP_2);
-        let answered = call::answer(door.clone(), routes.clone(), peer, line, number, in_hand, request);
-        async { Ok::<_, Infallible>(answered.await) }
-    });
-    let builder = builder();
-    let mut connection = pin!(builder.serve_connection_with_upgrades(io, service));
-    let mut watchdog = pin!(sleep_until(Instant::now().into()));
-    let (mut asked, mut cut) =
-        (pin!(handover.leave.gently.cancelled()), pin!(handover.leave.now.cancelled()));
-    let (mut stopping, mut is_leaving) = (pin!(door.stopping.cancelled()), false);
-    let ended = poll_fn(|context| {
-        meter.watch(context.waker());
-        if !is_leaving
-            && (asked.as_mut().poll(context).is_ready() || stopping.as_mut().poll(context).is_ready())
-        {
-            is_leaving = true;
-            connection.as_mut().graceful_shutdown();
-        }
-        if let Poll::Ready(ended) = connection.as_mut().poll(context) {
-            return Poll::Ready(Ended::of(ended));
-        }
-        if cut.as_mut().poll(context).is_ready() {
-            return Poll::Ready(Ended::PutOut);
-        }
-        loop {
-            let (deadline, overrun) = meter.deadline();
-            if deadline <= Instant::now() {
-                return Poll::Ready(Ended::Overrun(overrun));
-            }
-            watchdog.as_mut().reset(deadline.into());
-            if Pin::new(&mut watchdog).poll(context).is_pending() {
-                return Poll::Pending;
-            }
-        }
-    });
-    match ended.await {
+    let connection = Connection { door: door.clone(), routes, peer, number, line, meter, leave, socket };
+    let ended = connection.run().await;
+    match ended {
         Ended::Closed => {}
         Ended::PutOut => log::debug!(peer:% = peer; "connection closed to make room"),
         Ended::Overrun(overrun) => {
@@ -142,10 +106,104 @@ pub(super) async fn serve(visitor: Visitor, door: Arc<Door>, routes: Routes) {
                 None => log::debug!(peer:% = peer; "connection closed after idling"),
             }
             if overrun == Overrun::Header {
-                socket.refuse_head(&Failure::Head(StatusCode::REQUEST_TIMEOUT)).await;
+                connection.socket.refuse_head(&Failure::Head(StatusCode::REQUEST_TIMEOUT)).await;
             }
         }
         Ended::Broken(reason, error) => refused(reason, &error),
+    }
+}
+
+/// What hyper and the watchdog work on.
+struct Connection {
+    door: Arc<Door>,
+    routes: Routes,
+    peer: SocketAddr,
+    number: u64,
+    line: Line,
+    meter: Arc<Meter>,
+    leave: Arc<Leave>,
+    socket: Shared,
+}
+
+impl Connection {
+    /// Until its end: hyper begins anew after each body that it has left.
+    async fn run(&self) -> Ended {
+        loop {
+            match self.speak().await {
+                Ended::Closed if self.socket.has_left_body() => {}
+                ended => return ended,
+            }
+            let unwanted = self.meter.pass_over();
+            let settings = &self.door.settings.door;
+            let past = timeout(body::unwanted_time(settings), self.socket.pass_over(settings.stall_timeout));
+            let is_past = tokio::select! {
+                is_past = past => is_past == Ok(true),
+                () = self.leave.now.cancelled() => return Ended::PutOut,
+            };
+            drop(unwanted);
+            if !is_past {
+                return Ended::Closed;
+            }
+        }
+    }
+
+    /// Lets hyper speak until it has nothing more to say.
+    async fn speak(&self) -> Ended {
+        let Connection { door, routes, peer, number, line, meter, leave, socket } = self;
+        let handover = Handover { meter: meter.clone(), leave: leave.clone() };
+        let service = service_fn(|mut request: Request<Incoming>| {
+            request.extensions_mut().insert(handover.clone());
+            let is_http2 = request.version() >= Version::HTTP_2;
+            let may_leave_body = if is_http2 || request.headers().contains_key(UPGRADE) {
+                socket.change_protocol();
+                false
+            } else {
+                socket.take_up(request.body().size_hint().exact())
+            };
+            let in_hand = meter.begin(is_http2);
+            let (door, routes, socket) = (door.clone(), routes.clone(), socket.clone());
+            let answered =
+                call::answer(door, routes, *peer, *line, *number, in_hand, may_leave_body, request);
+            async move {
+                let answer = answered.await;
+                if answer.body().leaves_body() {
+                    socket.leave_body();
+                }
+                Ok::<_, Infallible>(answer)
+            }
+        });
+        let builder = builder();
+        let io = TokioIo::new(socket.clone());
+        let mut connection = pin!(builder.serve_connection_with_upgrades(io, service));
+        let mut watchdog = pin!(sleep_until(Instant::now().into()));
+        let (mut asked, mut cut) = (pin!(leave.gently.cancelled()), pin!(leave.now.cancelled()));
+        let (mut stopping, mut is_leaving) = (pin!(door.stopping.cancelled()), false);
+        poll_fn(|context| {
+            meter.watch(context.waker());
+            if !is_leaving
+                && (asked.as_mut().poll(context).is_ready() || stopping.as_mut().poll(context).is_ready())
+            {
+                is_leaving = true;
+                connection.as_mut().graceful_shutdown();
+            }
+            if let Poll::Ready(ended) = connection.as_mut().poll(context) {
+                return Poll::Ready(Ended::of(ended));
+            }
+            if cut.as_mut().poll(context).is_ready() {
+                return Poll::Ready(Ended::PutOut);
+            }
+            loop {
+                let (deadline, overrun) = meter.deadline();
+                if deadline <= Instant::now() {
+                    return Poll::Ready(Ended::Overrun(overrun));
+                }
+                watchdog.as_mut().reset(deadline.into());
+                if Pin::new(&mut watchdog).poll(context).is_pending() {
+                    return Poll::Pending;
+                }
+            }
+        })
+        .await
     }
 }
 

@@ -17,6 +17,7 @@ mod base64; // bytes as text, in every way that people write it.
 mod body; // bodies, read under deadlines into memory that is reserved as it arrives.
 mod call; // Call: one request from its head to its log line.
 mod connection; // one connection: TLS, hyper, and the deadlines of its stages.
+mod cutter; // Cutter: where heads and bodies of HTTP/1.1 end.
 mod failure; // Failure: why there is no result, and its JSON.
 #[doc(hidden)]
 pub mod fuzzing; // what must hold of the parsers, for fuzz/.

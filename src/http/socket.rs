@@ -5,21 +5,27 @@
 //! answer heads that are late: a connection keeps a hold of the socket that hyper reads, to do so itself.
 
 use super::Failure;
+use super::cutter::Cutter;
 use super::meter::Meter;
+use crate::unwanted::{Wait, read_past};
 use axum::http::StatusCode;
-use bytes::{Buf, Bytes};
+use bytes::{Buf, Bytes, BytesMut};
+use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, Interest, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep, timeout};
 
 /// How long a peer may go on sending after the last reply, so that closing does not reset the connection
 /// before it has read the reply.
 const LINGER: Duration = Duration::from_secs(1);
+
+/// Most of a head that is read at once, in bytes. What comes of a body with it is copied once more.
+const HEAD: usize = 4 << 10;
 
 /// How HTTP/2 begins, and no method.
 const HTTP2: &[u8] = b"PRI ";
@@ -44,6 +50,44 @@ impl Shared {
             };
             let _ = timeout(2 * LINGER, farewell).await; // who does not listen need not hear it
         }
+    }
+}
+
+impl Shared {
+    /// Hyper has taken up a request of HTTP/1.1, whose body has this length if it is known. Whether
+    /// [`Shared::leave_body`] may be called.
+    pub(super) fn take_up(&self, length: Option<u64>) -> bool {
+        self.lock().cutter.take_up(length)
+    }
+
+    /// Other bytes follow than requests of HTTP/1.1.
+    pub(super) fn change_protocol(&self) {
+        self.lock().cutter.give_up();
+    }
+
+    /// Nobody wants the rest of the body of the request at hand: once it has sent its answer hyper ends, as if the peer
+    /// were silent, and leaves the connection as it is. A body of which nothing is to come is no reason to.
+    pub(super) fn leave_body(&self) {
+        let mut socket = self.lock();
+        socket.is_body_left = socket.cutter.left() > 0;
+    }
+
+    /// Whether hyper has left a body. [`Shared::pass_over`] goes on to the next request.
+    pub(super) fn has_left_body(&self) -> bool {
+        self.lock().is_body_left
+    }
+
+    /// Reads past the body that hyper has left, for which no single pause may be longer than `stall`. Whether the peer is
+    /// still there.
+    pub(super) async fn pass_over(&self, stall: Duration) -> bool {
+        while self.lock().cutter.left() > 0 {
+            match timeout(stall, poll_fn(|context| self.lock().poll_past(context))).await {
+                Ok(Ok(past)) if past > 0 => {}
+                _ => return false,
+            }
+        }
+        self.lock().is_body_left = false;
+        true
     }
 }
 
@@ -92,6 +136,10 @@ pub(super) struct Socket {
     number: u64,
     /// Whether the peer has begun as HTTP/2 does; nothing before its first byte.
     is_http2: Option<bool>,
+    cutter: Cutter,
+    /// What has come and is not yet handed over: it was read with a head.
+    ahead: BytesMut,
+    is_body_left: bool,
     /// What is left of our answer in place of hyper's.
     instead: Option<Bytes>,
     is_over: bool,
@@ -123,9 +171,18 @@ macro_rules! stream {
 
 impl Socket {
     pub(super) fn shared(stream: Stream, meter: Arc<Meter>, number: u64) -> Shared {
-        let (is_http2, instead, lingering) = (None, None, None);
-        let socket = Socket { stream, meter, number, is_http2, instead, is_over: false, lingering };
-        Shared(Arc::new(Mutex::new(socket)))
+        Shared(Arc::new(Mutex::new(Socket {
+            stream,
+            meter,
+            number,
+            is_http2: None,
+            cutter: Cutter::new(),
+            ahead: BytesMut::new(),
+            is_body_left: false,
+            instead: None,
+            is_over: false,
+            lingering: None,
+        })))
     }
 
     /// The answer to a head that is not there yet, to a peer that speaks HTTP/1.1.
@@ -165,21 +222,101 @@ impl Socket {
     }
 }
 
+impl Socket {
+    /// Reads once, at most `most` bytes.
+    fn poll_some(
+        &mut self,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+        most: u64,
+    ) -> Poll<io::Result<()>> {
+        let room = buffer.remaining();
+        let most = most.min(room as u64) as usize;
+        let before = buffer.filled().len();
+        if most == room {
+            ready!(stream!(self, stream => stream.poll_read(context, buffer)))?;
+        } else {
+            let mut part = ReadBuf::new(buffer.initialize_unfilled_to(most));
+            ready!(stream!(self, stream => stream.poll_read(context, &mut part)))?;
+            let got = part.filled().len();
+            buffer.advance(got);
+        }
+        match &buffer.filled()[before..] {
+            [] => self.is_over = true,
+            bytes => {
+                let is_http2 = self.is_http2.get_or_insert_with(|| bytes.starts_with(HTTP2));
+                if *is_http2 {
+                    self.cutter.give_up();
+                }
+                self.meter.has_read();
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Reads past some of a body. How many bytes; 0 at the end.
+    fn poll_past(&mut self, context: &mut Context<'_>) -> Poll<io::Result<u64>> {
+        let left = self.cutter.left();
+        let past = if self.ahead.is_empty() {
+            ready!(self.stream.poll_past(context, left))?
+        } else {
+            let past = left.min(self.ahead.len() as u64);
+            self.ahead.advance(past as usize);
+            past
+        };
+        Poll::Ready(Ok(self.cutter.passed(past)))
+    }
+}
+
+impl Stream {
+    /// Reads past at most `most` bytes. How many; 0 at the end.
+    fn poll_past(&mut self, context: &mut Context<'_>, most: u64) -> Poll<io::Result<u64>> {
+        match self {
+            Stream::Plain(stream) => loop {
+                ready!(stream.poll_read_ready(context))?;
+                match stream.try_io(Interest::READABLE, || read_past((&*stream).into(), most, Wait::Yes)) {
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                    past => return Poll::Ready(past.map(|past| past as u64)),
+                }
+            },
+            #[cfg(feature = "tls")]
+            Stream::Tls(stream) => {
+                let mut unwanted = [0; 8 << 10];
+                let mut buffer = ReadBuf::new(&mut unwanted[..most.min(8 << 10) as usize]);
+                ready!(Pin::new(&mut **stream).poll_read(context, &mut buffer))?;
+                Poll::Ready(Ok(buffer.filled().len() as u64))
+            }
+        }
+    }
+}
+
 impl AsyncRead for Socket {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let before = buffer.filled().len();
-        ready!(stream!(self, stream => stream.poll_read(context, buffer)))?;
-        match &buffer.filled()[before..] {
-            [] => self.is_over = true,
-            bytes => {
-                self.is_http2.get_or_insert_with(|| bytes.starts_with(HTTP2));
-                self.meter.has_read();
-            }
+        if self.is_body_left {
+            return Poll::Pending; // hyper looks whether there is more of it, and ends
         }
+        if self.ahead.is_empty() {
+            if !self.cutter.is_in_head() {
+                let (before, most) = (buffer.filled().len(), self.cutter.left());
+                ready!(self.poll_some(context, buffer, most))?;
+                let got = buffer.filled().len() - before;
+                self.cutter.passed(got as u64);
+                return Poll::Ready(Ok(()));
+            }
+            let mut head = [0; HEAD];
+            let mut head = ReadBuf::new(&mut head);
+            ready!(self.poll_some(context, &mut head, HEAD as u64))?;
+            self.ahead.extend_from_slice(head.filled());
+        }
+        let this = &mut *self;
+        let given = this.ahead.len().min(buffer.remaining());
+        let given = this.cutter.took(&this.ahead[..given]);
+        buffer.put_slice(&this.ahead[..given]);
+        this.ahead.advance(given);
         Poll::Ready(Ok(()))
     }
 }
@@ -227,6 +364,9 @@ impl AsyncWrite for Socket {
 
     /// Says that nothing more will be sent, then reads past what the peer still sends, for a short while.
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.is_body_left {
+            return Poll::Ready(Ok(()));
+        }
         if self.lingering.is_none() {
             let polled = stream!(self, stream => stream.poll_shutdown(context));
             ready!(self.wrote(polled))?;

@@ -1,9 +1,9 @@
 //! `Timed`: a socket under the deadline of the stage that the connection is in.
 
 use crate::reason::Reason;
+use crate::unwanted::{Wait, read_past};
 use crate::wire;
 use std::io::{self, BufRead, BufReader, IoSlice, Read, Write};
-use std::mem::MaybeUninit;
 use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -14,10 +14,6 @@ const STEP: Duration = Duration::from_millis(100);
 /// Most that is given to the system at once, in bytes: a send that is larger would hide for how long nothing
 /// was taken.
 const CHUNK: usize = 128 << 10;
-
-/// Most that is read past at once, in bytes. Each time the peer is told that there is room again, which costs more than
-/// what it is told of.
-const SKIP: u64 = 1 << 20;
 
 /// What is read at once where less is asked for, in bytes: a header with its options is one system call, and of a body
 /// little is copied twice.
@@ -119,13 +115,11 @@ impl Timed {
             self.socket.consume(ahead);
             return Ok(ahead as u64);
         }
-        let mut room = Vec::with_capacity(most.min(SKIP) as usize);
-        let room = room.spare_capacity_mut();
         // Mostly it has come by now, and the timeout need not be set.
-        let got = forget(self.socket(), room, Wait::No).or_else(|error| match error.kind() {
+        let got = read_past(self.socket().into(), most, Wait::No).or_else(|error| match error.kind() {
             io::ErrorKind::WouldBlock => {
                 self.before_read()?;
-                forget(self.socket(), room, Wait::Yes)
+                read_past(self.socket().into(), most, Wait::Yes)
             }
             _ => Err(error),
         });
@@ -187,32 +181,6 @@ fn receive(socket: &TcpStream, buffer: &mut Vec<u8>) -> io::Result<usize> {
 fn receive(mut socket: &TcpStream, buffer: &mut Vec<u8>) -> io::Result<usize> {
     let room = buffer.capacity() - buffer.len();
     wire::append(&mut socket, buffer, room)
-}
-
-/// Whether to wait for something to arrive.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Wait {
-    No,
-    Yes,
-}
-
-/// Takes what has arrived off the socket, as much as would fit into `room`. Linux does not even copy it, which saves
-/// a third of what refusing a picture costs.
-#[cfg(target_os = "linux")]
-fn forget(socket: &TcpStream, room: &mut [MaybeUninit<u8>], wait: Wait) -> io::Result<usize> {
-    use rustix::net::RecvFlags;
-    let flags = if wait == Wait::No { RecvFlags::TRUNC | RecvFlags::DONTWAIT } else { RecvFlags::TRUNC };
-    socket2::SockRef::from(socket).recv_with_flags(room, flags.bits() as _)
-}
-
-/// Takes what has arrived off the socket, as much as fits into `room`.
-#[cfg(not(target_os = "linux"))]
-fn forget(socket: &TcpStream, room: &mut [MaybeUninit<u8>], wait: Wait) -> io::Result<usize> {
-    if wait == Wait::No {
-        Err(io::ErrorKind::WouldBlock.into())
-    } else {
-        socket2::SockRef::from(socket).recv(room)
-    }
 }
 
 impl Read for Timed {

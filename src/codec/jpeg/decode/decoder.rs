@@ -2,8 +2,7 @@
 
 use super::Flaws;
 use super::block::{Corner, Scale};
-use super::kernels::{self, Kernels, Task};
-use super::parallel::{self, Parallel};
+use super::parallel::{self, Back, Front, Parallel};
 use super::plane::{self, Columns, Part, PlaneLayout, PlaneRows};
 use super::restart::Restarts;
 use super::scratch::Scratch;
@@ -14,7 +13,7 @@ use super::stored::Stored;
 use super::window::Reader;
 use crate::codec::jpeg::error::JpegError;
 use crate::codec::jpeg::header::{Component, FrameHeader, Header};
-use crate::limits::Limits;
+use crate::limits::{Cancel, Limits};
 use std::ops::Range;
 
 /// Decodes one picture, a row of MCUs at a time.
@@ -124,14 +123,10 @@ impl<'a> Decoder<'a> {
             return Ok(false);
         }
         self.limits.cancel.check()?;
-        let columns = self.wanted(self.row, rows);
+        let columns = wanted(self.row, rows, &self.layouts, &self.parts);
         match &mut self.source {
             Source::Stream(scan) => {
-                for (lane, columns) in scan.lanes.iter_mut().zip(&columns) {
-                    lane.want_ac(!columns.is_empty());
-                }
-                let sink = PlaneSink { corners: &self.corners, columns: &columns, rows };
-                kernels::run(StreamRow { scan, sink });
+                PlaneSink { corners: &self.corners, columns: &columns, rows }.stream_row(scan);
                 if self.row + 1 == self.rows {
                     scan.finish();
                 }
@@ -144,6 +139,22 @@ impl<'a> Decoder<'a> {
         }
         self.row += 1;
         Ok(true)
+    }
+
+    /// The upper rows and the rest of a picture that several workers decode, before anything has been decoded; else
+    /// `None`. Both must be gone through before anything else is asked for.
+    pub fn split(&mut self) -> Option<(Upper<'_, 'a>, Lower<'_, 'a>)> {
+        let Source::Parallel(parallel) = &mut self.source else { return None };
+        let cancel = &self.limits.cancel;
+        let (front, back) = parallel.split()?;
+        let (layouts, corners, parts) = (&*self.layouts, &*self.corners, &*self.parts);
+        let (rows, row) = (self.rows, &mut self.row);
+        Some((Upper { front, layouts, corners, parts, cancel, rows, row }, Lower(back, cancel)))
+    }
+
+    /// How many rows of MCUs have been given out.
+    pub fn given(&self) -> usize {
+        self.row
     }
 
     /// The picture once all its coefficients are there, so that several workers can make samples of it; `None` for
@@ -171,25 +182,69 @@ impl<'a> Decoder<'a> {
 
     /// Writes the samples of a row of MCUs whose coefficients are there.
     fn transform_row(&self, row: usize, rows: &mut [PlaneRows<'_>]) {
-        let columns = self.wanted(row, rows);
+        let columns = wanted(row, rows, &self.layouts, &self.parts);
         match &self.source {
             Source::Stream(_) => {}
             Source::Parallel(parallel) => parallel.transform_row(row, &self.corners, &columns, rows),
             Source::Stored(stored, _) => stored.transform_row(row, &self.corners, &columns, rows),
         }
     }
+}
 
-    /// What is wanted of row `row` of the MCUs, for which there must be room.
-    fn wanted(&self, row: usize, rows: &[PlaneRows<'_>]) -> [Columns; 4] {
-        let mut wanted = [Columns::NONE; 4];
-        for (((rows, layout), part), columns) in
-            rows.iter().zip(&self.layouts).zip(&self.parts).zip(&mut wanted)
-        {
-            *columns = part.columns(row);
-            assert!(columns.is_empty() || rows.stride >= layout.min_stride);
-            assert!(columns.is_empty() || rows.samples.len() >= layout.strip_len(rows.stride));
+/// What is wanted of row `row` of the MCUs, for which there must be room.
+fn wanted(row: usize, rows: &[PlaneRows<'_>], layouts: &[PlaneLayout], parts: &[Part]) -> [Columns; 4] {
+    let mut wanted = [Columns::NONE; 4];
+    for (((rows, layout), part), columns) in rows.iter().zip(layouts).zip(parts).zip(&mut wanted) {
+        *columns = part.columns(row);
+        assert!(columns.is_empty() || rows.stride >= layout.min_stride);
+        assert!(columns.is_empty() || rows.samples.len() >= layout.strip_len(rows.stride));
+    }
+    wanted
+}
+
+/// The upper rows of a picture that several workers decode: one makes their samples while others decode the
+/// coefficients of the [`Lower`] part.
+#[derive(Debug)]
+pub struct Upper<'t, 'a> {
+    front: Front<'t, 'a>,
+    layouts: &'t [PlaneLayout],
+    corners: &'t [Corner],
+    parts: &'t [Part],
+    cancel: &'t Cancel,
+    rows: usize,
+    row: &'t mut usize,
+}
+
+impl Upper<'_, '_> {
+    /// As [`Decoder::next_mcu_row`]. False where the upper part ends, which may be at once.
+    ///
+    /// # Errors
+    /// As [`Decoder::next_mcu_row`].
+    ///
+    /// # Panics
+    /// As [`Decoder::next_mcu_row`].
+    pub fn next_mcu_row(&mut self, rows: &mut [PlaneRows<'_>]) -> Result<bool, JpegError> {
+        assert_eq!(rows.len(), self.layouts.len(), "rows for each plane");
+        self.cancel.check()?;
+        if *self.row == self.rows || !self.front.has_row() {
+            self.front.finish(self.cancel)?;
+            return Ok(false);
         }
-        wanted
+        let columns = wanted(*self.row, rows, self.layouts, self.parts);
+        self.front.row(PlaneSink { corners: self.corners, columns: &columns, rows });
+        *self.row += 1;
+        Ok(true)
+    }
+}
+
+/// What other workers decode meanwhile.
+#[derive(Debug)]
+pub struct Lower<'t, 'a>(Back<'t, 'a>, &'t Cancel);
+
+impl Lower<'_, '_> {
+    /// Decodes it. What goes wrong is told by [`Decoder::whole`].
+    pub fn decode(self) {
+        self.0.decode(self.1);
     }
 }
 
@@ -263,17 +318,3 @@ fn open_sequential<'a>(
 
 /// Bits a block from which on a picture counts as dense.
 const DENSE: usize = 85;
-
-struct StreamRow<'t, 'a, 'r> {
-    scan: &'t mut SequentialScan<'a>,
-    sink: PlaneSink<'t, 'r>,
-}
-
-impl Task for StreamRow<'_, '_, '_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<K: Kernels>(mut self, kernels: K) {
-        self.scan.decode_row(kernels, &mut self.sink);
-    }
-}

@@ -58,7 +58,7 @@ mod window;
 
 pub use block::Scale;
 pub use coefficients::Coefficients;
-pub use decoder::{Decoder, Whole};
+pub use decoder::{Decoder, Lower, Upper, Whole};
 pub use plane::{Extent, PlaneLayout, PlaneRows};
 pub use scratch::Scratch;
 

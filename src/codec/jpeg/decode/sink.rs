@@ -1,9 +1,9 @@
 //! Where decoded blocks go: through the inverse DCT to the rows of planes, or to the coefficient stores.
 
 use super::block::{Block, Corner};
-use super::kernels::{self, Kernels};
+use super::kernels::{self, Kernels, Task};
 use super::plane::{Columns, PlaneRows};
-use super::sequential::{Last, Place, Sink};
+use super::sequential::{Last, Place, SequentialScan, Sink};
 use super::store::Store;
 
 /// Transforms blocks and writes their samples to the rows of the planes.
@@ -12,6 +12,27 @@ pub(super) struct PlaneSink<'t, 'r> {
     /// What is wanted of each component.
     pub(super) columns: &'t [Columns],
     pub(super) rows: &'t mut [PlaneRows<'r>],
+}
+
+impl PlaneSink<'_, '_> {
+    /// Decodes the next row of MCUs of `scan`, without what nobody wants.
+    pub(super) fn stream_row(self, scan: &mut SequentialScan<'_>) {
+        struct StreamRow<'t, 'a, 'r>(&'t mut SequentialScan<'a>, PlaneSink<'t, 'r>);
+
+        impl Task for StreamRow<'_, '_, '_> {
+            type Output = ();
+
+            #[inline(always)]
+            fn run<K: Kernels>(mut self, kernels: K) {
+                self.0.decode_row(kernels, &mut self.1);
+            }
+        }
+
+        for (lane, columns) in scan.lanes.iter_mut().zip(self.columns) {
+            lane.want_ac(!columns.is_empty());
+        }
+        kernels::run(StreamRow(scan, self));
+    }
 }
 
 impl Sink for PlaneSink<'_, '_> {

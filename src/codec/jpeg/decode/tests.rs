@@ -23,7 +23,14 @@ fn decode_with(
     scratch: &mut Scratch,
     limits: &Limits,
 ) -> Result<Decoded, JpegError> {
-    decode_part(file, scales, scratch, limits, |_| {})
+    decode_part(file, scales, scratch, limits, Split::No, |_| {})
+}
+
+/// Whether the upper part of a picture that several workers decode is asked for by itself.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Split {
+    Yes,
+    No,
 }
 
 fn decode_part(
@@ -31,6 +38,7 @@ fn decode_part(
     scales: &[Scale],
     scratch: &mut Scratch,
     limits: &Limits,
+    split: Split,
     choose: impl FnOnce(&mut Decoder<'_>),
 ) -> Result<Decoded, JpegError> {
     let header = Header::parse(file, limits)?;
@@ -39,19 +47,28 @@ fn decode_part(
     let layouts = decoder.layouts().to_vec();
     let mut strips: Vec<Vec<u8>> = layouts.iter().map(|l| vec![0xAA; l.strip_len(l.min_stride)]).collect();
     let mut planes = vec![Vec::new(); layouts.len()];
-    loop {
-        let mut rows: Vec<_> = strips
-            .iter_mut()
-            .zip(&layouts)
-            .map(|(strip, layout)| PlaneRows { samples: strip, stride: layout.min_stride })
-            .collect();
-        if !decoder.next_mcu_row(&mut rows)? {
-            break;
+    let mut take = |next: &mut dyn FnMut(&mut [PlaneRows<'_>]) -> Result<bool, JpegError>| {
+        loop {
+            let mut rows: Vec<_> = strips
+                .iter_mut()
+                .zip(&layouts)
+                .map(|(strip, layout)| PlaneRows { samples: strip, stride: layout.min_stride })
+                .collect();
+            if !next(&mut rows)? {
+                return Ok::<_, JpegError>(());
+            }
+            for ((plane, strip), layout) in planes.iter_mut().zip(&strips).zip(&layouts) {
+                strip.chunks(layout.min_stride).for_each(|row| plane.extend(&row[..layout.width]));
+            }
         }
-        for ((plane, strip), layout) in planes.iter_mut().zip(&strips).zip(&layouts) {
-            strip.chunks(layout.min_stride).for_each(|row| plane.extend(&row[..layout.width]));
-        }
+    };
+    if split == Split::Yes
+        && let Some((mut upper, lower)) = decoder.split()
+    {
+        lower.decode();
+        take(&mut |rows| upper.next_mcu_row(rows))?;
     }
+    take(&mut |rows| decoder.next_mcu_row(rows))?;
     for (plane, layout) in planes.iter_mut().zip(&layouts) {
         plane.truncate(layout.width * layout.height);
     }
@@ -316,8 +333,10 @@ fn several_workers_decode_the_same_as_one() {
             let alone = decode(&file, &scales, &mut Scratch::default()).unwrap();
             for spare_workers in [1, 2, 7] {
                 let limits = Limits { spare_workers, ..Limits::default() };
-                let shared = decode_with(&file, &scales, &mut scratch, &limits).unwrap();
-                assert!(shared == alone, "sampling {i} round {round} workers {spare_workers}");
+                for split in [Split::No, Split::Yes] {
+                    let shared = decode_part(&file, &scales, &mut scratch, &limits, split, |_| {}).unwrap();
+                    assert!(shared == alone, "sampling {i} round {round} workers {spare_workers}");
+                }
             }
         }
     }
@@ -329,9 +348,15 @@ fn unwanted_samples_are_left_out_and_the_wanted_ones_are_as_ever() {
     let picture = TestPicture::new(640, 480, &YCC_420, 30, 6);
     let mut restarts = picture.clone();
     restarts.restart_interval = 7;
-    for (picture, spare_workers) in
-        [(picture.clone(), 0), (restarts, 0), (picture.clone().make_progressive(), 0), (picture, 1)]
-    {
+    let progressive = picture.clone().make_progressive();
+    for (picture, spare_workers, split) in [
+        (picture.clone(), 0, Split::No),
+        (restarts.clone(), 0, Split::No),
+        (progressive, 0, Split::No),
+        (picture.clone(), 1, Split::No),
+        (picture, 1, Split::Yes),
+        (restarts, 1, Split::Yes),
+    ] {
         let file = picture.write();
         let limits = Limits { spare_workers, ..Limits::default() };
         for scale in [Scale::ALL[1], Scale::ALL[3], Scale::FULL] {
@@ -339,7 +364,7 @@ fn unwanted_samples_are_left_out_and_the_wanted_ones_are_as_ever() {
             let (width, height) = (layouts[0].width, layouts[0].height);
             let (columns, rows) = (width / 3..width / 2, height / 4..height / 3);
             let (_, part, flaws) =
-                decode_part(&file, &[scale; 3], &mut Scratch::default(), &limits, |decoder| {
+                decode_part(&file, &[scale; 3], &mut Scratch::default(), &limits, split, |decoder| {
                     decoder.want_only(0, columns.clone(), rows.clone());
                     decoder.want_only(2, 0..0, 0..0);
                 })

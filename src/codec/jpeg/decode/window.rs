@@ -148,6 +148,11 @@ impl<'a> Reader<'a> {
         bits.position_behind(self.dropped)
     }
 
+    /// The offset in the input of about where decoding stands: stuffed bytes in the window are not counted.
+    pub(super) fn offset(&self) -> usize {
+        self.at.saturating_sub(self.end.saturating_sub(self.bits.next_byte()))
+    }
+
     /// The window, to be read through [`Bits::refill`].
     #[inline(always)]
     pub(super) fn bytes(&self) -> &WindowBytes {

@@ -37,6 +37,12 @@ impl Histogram {
         rest.iter().for_each(|&token| one(even, token));
     }
 
+    /// Counts what `other` has counted.
+    pub(super) fn add(&mut self, other: &Histogram) {
+        let counts = self.0.iter_mut().flatten().zip(other.0.iter().flatten());
+        counts.for_each(|(count, more)| *count += more);
+    }
+
     /// The best tables for what was counted. With [`Coverage::All`] they also have codes for the symbols
     /// that have not come up yet.
     pub(super) fn tables(&self, coverage: Coverage) -> [TablePair; 2] {

@@ -9,6 +9,7 @@
 mod bits;
 mod coefficients;
 mod dct;
+mod estimate;
 mod frame;
 mod huffman;
 mod options;
@@ -21,12 +22,13 @@ mod token;
 mod trellis;
 
 pub use coefficients::{BadCoefficient, Coefficients};
+pub use estimate::{estimate, estimate_coefficients};
 pub use frame::{ColourMark, Component, Frame};
 pub use options::{Coding, Options};
 pub use segments::Segments;
 pub(crate) use tables::{Basis, quantisation};
 
-use super::planes::{Planes, Sampling};
+use super::planes::Planes;
 use crate::limits::OutOfMemory;
 use dct::Reciprocals;
 use progressive::Progressive;
@@ -47,6 +49,8 @@ struct Whole {
 pub struct Encoder {
     out: Vec<u8>,
     sequential: Sequential,
+    /// Memory for a [`Tail`].
+    tail: Option<Box<Sequential>>,
     /// Only files of several scans need it.
     progressive: Option<Box<Progressive>>,
     /// The picture so far, when it is to be coded as a whole.
@@ -108,6 +112,30 @@ impl Encoder {
             }
             None => self.sequential.mcu_row(planes.planes(), row, &mut self.out),
         }
+    }
+
+    /// Gets ready for another worker to encode the lower rows of MCUs of the file that has begun; `None` if they must wait for
+    /// those above.
+    ///
+    /// # Errors
+    /// [`OutOfMemory`] when there is no room for what waits.
+    pub fn tail(&mut self) -> Result<Option<Tail>, OutOfMemory> {
+        let mut tail = self.tail.take().unwrap_or_default();
+        if self.whole.is_none() && tail.start_tail(&self.sequential)? {
+            return Ok(Some(Tail(tail)));
+        }
+        self.tail = Some(tail);
+        Ok(None)
+    }
+
+    /// Goes on, at row `row` of the MCUs of `planes`, with all rows that `tail` has encoded.
+    ///
+    /// # Errors
+    /// [`OutOfMemory`] when there is no room for what waits, or for the file.
+    pub fn append(&mut self, Tail(tail): Tail, planes: &Planes, row: usize) -> Result<(), OutOfMemory> {
+        self.sequential.append(&tail, planes.planes(), row, &mut self.out)?;
+        self.tail = Some(tail);
+        Ok(())
     }
 
     /// Ends the file.
@@ -210,35 +238,24 @@ impl Encoder {
 
     /// Bytes held between pictures.
     pub fn bytes(&self) -> usize {
-        self.sequential.bytes() + self.progressive.as_ref().map_or(0, |coder| coder.bytes())
+        self.sequential.bytes()
+            + self.tail.as_ref().map_or(0, |tail| tail.bytes())
+            + self.progressive.as_ref().map_or(0, |coder| coder.bytes())
     }
 }
 
-/// Bytes that encoding a picture may hold at once, the planes and the file included.
-pub fn estimate(width: usize, height: usize, sampling: Sampling, coding: Coding) -> u64 {
-    let frame = Frame::of(width.min(Planes::MAX_SIDE) as u16, height.min(Planes::MAX_SIDE) as u16, sampling);
-    let samples: usize = (0..sampling.planes())
-        .map(|index| sampling.plane_size(index, width, height))
-        .map(|(width, height)| width.next_multiple_of(16) * height.next_multiple_of(16))
-        .sum();
-    let waiting = match coding {
-        Coding::Fixed => 0,
-        Coding::Optimised => sequential::most_waiting(samples),
-        Coding::Progressive | Coding::Smallest => Coefficients::estimate(&frame) + 2 * samples as u64,
-    };
-    2 * samples as u64 + waiting + (1 << 20)
-}
+/// The lower rows of MCUs of a picture whose upper ones an [`Encoder`] encodes at the same time.
+#[derive(Debug)]
+pub struct Tail(Box<Sequential>);
 
-/// Bytes that [`Encoder::encode_coefficients`] may hold at once, the coefficients included but not the file.
-pub fn estimate_coefficients(frame: &Frame, coding: Coding) -> u64 {
-    let blocks = (0..frame.components().len()).map(|index| frame.padded_blocks(index));
-    let samples = blocks.map(|(across, down)| across * down * 64).sum();
-    let waiting = match coding {
-        Coding::Fixed => 0,
-        Coding::Optimised => sequential::most_waiting(samples),
-        Coding::Progressive | Coding::Smallest => sequential::most_waiting(samples).max(2 * samples as u64),
-    };
-    Coefficients::estimate(frame) + waiting + (1 << 20)
+impl Tail {
+    /// Encodes `planes`, which begin with the first of these rows.
+    ///
+    /// # Errors
+    /// [`OutOfMemory`] when there is no room for what waits.
+    pub fn encode(&mut self, planes: &Planes) -> Result<(), OutOfMemory> {
+        self.0.tail(planes.planes(), mcu_rows(planes))
+    }
 }
 
 /// Rows of MCUs that [`Encoder::mcu_row`] wants of a picture like `planes`.
@@ -249,6 +266,7 @@ pub fn mcu_rows(planes: &Planes) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::codec::jpeg::planes::Sampling;
     use crate::spec::Quality;
     use zune_core::bytestream::ZCursor;
     use zune_core::colorspace::ColorSpace;

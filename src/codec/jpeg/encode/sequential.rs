@@ -131,7 +131,53 @@ impl Sequential {
         row: usize,
         out: &mut Vec<u8>,
     ) -> Result<(), OutOfMemory> {
-        self.row(out, |coder, first, count| coder.transform(planes, row, first, count))
+        self.row(out, 0, |coder, first, count| coder.transform(planes, row, first, count))?;
+        self.settle_if_full(out)
+    }
+
+    /// Gets ready for rows of MCUs that follow on those of `head`, if that waits for tables and so can what follows: all but
+    /// the first MCU, whose tokens depend on the one before it.
+    pub(super) fn start_tail(&mut self, head: &Sequential) -> Result<bool, OutOfMemory> {
+        let (width, height) = head.frame.size();
+        let waits = !head.settled && usize::from(width) * usize::from(height) <= MOST_TOKENS / 2;
+        if !waits || head.restart_interval > 0 {
+            return Ok(false);
+        }
+        let reciprocals = head.reciprocals.clone();
+        self.start(head.frame.clone(), reciprocals, Tables::Optimised, 0, &mut Vec::new())?;
+        Ok(true)
+    }
+
+    /// Codes the rows of MCUs of `planes`, after [`Sequential::start_tail`].
+    pub(super) fn tail(&mut self, planes: &[Plane], rows: usize) -> Result<(), OutOfMemory> {
+        self.transform(planes, 0, 0, 1);
+        self.tokenise(1); // for the predictions alone
+        for row in 0..rows {
+            let fill = |coder: &mut Sequential, first, count| coder.transform(planes, row, first, count);
+            self.row(&mut Vec::new(), usize::from(row == 0), fill)?;
+        }
+        Ok(())
+    }
+
+    /// Goes on with row `row` of the MCUs of `planes`: the first MCU, then what `tail` has coded.
+    pub(super) fn append(
+        &mut self,
+        tail: &Sequential,
+        planes: &[Plane],
+        row: usize,
+        out: &mut Vec<u8>,
+    ) -> Result<(), OutOfMemory> {
+        self.transform(planes, row, 0, 1);
+        let first = self.tokenise(1);
+        self.keep(first, out)?;
+        if self.settled {
+            self.writer.write(&tail.tokens, &self.book, out)?;
+        } else {
+            self.histogram.add(&tail.histogram);
+            keep(&mut self.tokens, &tail.tokens)?;
+        }
+        self.predictions = tail.predictions;
+        Ok(())
     }
 
     /// Codes row `row` of the MCUs of `coefficients`.
@@ -141,31 +187,38 @@ impl Sequential {
         row: usize,
         out: &mut Vec<u8>,
     ) -> Result<(), OutOfMemory> {
-        self.row(out, |coder, first, count| coder.fetch(coefficients, row, first, count))
+        self.row(out, 0, |coder, first, count| coder.fetch(coefficients, row, first, count))?;
+        self.settle_if_full(out)
     }
 
-    /// Codes a row of MCUs, whose blocks `fill` provides a few MCUs at a time.
+    /// Codes a row of MCUs from number `from` on, whose blocks `fill` provides a few MCUs at a time.
     fn row(
         &mut self,
         out: &mut Vec<u8>,
+        from: usize,
         fill: impl Fn(&mut Sequential, usize, usize),
     ) -> Result<(), OutOfMemory> {
         let across = self.frame.mcus().0;
-        for first in (0..across).step_by(MCUS_AT_A_TIME) {
+        for first in (from..across).step_by(MCUS_AT_A_TIME) {
             let count = MCUS_AT_A_TIME.min(across - first);
             fill(self, first, count);
             let tokens = self.tokenise(count);
-            let tokens = &self.batch[..tokens];
-            if self.settled {
-                self.writer.write(tokens, &self.book, out)?;
-            } else {
-                self.histogram.count(tokens);
-                self.tokens
-                    .try_reserve(tokens.len())
-                    .map_err(|_| OutOfMemory { bytes: size_of_val(tokens) as u64 })?;
-                self.tokens.extend_from_slice(tokens);
-            }
+            self.keep(tokens, out)?;
         }
+        Ok(())
+    }
+
+    /// Writes the first `count` tokens of the batch, or lets them wait.
+    fn keep(&mut self, count: usize, out: &mut Vec<u8>) -> Result<(), OutOfMemory> {
+        let tokens = &self.batch[..count];
+        if self.settled {
+            return self.writer.write(tokens, &self.book, out);
+        }
+        self.histogram.count(tokens);
+        keep(&mut self.tokens, tokens)
+    }
+
+    fn settle_if_full(&mut self, out: &mut Vec<u8>) -> Result<(), OutOfMemory> {
         if !self.settled && self.tokens.len() > MOST_TOKENS {
             let tables = self.histogram.tables(Coverage::All);
             self.settle(&tables, out)?;
@@ -260,4 +313,11 @@ impl Sequential {
         (self.tokens.capacity() + self.batch.capacity()) * size_of::<Token>()
             + self.blocks.capacity() * size_of::<Block>()
     }
+}
+
+/// Lets `more` wait behind `tokens`.
+fn keep(tokens: &mut Vec<Token>, more: &[Token]) -> Result<(), OutOfMemory> {
+    tokens.try_reserve(more.len()).map_err(|_| OutOfMemory { bytes: size_of_val(more) as u64 })?;
+    tokens.extend_from_slice(more);
+    Ok(())
 }

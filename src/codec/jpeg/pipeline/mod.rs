@@ -256,31 +256,33 @@ impl<'a> Resize<'a> {
         let mut shrink = Shrink::new(self, &routes, buffers)?;
         times.decode += started.elapsed();
         encoder.start(planes, options)?;
-        let (_, v) = sampling.factors();
-        let heights = [8 * v, 8, 8];
         let mut encoded = 0;
+        let mut encode = |encoder: &mut Encoder, planes: &Planes, done: usize| {
+            let rows = encoded..done;
+            encoded = done;
+            rows.into_iter().try_for_each(|row| encoder.mcu_row(planes, row))
+        };
         let rows = encode::mcu_rows(planes);
-        let shared = self.limits.spare_workers > 0
-            && rows >= MIN_SHARED_ROWS
-            && shrink.share(planes, &mut times, |planes, done| {
-                encoded = done;
-                (0..done).try_for_each(|row| encoder.mcu_row(planes, row))
-            })?;
-        let mut more = !shared;
+        let mut middle = None;
+        let mut tail = None;
+        if self.limits.spare_workers > 0 && rows >= MIN_SHARED_ROWS {
+            tail = encoder.tail()?;
+            let upper = |planes: &Planes, done| encode(encoder, planes, done);
+            let lower = tail.as_mut().map(|tail| |planes: &Planes| tail.encode(planes));
+            middle = shrink.share(planes, &mut times, upper, lower)?;
+        }
+        let mut more = middle.is_none();
         while more {
             more = shrink.step(planes.planes_mut(), &mut times)?;
             let started = Instant::now();
-            let complete = shrink.complete(encoded, planes.planes(), &heights);
-            encoded = complete.end;
-            for row in complete {
-                encoder.mcu_row(planes, row)?;
-            }
+            encode(encoder, planes, shrink.complete(planes))?;
             times.encode += started.elapsed();
         }
         let flaws = shrink.flaws();
         let started = Instant::now();
-        for row in encoded..rows {
-            encoder.mcu_row(planes, row)?;
+        match (middle, tail) {
+            (Some(middle), Some(tail)) if middle < rows => encoder.append(tail, planes, middle)?,
+            _ => encode(encoder, planes, rows)?,
         }
         let value = encoder.finish()?;
         times.encode += started.elapsed();

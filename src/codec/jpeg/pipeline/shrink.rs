@@ -5,7 +5,7 @@ use super::plan::Route;
 use crate::codec::StageTimes;
 use crate::codec::jpeg::decode::{self, Decoder, Flaws, PlaneRows, Scale, Whole};
 use crate::codec::jpeg::error::JpegError;
-use crate::codec::jpeg::planes::{Plane, Planes};
+use crate::codec::jpeg::planes::{Plane, Planes, Sampling};
 use crate::codec::jpeg::resample::{PlaneResizer, WeightCache};
 use crate::limits::OutOfMemory;
 use std::ops::Range;
@@ -97,56 +97,105 @@ impl<'a> Shrink<'a> {
         Ok(!self.resizers.iter().all(PlaneResizer::is_done))
     }
 
-    /// Makes all rows with the help of another worker, if the picture is decoded as a whole: this one makes the upper
-    /// part and calls `finish` with it, how many of its rows of MCUs are final, while the other makes the lower
-    /// part. False, and nothing done, for a picture that streams.
+    /// Makes all rows with the help of other workers, if they may help with this picture: `upper` is called with the
+    /// planes and how many of their first rows of MCUs are final, again and again; `lower` once, by another worker, with the
+    /// part below these. Says where that begins; `None`, and nothing done, for a picture that streams.
     ///
     /// # Errors
-    /// As [`Shrink::step`], and those of `finish`.
-    pub(super) fn share(
+    /// As [`Shrink::step`], and those of `upper` and `lower`.
+    pub(super) fn share<U, L>(
         &mut self,
         planes: &mut Planes,
         times: &mut StageTimes,
-        finish: impl FnOnce(&Planes, usize) -> Result<(), OutOfMemory> + Send,
-    ) -> Result<bool, JpegError> {
+        mut upper: U,
+        lower: Option<L>,
+    ) -> Result<Option<usize>, JpegError>
+    where
+        U: FnMut(&Planes, usize) -> Result<(), OutOfMemory> + Send,
+        L: FnOnce(&Planes) -> Result<(), OutOfMemory> + Send,
+    {
         let started = Instant::now();
-        let (_, v) = planes.sampling().factors();
-        let mcus = planes.height().div_ceil(8 * v);
-        let Some(whole) = self.decoder.whole()? else { return Ok(false) };
+        let heights = mcu_heights(planes.sampling());
+        let mcus = planes.height().div_ceil(heights[0]);
+        self.make_front(planes, &mut upper)?;
+        let row = self.decoder.given();
+        let Some(whole) = self.decoder.whole()? else { return Ok(None) };
         times.decode += started.elapsed();
         let started = Instant::now();
-        // Whoever has the upper part encodes it, too.
-        let upper_mcus = mcus / 5 * 2; // an even number, so that the margins fit
-        let mut lower = Planes::new(planes.width(), planes.height() - upper_mcus * 8 * v, planes.sampling())?;
-        let heights = [8 * v, 8, 8].map(|height| upper_mcus * height);
-        let upper_parts = heights.map(|height| 0..height);
-        let ends = planes.planes().iter().map(Plane::height);
-        let lower_parts: Vec<_> = heights.into_iter().zip(ends).map(|(height, end)| height..end).collect();
-        let mut lower_resizers = self.resizers.to_vec();
-        let (resizers, unwanted) = (&mut *self.resizers, self.unwanted);
+        let done = complete(&self.made, planes.planes(), &heights);
+        // Whoever has the upper part encodes the lower one, too, unless that worker can do it. An even number, so that the
+        // margins fit, and behind all that has been begun.
+        let share = (mcus - done) * if lower.is_some() { 5 } else { 4 } / 10;
+        let begun = self.made.iter().zip(heights).map(|(made, height)| made.div_ceil(height)).max();
+        let middle = (done + share).max(begun.unwrap_or(0) + 1).next_multiple_of(2);
+        let ends: Vec<_> = planes.planes().iter().map(Plane::height).collect();
+        let (resizers, unwanted, made) = (&mut *self.resizers, self.unwanted, &mut self.made);
+        if middle >= mcus {
+            let rest = Rest { from: row, ends: &ends };
+            make_rest(whole, resizers, unwanted, rest, planes.planes_mut(), made)?;
+            upper(planes, mcus)?;
+            return Ok(Some(mcus));
+        }
+        let tops = heights.map(|height| middle * height);
+        let mut below = Planes::new(planes.width(), planes.height() - tops[0], planes.sampling())?;
+        let mut lower_resizers = resizers.to_vec();
         let (upper_done, lower_done) = rayon::join(
             || {
-                make_part(whole, resizers, unwanted, &upper_parts, planes.planes_mut())?;
-                finish(planes, upper_mcus).map_err(JpegError::from)
+                make_rest(
+                    whole,
+                    resizers,
+                    unwanted,
+                    Rest { from: row, ends: &tops },
+                    planes.planes_mut(),
+                    made,
+                )?;
+                upper(planes, middle).map_err(JpegError::from)
             },
-            || make_part(whole, &mut lower_resizers, unwanted, &lower_parts, lower.planes_mut()),
+            || {
+                let parts: Vec<_> = tops.iter().zip(&ends).map(|(&top, &end)| top..end).collect();
+                make_part(whole, &mut lower_resizers, unwanted, &parts, below.planes_mut())?;
+                lower.map_or(Ok(()), |lower| lower(&below)).map_err(JpegError::from)
+            },
         );
         upper_done.and(lower_done)?;
-        for ((plane, lower), height) in planes.planes_mut().iter_mut().zip(lower.planes()).zip(heights) {
-            let from = height * plane.stride();
+        for ((plane, below), top) in planes.planes_mut().iter_mut().zip(below.planes()).zip(tops) {
+            let from = top * plane.stride();
             let rest = &mut plane.samples_mut()[from..];
-            rest.copy_from_slice(&lower.samples()[..rest.len()]);
+            rest.copy_from_slice(&below.samples()[..rest.len()]);
         }
         times.resize += started.elapsed();
-        Ok(true)
+        Ok(Some(middle))
     }
 
-    /// Rows of MCUs that are complete beyond the first `before`, when each takes `heights` rows of the planes.
-    pub(super) fn complete(&self, before: usize, planes: &[Plane], heights: &[usize]) -> Range<usize> {
-        let rows = planes.iter().zip(heights).zip(self.made).map(|((plane, &height), made)| {
-            if made == plane.height() { made.div_ceil(height) } else { made / height }
-        });
-        before..rows.min().unwrap_or(before).max(before)
+    /// Makes the rows that stream while other workers decode the rest, if there are such.
+    fn make_front(
+        &mut self,
+        planes: &mut Planes,
+        upper: &mut (impl FnMut(&Planes, usize) -> Result<(), OutOfMemory> + Send),
+    ) -> Result<(), JpegError> {
+        let Some((mut rows, rest)) = self.decoder.split() else { return Ok(()) };
+        let heights = mcu_heights(planes.sampling());
+        let (resizers, unwanted, made) = (&mut *self.resizers, self.unwanted, &mut self.made);
+        let (front, ()) = rayon::join(
+            || {
+                while rows.next_mcu_row(&mut strips(resizers, unwanted))? {
+                    for ((resizer, plane), made) in
+                        resizers.iter_mut().zip(planes.planes_mut()).zip(&mut *made)
+                    {
+                        advance(resizer, plane, made);
+                    }
+                    upper(planes, complete(made, planes.planes(), &heights))?;
+                }
+                Ok(())
+            },
+            || rest.decode(),
+        );
+        front
+    }
+
+    /// Rows of MCUs of the planes that are final.
+    pub(super) fn complete(&self, planes: &Planes) -> usize {
+        complete(&self.made, planes.planes(), &mcu_heights(planes.sampling()))
     }
 
     /// What is wrong with the data used so far.
@@ -177,6 +226,20 @@ fn advance(resizer: &mut PlaneResizer, plane: &mut Plane, made: &mut usize) {
     plane.extend_edges(before..*made);
 }
 
+/// Rows that a row of MCUs takes of each plane.
+fn mcu_heights(sampling: Sampling) -> [usize; 3] {
+    let (_, v) = sampling.factors();
+    [8 * v, 8, 8]
+}
+
+/// Rows of MCUs that are complete when so many rows of each plane are `made`.
+fn complete(made: &[usize], planes: &[Plane], heights: &[usize]) -> usize {
+    let rows = planes.iter().zip(heights).zip(made).map(|((plane, &height), &made)| {
+        if made == plane.height() { made.div_ceil(height) } else { made / height }
+    });
+    rows.min().unwrap_or(0)
+}
+
 /// Makes output rows `parts` of each plane, the first rows of `planes`, of a picture whose coefficients are there.
 fn make_part(
     whole: Whole<'_, '_>,
@@ -186,18 +249,39 @@ fn make_part(
     planes: &mut [Plane],
 ) -> Result<(), JpegError> {
     let first = resizers.iter().zip(parts).map(|(resizer, part)| resizer.strip_of(part.start)).min();
-    let first = first.unwrap_or(0);
+    let from = first.unwrap_or(0);
     for (resizer, part) in resizers.iter_mut().zip(parts) {
-        resizer.restrict(part.clone(), first);
+        resizer.restrict(part.clone(), from);
     }
-    let mut made = [0; 4];
-    for row in first.. {
+    let ends: Vec<_> = parts.iter().map(|part| part.end).collect();
+    make_rest(whole, resizers, unwanted, Rest { from, ends: &ends }, planes, &mut [0; 4])
+}
+
+/// What is left to make: from row `from` of the MCUs of the source on, to row `ends` of each plane.
+struct Rest<'t> {
+    from: usize,
+    ends: &'t [usize],
+}
+
+/// Makes the rest of each plane, of a picture whose coefficients are there. So many rows of `planes` are `made`.
+fn make_rest(
+    whole: Whole<'_, '_>,
+    resizers: &mut [PlaneResizer],
+    unwanted: usize,
+    rest: Rest<'_>,
+    planes: &mut [Plane],
+    made: &mut [usize],
+) -> Result<(), JpegError> {
+    for (resizer, &end) in resizers.iter_mut().zip(rest.ends) {
+        resizer.stop_at(end);
+    }
+    for row in rest.from.. {
         if resizers.iter().all(PlaneResizer::is_done)
             || !whole.mcu_row(row, &mut strips(resizers, unwanted))?
         {
             break;
         }
-        for ((resizer, plane), made) in resizers.iter_mut().zip(&mut *planes).zip(&mut made) {
+        for ((resizer, plane), made) in resizers.iter_mut().zip(&mut *planes).zip(&mut *made) {
             advance(resizer, plane, made);
         }
     }

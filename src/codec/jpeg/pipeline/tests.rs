@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::codec::geometry::Orientation;
+use crate::codec::jpeg::decode::testing::TestPicture;
 use crate::codec::jpeg::encode::{Coding, Options};
 use crate::pixels::Channels;
 use crate::spec::{CropBox, Fit, Quality, Spec};
@@ -98,6 +99,50 @@ fn two_workers_make_the_same_file_as_one() {
                 });
                 assert!(alone == together, "{sampling:?} {width}x{height}");
             }
+        }
+    }
+}
+
+/// Files that several workers decode, whole and damaged.
+fn large_files() -> impl Iterator<Item = Vec<u8>> {
+    [(vec![(2, 2), (1, 1), (1, 1)], 0), (vec![(1, 1)], 0), (vec![(2, 1), (1, 1), (1, 1)], 7)]
+        .into_iter()
+        .flat_map(|(sampling, restart_interval)| {
+            let mut picture = TestPicture::new(1100, 1300, &sampling, 25, 3);
+            picture.restart_interval = restart_interval;
+            let whole = picture.write();
+            assert!(whole.len() > 300_000, "large enough to be shared");
+            let mut flawed =
+                [0.1, 0.4, 0.5, 0.8].map(|at| (whole.clone(), (whole.len() as f64 * at) as usize));
+            flawed.iter_mut().for_each(|(file, at)| file[*at] ^= 0x10);
+            let [.., (mut cut, _)] = flawed.clone();
+            cut.truncate(250_000);
+            flawed.into_iter().map(|(file, _)| file).chain([cut, whole])
+        })
+}
+
+#[test]
+fn a_large_file_becomes_the_same_file_by_any_number_of_workers() {
+    let mut scratch = Scratch::default();
+    for (n, input) in large_files().enumerate() {
+        let crop = Some(CropBox { x: 300, y: 500, width: 700, height: 650 });
+        let specs = [Spec::plain(500, 600), Spec::plain(60, 900), Spec { crop, ..Spec::plain(321, 299) }];
+        for (m, spec) in specs.iter().enumerate() {
+            let coding =
+                [Coding::Optimised, Coding::Optimised, Coding::Fixed, Coding::Progressive][(n + m) % 4];
+            let options =
+                Options { coding, restart_interval: if n % 5 == 4 { 3 } else { 0 }, ..Options::default() };
+            let sampling = [Sampling::S420, Sampling::S444, Sampling::S422, Sampling::Gray][n % 4];
+            with(&input, 1, spec, |resize, fresh| {
+                let alone = resize.transcode(sampling, &options, None, fresh).unwrap();
+                for spare_workers in [1, 3] {
+                    let limits = Limits { spare_workers, ..Limits::default() };
+                    let resize = Resize { limits: &limits, ..*resize };
+                    let together = resize.transcode(sampling, &options, None, &mut scratch).unwrap();
+                    assert_eq!(together.flaws, alone.flaws, "file {n} size {m} workers {spare_workers}");
+                    assert!(together.value == alone.value, "file {n} size {m} workers {spare_workers}");
+                }
+            });
         }
     }
 }

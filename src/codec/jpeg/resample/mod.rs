@@ -139,6 +139,11 @@ impl PlaneResizer {
         self.group.filled = 0;
     }
 
+    /// Makes no rows from row `end` on.
+    pub fn stop_at(&mut self, end: usize) {
+        self.end = end;
+    }
+
     /// Room for the next strip, and the distance between its rows.
     pub fn strip(&mut self) -> (&mut [u8], usize) {
         let row = self.received % self.ring_rows;

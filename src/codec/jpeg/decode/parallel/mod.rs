@@ -10,8 +10,10 @@
 //!
 //! ```text
 //! share: where to cut -> part: a worker decodes its share -> here: joined, transformed row by row
+//!                     -> front: the first worker makes samples at once, as long as its share lasts
 //! ```
 
+mod front;
 mod part;
 mod share;
 
@@ -23,6 +25,7 @@ use super::sequential::Lane;
 use super::sink::{fill, transform};
 use crate::codec::jpeg::error::JpegError;
 use crate::limits::Cancel;
+pub(super) use front::Front;
 pub(super) use part::PartMemory;
 use part::{DecodePart, Goal, Part};
 use std::ops::Range;
@@ -39,7 +42,33 @@ pub(super) struct Parallel<'a> {
     /// MCUs in a row and of the picture.
     columns: usize,
     total: usize,
-    is_decoded: bool,
+    /// Bytes of an average row.
+    average: usize,
+    progress: Progress,
+}
+
+/// How far a scan is decoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Progress {
+    Nothing,
+    /// The shares, each by itself.
+    Shares,
+    Whole,
+}
+
+/// The parts behind the [`Front`].
+#[derive(Debug)]
+pub(super) struct Back<'t, 'a>(&'t mut [Part<'a>]);
+
+impl Back<'_, '_> {
+    /// Decodes the coefficients of each part, by a worker each. What goes wrong is told when the parts are joined.
+    pub(super) fn decode(self, cancel: &Cancel) {
+        rayon::scope(|scope| {
+            for part in self.0 {
+                scope.spawn(|_| part.outcome = kernels::run(DecodePart { part, goal: Goal::Share, cancel }));
+            }
+        });
+    }
 }
 
 /// What a scan is made of, apart from its data.
@@ -71,29 +100,38 @@ impl<'a> Parallel<'a> {
     ) -> Option<Parallel<'a>> {
         let (columns, total) = (layout.columns, layout.columns * layout.rows);
         let shares = match layout.restart_interval {
-            0 => share::of_equal_bytes(input, data, memory.len()),
+            0 => share::of_bytes(input, data, memory.len()),
             interval => share::at_restarts(input, data, interval.into(), total, memory.len())?,
         };
         let parts = memory.iter_mut().zip(shares);
         let parts = parts.map(|(memory, share)| Part::new(input, share, layout, corners, memory)).collect();
-        Some(Parallel { parts, columns, total, is_decoded: false })
+        let average = (input.len() - data) / layout.rows.max(1);
+        Some(Parallel { parts, columns, total, average, progress: Progress::Nothing })
     }
 
-    /// Decodes the whole scan, unless that has been done.
+    /// Splits the work, unless it has begun: the rows of the front can be had while the back is decoded. Both must be done
+    /// before [`Parallel::decode`] goes on.
+    pub(super) fn split(&mut self) -> Option<(Front<'_, 'a>, Back<'_, 'a>)> {
+        if self.progress != Progress::Nothing {
+            return None;
+        }
+        let (front, back) = self.parts.split_first_mut()?;
+        self.progress = Progress::Shares;
+        Some((Front::new(front, self.columns, self.average), Back(back)))
+    }
+
+    /// Decodes what has not been decoded of the scan.
     pub(super) fn decode(&mut self, cancel: &Cancel) -> Result<Flaws, JpegError> {
-        if !self.is_decoded {
-            rayon::scope(|scope| {
-                for part in &mut self.parts {
-                    scope.spawn(|_| {
-                        part.outcome = kernels::run(DecodePart { part, goal: Goal::Share, cancel })
-                    });
-                }
-            });
+        if self.progress == Progress::Nothing {
+            Back(&mut self.parts).decode(cancel);
+            self.progress = Progress::Shares;
+        }
+        if self.progress == Progress::Shares {
             for part in &self.parts {
                 part.outcome.clone()?;
             }
             self.join(cancel)?;
-            self.is_decoded = true;
+            self.progress = Progress::Whole;
         }
         Ok(self.flaws())
     }
@@ -132,6 +170,7 @@ impl<'a> Parallel<'a> {
         let mut flaws = Flaws::default();
         for part in &self.parts {
             flaws.add(part.scan.flaws);
+            flaws.add(part.streamed);
             let counted = |mcu: usize| mcu >= part.first && part.place + mcu - part.first < self.total;
             flaws.damaged |= part.damaged.iter().any(|&mcu| counted(mcu));
         }

@@ -75,7 +75,7 @@ fn copy<const N: usize>(from: &[i16], to: &mut Block) {
 #[derive(Debug)]
 #[repr(align(128))]
 pub(super) struct Part<'a> {
-    share: Share,
+    pub(super) share: Share,
     pub(super) scan: SequentialScan<'a>,
     pub(super) blocks: &'a mut [Blocks; 4],
     scales: Vec<Scale>,
@@ -85,9 +85,11 @@ pub(super) struct Part<'a> {
     pub(super) starts: Vec<Start>,
     /// MCUs with codes that make no sense.
     pub(super) damaged: Vec<usize>,
-    /// Which of the MCUs is the first that counts, and which one of the picture that is.
+    /// Which of the MCUs is the first that counts, and which one of the picture that is: behind those that were streamed.
     pub(super) first: usize,
     pub(super) place: usize,
+    /// What was wrong with those.
+    pub(super) streamed: Flaws,
     /// What to add to the DC coefficients of each lane.
     pub(super) offsets: [i32; 4],
     pub(super) outcome: Result<(), JpegError>,
@@ -121,7 +123,10 @@ impl Task for DecodePart<'_, '_> {
     fn run<K: Kernels>(self, kernels: K) -> Self::Output {
         match self.part.share {
             Share::Bytes { .. } => self.part.decode(kernels, self.goal, self.cancel),
-            Share::Mcus { count, last, .. } => self.part.decode_mcus(kernels, count, last, self.cancel),
+            Share::Mcus { first, count, last, .. } => {
+                let streamed = self.part.place - first;
+                self.part.decode_mcus(kernels, count - streamed, last, self.cancel)
+            }
         }
     }
 }
@@ -160,6 +165,7 @@ impl<'a> Part<'a> {
             damaged: Vec::new(),
             first: 0,
             place,
+            streamed: Flaws::default(),
             offsets: [0; 4],
             outcome: Ok(()),
         }

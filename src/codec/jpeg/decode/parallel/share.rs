@@ -21,10 +21,19 @@ impl Share {
     }
 }
 
-/// Cuts the data from offset `data` of `input` on into shares of as many bytes.
-pub(super) fn of_equal_bytes(input: &[u8], data: usize, shares: usize) -> Vec<Share> {
-    let each = (input.len() - data) / shares.max(1);
-    let starts: Vec<usize> = (0..shares).map(|i| unstuffed(input, data, i * each)).collect();
+/// The first share in hundredths of the others: its worker has more to do, see [`Front`](super::front::Front).
+const FRONT: usize = 83;
+
+/// How many of `bytes` bytes come before share `index` of `shares`.
+fn before(index: usize, shares: usize, bytes: usize) -> usize {
+    let Some(others) = index.checked_sub(1) else { return 0 };
+    (bytes as u64 * (FRONT + 100 * others) as u64 / (FRONT + 100 * (shares - 1)) as u64) as usize
+}
+
+/// Cuts the data from offset `data` of `input` on into shares that keep their workers busy for as long.
+pub(super) fn of_bytes(input: &[u8], data: usize, shares: usize) -> Vec<Share> {
+    let bytes = input.len() - data;
+    let starts: Vec<usize> = (0..shares).map(|i| unstuffed(input, data, before(i, shares, bytes))).collect();
     let ends = starts.iter().skip(1).copied().chain([input.len()]);
     starts.iter().zip(ends).map(|(&start, end)| Share::Bytes { start, end }).collect()
 }
@@ -36,7 +45,7 @@ fn unstuffed(input: &[u8], data: usize, behind: usize) -> usize {
     (at - before).max(data)
 }
 
-/// Cuts the data at restart markers into at most `shares` shares of about as many bytes. Together they hold `total`
+/// As [`of_bytes`], but at restart markers, and perhaps into fewer shares. Together they hold `total`
 /// MCUs. `None` if a marker up to the last cut is missing or out of order: then which MCU a marker stands for is only
 /// known to who decodes from the start.
 pub(super) fn at_restarts(
@@ -46,7 +55,7 @@ pub(super) fn at_restarts(
     total: usize,
     shares: usize,
 ) -> Option<Vec<Share>> {
-    let each = (input.len() - data) / shares.max(1);
+    let bytes = input.len() - data;
     let mut cuts = vec![(data, 0)];
     let (mut at, mut passed) = (data, 0);
     while cuts.len() < shares {
@@ -59,7 +68,7 @@ pub(super) fn at_restarts(
         if passed * interval >= total {
             break;
         }
-        if at >= data + cuts.len() * each {
+        if at >= data + before(cuts.len(), shares, bytes) {
             cuts.push((at, passed * interval));
         }
     }
@@ -80,8 +89,8 @@ mod tests {
         }
         let shares = at_restarts(&input, 0, 100, 1040, 3).unwrap();
         let starts: Vec<_> = shares.iter().map(|share| share.start()).collect();
-        assert_eq!(starts, [0, 34, 58]);
-        assert_eq!(shares[1], Share::Mcus { start: 34, first: 400, count: 300, last: false });
+        assert_eq!(starts, [0, 26, 58]);
+        assert_eq!(shares[1], Share::Mcus { start: 26, first: 300, count: 400, last: false });
         assert_eq!(shares[2], Share::Mcus { start: 58, first: 700, count: 340, last: true });
         assert_eq!(
             at_restarts(&input, 0, 100, 350, 3).unwrap().len(),

@@ -95,19 +95,9 @@ impl<'a> Reader<'a> {
         blocks: usize,
         window: &'a mut WindowBytes,
     ) -> Reader<'a> {
-        struct Open<'a>(&'a [u8], usize, usize, usize, &'a mut WindowBytes);
-
-        impl<'a> Task for Open<'a> {
-            type Output = Reader<'a>;
-
-            #[inline(always)]
-            fn run<K: Kernels>(self, kernels: K) -> Reader<'a> {
-                let Open(input, at, mark, blocks, window) = self;
-                Reader::with_mark(input, at, mark, blocks, window, kernels)
-            }
-        }
-
-        kernels::run(Open(input, at, mark, blocks, window))
+        let mut reader = Reader::empty(input, blocks, window);
+        reader.reopen(at, mark);
+        reader
     }
 
     /// As [`Reader::new`], but counts the data up to offset `mark` of `input`. The byte before must not be `0xFF`.
@@ -119,21 +109,44 @@ impl<'a> Reader<'a> {
         window: &'a mut WindowBytes,
         kernels: K,
     ) -> Reader<'a> {
-        let mcu = blocks.min(10) * BLOCK + 16;
-        let mut reader = Reader {
+        let mut reader = Reader::empty(input, blocks, window);
+        (reader.at, reader.mark) = (at, mark);
+        reader.fill(kernels);
+        reader
+    }
+
+    fn empty(input: &'a [u8], blocks: usize, window: &'a mut WindowBytes) -> Reader<'a> {
+        Reader {
             input,
-            at,
-            mark,
+            at: 0,
+            mark: 0,
             bits_to_mark: None,
             dropped: 0,
             ending: Ending::NotYet,
             window,
             end: 0,
-            mcu,
+            mcu: blocks.min(10) * BLOCK + 16,
             bits: Bits::default(),
-        };
-        reader.fill(kernels);
-        reader
+        }
+    }
+
+    /// Starts anew, at offset `at` of the input and with another mark.
+    pub(super) fn reopen(&mut self, at: usize, mark: usize) {
+        struct Fill<'t, 'a>(&'t mut Reader<'a>);
+
+        impl Task for Fill<'_, '_> {
+            type Output = ();
+
+            #[inline(always)]
+            fn run<K: Kernels>(self, kernels: K) {
+                self.0.fill(kernels);
+            }
+        }
+
+        (self.at, self.mark, self.bits_to_mark) = (at, mark, None);
+        (self.dropped, self.ending, self.end) = (0, Ending::NotYet, 0);
+        self.bits = Bits::default();
+        kernels::run(Fill(self));
     }
 
     /// How many bits of data lie between the start and the mark, if it has come into the window.

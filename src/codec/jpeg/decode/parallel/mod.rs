@@ -28,6 +28,7 @@ use crate::limits::Cancel;
 pub(super) use front::Front;
 pub(super) use part::PartMemory;
 use part::{DecodePart, Goal, Part};
+use share::{Data, EVEN};
 use std::ops::Range;
 
 /// Least share of a worker, in bytes: below, handing out work costs more than it gains.
@@ -38,12 +39,11 @@ const MAX_BYTES: usize = 64 << 20;
 /// A scan decoded by several workers.
 #[derive(Debug)]
 pub(super) struct Parallel<'a> {
+    data: Data<'a>,
     parts: Vec<Part<'a>>,
     /// MCUs in a row and of the picture.
     columns: usize,
     total: usize,
-    /// Bytes of an average row.
-    average: usize,
     progress: Progress,
 }
 
@@ -99,14 +99,13 @@ impl<'a> Parallel<'a> {
         memory: &'a mut [PartMemory],
     ) -> Option<Parallel<'a>> {
         let (columns, total) = (layout.columns, layout.columns * layout.rows);
-        let shares = match layout.restart_interval {
-            0 => share::of_bytes(input, data, memory.len()),
-            interval => share::at_restarts(input, data, interval.into(), total, memory.len())?,
-        };
+        let (interval, mcus) = (layout.restart_interval, total);
+        let blocks = layout.lanes.iter().map(|lane| lane.h * lane.v).sum();
+        let data = Data { input, start: data, interval, mcus, blocks };
+        let shares = data.shares(memory.len(), EVEN)?;
         let parts = memory.iter_mut().zip(shares);
         let parts = parts.map(|(memory, share)| Part::new(input, share, layout, corners, memory)).collect();
-        let average = (input.len() - data) / layout.rows.max(1);
-        Some(Parallel { parts, columns, total, average, progress: Progress::Nothing })
+        Some(Parallel { data, parts, columns, total, progress: Progress::Nothing })
     }
 
     /// Splits the work, unless it has begun: the rows of the front can be had while the back is decoded. Both must be done
@@ -115,9 +114,15 @@ impl<'a> Parallel<'a> {
         if self.progress != Progress::Nothing {
             return None;
         }
+        let shares = self.data.shares(self.parts.len(), self.data.front())?;
+        self.parts.truncate(shares.len());
+        for (part, share) in self.parts.iter_mut().zip(shares) {
+            part.assign(share, &self.data);
+        }
+        let average = (self.data.input.len() - self.data.start) * self.columns / self.total.max(1);
         let (front, back) = self.parts.split_first_mut()?;
         self.progress = Progress::Shares;
-        Some((Front::new(front, self.columns, self.average), Back(back)))
+        Some((Front::new(front, self.columns, average), Back(back)))
     }
 
     /// Decodes what has not been decoded of the scan.

@@ -1,11 +1,10 @@
 //! `Part`: the worker's side: decodes one share of a scan into memory.
 
 use super::Layout;
-use super::share::Share;
+use super::share::{Data, Share};
 use crate::codec::jpeg::decode::Flaws;
 use crate::codec::jpeg::decode::block::{Block, Corner, Scale};
 use crate::codec::jpeg::decode::kernels::{Kernels, Task};
-use crate::codec::jpeg::decode::restart::Restarts;
 use crate::codec::jpeg::decode::sequential::{Last, Place, SequentialScan, Sink};
 use crate::codec::jpeg::decode::window::{Reader, WindowBytes};
 use crate::codec::jpeg::error::JpegError;
@@ -148,13 +147,8 @@ impl<'a> Part<'a> {
         }
         let lanes = layout.lanes.clone();
         let in_mcu = lanes.iter().map(|lane| lane.h * lane.v).sum();
-        let interval = layout.restart_interval;
-        let (end, place, passed) = match share {
-            Share::Bytes { end, .. } => (end, 0, 0),
-            Share::Mcus { first, .. } => (input.len(), first, first / usize::from(interval).max(1)),
-        };
-        let reader = Reader::open(input, share.start(), end, in_mcu, window);
-        let (restarts, flaws) = (Restarts::behind(interval, passed), Flaws::default());
+        let reader = Reader::open(input, share.start(), share.end(input), in_mcu, window);
+        let (restarts, flaws) = (share.restarts(layout.restart_interval), Flaws::default());
         Part {
             share,
             scan: SequentialScan { reader, lanes, columns: layout.columns, restarts, flaws },
@@ -164,11 +158,18 @@ impl<'a> Part<'a> {
             starts: Vec::with_capacity(NOTED),
             damaged: Vec::new(),
             first: 0,
-            place,
+            place: share.place(),
             streamed: Flaws::default(),
             offsets: [0; 4],
             outcome: Ok(()),
         }
+    }
+
+    /// Takes another share instead, before anything has been decoded.
+    pub(super) fn assign(&mut self, share: Share, data: &Data<'_>) {
+        self.scan.reader.reopen(share.start(), share.end(data.input));
+        self.scan.restarts = share.restarts(data.interval);
+        (self.share, self.place) = (share, share.place());
     }
 
     /// Whether which MCUs these are has been known from the start.

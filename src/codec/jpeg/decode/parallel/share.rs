@@ -1,5 +1,6 @@
 //! `Share`: what of a scan's data one worker decodes.
 
+use crate::codec::jpeg::decode::restart::Restarts;
 use crate::codec::jpeg::marker::{Marker, find_any_marker};
 
 /// What one worker decodes of a scan. Offsets are those of the file.
@@ -21,60 +22,108 @@ impl Share {
     }
 }
 
-/// The first share in hundredths of the others: its worker has more to do, see [`Front`](super::front::Front).
-const FRONT: usize = 83;
-
-/// How many of `bytes` bytes come before share `index` of `shares`.
-fn before(index: usize, shares: usize, bytes: usize) -> usize {
-    let Some(others) = index.checked_sub(1) else { return 0 };
-    (bytes as u64 * (FRONT + 100 * others) as u64 / (FRONT + 100 * (shares - 1)) as u64) as usize
-}
-
-/// Cuts the data from offset `data` of `input` on into shares that keep their workers busy for as long.
-pub(super) fn of_bytes(input: &[u8], data: usize, shares: usize) -> Vec<Share> {
-    let bytes = input.len() - data;
-    let starts: Vec<usize> = (0..shares).map(|i| unstuffed(input, data, before(i, shares, bytes))).collect();
-    let ends = starts.iter().skip(1).copied().chain([input.len()]);
-    starts.iter().zip(ends).map(|(&start, end)| Share::Bytes { start, end }).collect()
-}
-
-/// An offset about `behind` behind `data` at which no stuffed byte is cut.
-fn unstuffed(input: &[u8], data: usize, behind: usize) -> usize {
-    let at = data + behind;
-    let before = input[..at].iter().rev().take_while(|&&byte| byte == 0xFF).count();
-    (at - before).max(data)
-}
-
-/// As [`of_bytes`], but at restart markers, and perhaps into fewer shares. Together they hold `total`
-/// MCUs. `None` if a marker up to the last cut is missing or out of order: then which MCU a marker stands for is only
-/// known to who decodes from the start.
-pub(super) fn at_restarts(
-    input: &[u8],
-    data: usize,
-    interval: usize,
-    total: usize,
-    shares: usize,
-) -> Option<Vec<Share>> {
-    let bytes = input.len() - data;
-    let mut cuts = vec![(data, 0)];
-    let (mut at, mut passed) = (data, 0);
-    while cuts.len() < shares {
-        at = find_any_marker(input, at)?;
-        let number = Marker(*input.get(at + 1)?).restart_number()?;
-        if usize::from(number) != passed & 7 {
-            return None;
-        }
-        (at, passed) = (at + 2, passed + 1);
-        if passed * interval >= total {
-            break;
-        }
-        if at >= data + before(cuts.len(), shares, bytes) {
-            cuts.push((at, passed * interval));
+impl Share {
+    /// Offset of the end of the data that counts as this share's.
+    pub(super) fn end(self, input: &[u8]) -> usize {
+        match self {
+            Share::Bytes { end, .. } => end,
+            Share::Mcus { .. } => input.len(),
         }
     }
-    let ends = cuts.iter().skip(1).map(|&(_, mcu)| mcu).chain([total]);
-    let share = |(&(start, first), end)| Share::Mcus { start, first, count: end - first, last: end == total };
-    Some(cuts.iter().zip(ends).map(share).collect())
+
+    /// Number of the first MCU, as far as it is known.
+    pub(super) fn place(self) -> usize {
+        match self {
+            Share::Bytes { .. } => 0,
+            Share::Mcus { first, .. } => first,
+        }
+    }
+
+    /// The restart markers that are to come, `interval` MCUs apart.
+    pub(super) fn restarts(self, interval: u16) -> Restarts {
+        Restarts::behind(interval, self.place() / usize::from(interval).max(1))
+    }
+}
+
+/// The data of a scan, to be cut into shares.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Data<'a> {
+    pub(super) input: &'a [u8],
+    /// Offset of the first byte.
+    pub(super) start: usize,
+    /// MCUs between restart markers; 0 for no markers.
+    pub(super) interval: u16,
+    /// MCUs of the picture.
+    pub(super) mcus: usize,
+    /// Blocks of an MCU.
+    pub(super) blocks: usize,
+}
+
+/// What making samples of a block, and of these the result, takes, in bits that could be decoded meanwhile: 32 for W2, 45 for
+/// W3 (docs/benchmarks.md).
+const BITS: usize = 38;
+
+/// Which first share, in hundredths of the others, keeps all workers busy for as long when all decode coefficients.
+pub(super) const EVEN: usize = 100;
+
+impl Data<'_> {
+    /// The same when the first worker makes samples, too, see [`Front`](super::front::Front).
+    pub(super) fn front(&self) -> usize {
+        let bits = self.len() * 8 / (self.blocks * self.mcus).max(1);
+        (100 * bits / (bits + BITS)).max(1)
+    }
+
+    fn len(&self) -> usize {
+        self.input.len() - self.start
+    }
+
+    /// Where share `index` of `shares` begins, if the first one has `front` hundredths of the others.
+    fn cut(&self, index: usize, shares: usize, front: usize) -> usize {
+        let Some(others) = index.checked_sub(1) else { return self.start };
+        let (before, all) = (front + 100 * others, front + 100 * (shares - 1));
+        self.start + (self.len() as u64 * before as u64 / all as u64) as usize
+    }
+
+    /// Cuts the data into at most `shares` shares, at restart markers where there are such. `None` if one of these, up to
+    /// the last cut, is missing or out of order: then which MCU a marker stands for is only known to who decodes from the
+    /// start.
+    pub(super) fn shares(&self, shares: usize, front: usize) -> Option<Vec<Share>> {
+        if self.interval > 0 {
+            return self.at_restarts(shares, front);
+        }
+        let starts: Vec<usize> = (0..shares).map(|i| self.unstuffed(self.cut(i, shares, front))).collect();
+        let ends = starts.iter().skip(1).copied().chain([self.input.len()]);
+        Some(starts.iter().zip(ends).map(|(&start, end)| Share::Bytes { start, end }).collect())
+    }
+
+    /// An offset about `at` at which no stuffed byte is cut.
+    fn unstuffed(&self, at: usize) -> usize {
+        let before = self.input[..at].iter().rev().take_while(|&&byte| byte == 0xFF).count();
+        (at - before).max(self.start)
+    }
+
+    fn at_restarts(&self, shares: usize, front: usize) -> Option<Vec<Share>> {
+        let mut cuts = vec![(self.start, 0)];
+        let (mut at, mut passed) = (self.start, 0);
+        while cuts.len() < shares {
+            at = find_any_marker(self.input, at)?;
+            let number = Marker(*self.input.get(at + 1)?).restart_number()?;
+            if usize::from(number) != passed & 7 {
+                return None;
+            }
+            (at, passed) = (at + 2, passed + 1);
+            if passed * usize::from(self.interval) >= self.mcus {
+                break;
+            }
+            if at >= self.cut(cuts.len(), shares, front) {
+                cuts.push((at, passed * usize::from(self.interval)));
+            }
+        }
+        let ends = cuts.iter().skip(1).map(|&(_, mcu)| mcu).chain([self.mcus]);
+        let share =
+            |(&(start, first), end)| Share::Mcus { start, first, count: end - first, last: end == self.mcus };
+        Some(cuts.iter().zip(ends).map(share).collect())
+    }
 }
 
 #[cfg(test)]
@@ -87,18 +136,36 @@ mod tests {
         for i in 0..10 {
             input.extend([1, 2, 3, 4, 5, 6, 0xFF, 0xD0 | i & 7]);
         }
-        let shares = at_restarts(&input, 0, 100, 1040, 3).unwrap();
-        let starts: Vec<_> = shares.iter().map(|share| share.start()).collect();
-        assert_eq!(starts, [0, 26, 58]);
-        assert_eq!(shares[1], Share::Mcus { start: 26, first: 300, count: 400, last: false });
+        let data = Data { input: &input, start: 0, interval: 100, mcus: 1040, blocks: 6 };
+        let starts =
+            |front| -> Vec<_> { data.shares(3, front).unwrap().iter().map(|share| share.start()).collect() };
+        assert_eq!((starts(EVEN), starts(50)), (vec![0, 34, 58], vec![0, 18, 50]));
+        let shares = data.shares(3, EVEN).unwrap();
+        assert_eq!(shares[1], Share::Mcus { start: 34, first: 400, count: 300, last: false });
         assert_eq!(shares[2], Share::Mcus { start: 58, first: 700, count: 340, last: true });
-        assert_eq!(
-            at_restarts(&input, 0, 100, 350, 3).unwrap().len(),
-            1,
-            "the picture ends before the first cut"
-        );
+        let short = Data { mcus: 350, ..data };
+        assert_eq!(short.shares(3, EVEN).unwrap().len(), 1, "the picture ends before the first cut");
+        let cut = Data { input: &input[..8], ..data };
+        assert_eq!(cut.shares(3, EVEN), None, "no marker at all");
         input[17] = 0xD3;
-        assert_eq!(at_restarts(&input, 0, 100, 1040, 3), None, "a marker out of order");
-        assert_eq!(at_restarts(&input[..8], 0, 100, 1040, 3), None, "no marker at all");
+        let data = Data { input: &input, start: 0, interval: 100, mcus: 1040, blocks: 6 };
+        assert_eq!(data.shares(3, EVEN), None, "a marker out of order");
+    }
+
+    #[test]
+    fn who_makes_samples_too_has_the_smaller_share_the_less_data_a_block_has() {
+        let input = vec![0; 100_000];
+        let data = Data { input: &input, start: 400, interval: 0, mcus: 1000, blocks: 6 };
+        let sparse = Data { blocks: 60, ..data };
+        let first = |data: Data<'_>| match data.shares(2, data.front()).unwrap()[0] {
+            Share::Bytes { start: 400, end } => end,
+            other => panic!("{other:?}"),
+        };
+        let even = match data.shares(2, EVEN).unwrap()[1] {
+            Share::Bytes { start, end: 100_000 } => start,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(even, 50_200);
+        assert!(first(sparse) < first(data) && first(data) < even, "{} {}", first(sparse), first(data));
     }
 }

@@ -364,3 +364,29 @@ fn who_says_that_a_request_is_the_last_is_let_go_when_it_is_refused() {
     assert_eq!(Answer::read(&mut socket).status, 503);
     assert!(support::is_closed(&mut socket));
 }
+
+#[test]
+fn refusals_come_in_the_order_of_the_requests_however_late_they_are_read() {
+    const REQUESTS: usize = 6000;
+    let server = Server::start_http(&["--workers", "1", "--queue", "1"]);
+    let _asking = http_support::fill(&server);
+    let mut socket = connect(&server);
+    let mut sender = socket.try_clone().unwrap();
+    let bodies = [&b"short"[..], &[b'\n'; 9000], b"HTTP/1.1 200 OK\r\n\r\n"];
+    let sent = std::thread::spawn(move || {
+        (0..REQUESTS).try_for_each(|n| {
+            let headers = format!("X-Request-Id: number-{n}\r\n");
+            sender.write_all(&posted("/resize?width=9", &headers, bodies[n % 3]))
+        })
+    });
+    std::thread::sleep(Duration::from_millis(1500)); // what nobody reads holds up the answers
+    let mut reader = std::io::BufReader::new(&mut socket);
+    let mut refused = 0;
+    for n in 0..REQUESTS {
+        let answer = Answer::read(&mut reader);
+        assert_eq!(answer.header("x-request-id"), format!("number-{n}"));
+        refused += usize::from(answer.status == 503);
+    }
+    assert!(refused > 100, "{refused}");
+    sent.join().unwrap().unwrap();
+}

@@ -21,8 +21,8 @@ pub(crate) struct Received {
 }
 
 /// Passes over the body of a request that is refused before it has come, so that the connection lives on for the next
-/// request: after the answer where the body has a length and no other request is on its way, else beside it. One that waits
-/// to be asked for is left, and the connection ends with the answer.
+/// request: after the answer where the body has a length, else beside it. One that waits to be asked for is left, and the
+/// connection ends with the answer.
 pub(crate) fn pass_over(door: &Door, call: &Call, headers: &HeaderMap, body: Body) {
     if headers.contains_key(EXPECT) {
         return;

@@ -118,9 +118,9 @@ impl Call {
 
 /// Whether a peer that speaks HTTP/1.1 wants to send more requests.
 fn stays(request: &Request<Incoming>) -> bool {
-    let says = request.headers().get(header::CONNECTION);
+    let mut says = request.headers().get_all(header::CONNECTION).iter();
     request.version() == Version::HTTP_11
-        && says.is_none_or(|says| says.as_bytes().eq_ignore_ascii_case(b"keep-alive"))
+        && says.all(|says| says.as_bytes().eq_ignore_ascii_case(b"keep-alive"))
 }
 
 /// Answers one request of a connection. `may_leave_body` says that the connection can go on after a body that was not

@@ -140,6 +140,8 @@ pub(super) struct Socket {
     /// What has come and is not yet handed over: it was read with a head.
     ahead: BytesMut,
     is_body_left: bool,
+    /// Whether the peer has taken all that hyper has to say.
+    is_flushed: bool,
     /// What is left of our answer in place of hyper's.
     instead: Option<Bytes>,
     is_over: bool,
@@ -179,6 +181,7 @@ impl Socket {
             cutter: Cutter::new(),
             ahead: BytesMut::new(),
             is_body_left: false,
+            is_flushed: true,
             instead: None,
             is_over: false,
             lingering: None,
@@ -327,6 +330,7 @@ impl AsyncWrite for Socket {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
+        self.is_flushed = false;
         if ready!(self.poll_instead(context, bytes))? {
             return Poll::Ready(Ok(bytes.len()));
         }
@@ -339,6 +343,7 @@ impl AsyncWrite for Socket {
         context: &mut Context<'_>,
         parts: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        self.is_flushed = false;
         if ready!(self.poll_instead(context, parts.first().map_or(&[], |part| part)))? {
             return Poll::Ready(Ok(parts.iter().map(|part| part.len()).sum()));
         }
@@ -357,6 +362,7 @@ impl AsyncWrite for Socket {
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let polled = stream!(self, stream => stream.poll_flush(context));
         if polled.is_ready() {
+            self.is_flushed = true;
             self.meter.has_flushed();
         }
         self.wrote(polled)
@@ -364,6 +370,8 @@ impl AsyncWrite for Socket {
 
     /// Says that nothing more will be sent, then reads past what the peer still sends, for a short while.
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // An answer that the peer does not take is lost with hyper, and so must be the connection.
+        self.is_body_left &= self.is_flushed;
         if self.is_body_left {
             return Poll::Ready(Ok(()));
         }

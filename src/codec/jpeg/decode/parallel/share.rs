@@ -20,9 +20,7 @@ impl Share {
             Share::Bytes { start, .. } | Share::Mcus { start, .. } => start,
         }
     }
-}
 
-impl Share {
     /// Offset of the end of the data that counts as this share's.
     pub(super) fn end(self, input: &[u8]) -> usize {
         match self {

@@ -152,6 +152,11 @@ impl<'a> Decoder<'a> {
         Some((Upper { front, layouts, corners, parts, cancel, rows, row }, Lower(back, cancel)))
     }
 
+    /// Whether no coefficients are kept, so that the rows can only be had in order.
+    pub fn streams(&self) -> bool {
+        matches!(self.source, Source::Stream(_))
+    }
+
     /// How many rows of MCUs have been given out.
     pub fn given(&self) -> usize {
         self.row

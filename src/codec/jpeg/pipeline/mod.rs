@@ -265,7 +265,7 @@ impl<'a> Resize<'a> {
         let rows = encode::mcu_rows(planes);
         let mut middle = None;
         let mut tail = None;
-        if self.limits.spare_workers > 0 && rows >= MIN_SHARED_ROWS {
+        if self.limits.spare_workers > 0 && rows >= MIN_SHARED_ROWS && shrink.can_share() {
             tail = encoder.tail()?;
             let upper = |planes: &Planes, done| encode(encoder, planes, done);
             let lower = tail.as_mut().map(|tail| |planes: &Planes| tail.encode(planes));

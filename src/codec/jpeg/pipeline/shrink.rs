@@ -97,7 +97,12 @@ impl<'a> Shrink<'a> {
         Ok(!self.resizers.iter().all(PlaneResizer::is_done))
     }
 
-    /// Makes all rows with the help of other workers, if they may help with this picture: `upper` is called with the
+    /// Whether other workers can help.
+    pub(super) fn can_share(&self) -> bool {
+        !self.decoder.streams()
+    }
+
+    /// Makes all rows with the help of other workers: `upper` is called with the
     /// planes and how many of their first rows of MCUs are final, again and again; `lower` once, by another worker, with the
     /// part below these. Says where that begins; `None`, and nothing done, for a picture that streams.
     ///
@@ -137,18 +142,12 @@ impl<'a> Shrink<'a> {
             return Ok(Some(mcus));
         }
         let tops = heights.map(|height| middle * height);
+        let rest = Rest { from: row, ends: &tops };
         let mut below = Planes::new(planes.width(), planes.height() - tops[0], planes.sampling())?;
         let mut lower_resizers = resizers.to_vec();
         let (upper_done, lower_done) = rayon::join(
             || {
-                make_rest(
-                    whole,
-                    resizers,
-                    unwanted,
-                    Rest { from: row, ends: &tops },
-                    planes.planes_mut(),
-                    made,
-                )?;
+                make_rest(whole, resizers, unwanted, rest, planes.planes_mut(), made)?;
                 upper(planes, middle).map_err(JpegError::from)
             },
             || {

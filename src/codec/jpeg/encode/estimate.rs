@@ -21,7 +21,8 @@ pub fn estimate(width: usize, height: usize, sampling: Sampling, coding: Coding)
     2 * samples as u64 + waiting + (1 << 20)
 }
 
-/// Bytes that [`Encoder::encode_coefficients`](super::Encoder::encode_coefficients) may hold at once, the coefficients included but not the file.
+/// Bytes that [`Encoder::encode_coefficients`](super::Encoder::encode_coefficients) may hold at once, the coefficients
+/// included but not the file.
 pub fn estimate_coefficients(frame: &Frame, coding: Coding) -> u64 {
     let blocks = (0..frame.components().len()).map(|index| frame.padded_blocks(index));
     let samples = blocks.map(|(across, down)| across * down * 64).sum();

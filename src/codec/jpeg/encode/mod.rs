@@ -18,6 +18,7 @@ mod script;
 mod segments;
 mod sequential;
 mod tables;
+mod tail;
 mod token;
 mod trellis;
 
@@ -27,6 +28,7 @@ pub use frame::{ColourMark, Component, Frame};
 pub use options::{Coding, Options};
 pub use segments::Segments;
 pub(crate) use tables::{Basis, quantisation};
+pub use tail::Tail;
 
 use super::planes::Planes;
 use crate::limits::OutOfMemory;
@@ -128,14 +130,15 @@ impl Encoder {
         Ok(None)
     }
 
-    /// Goes on, at row `row` of the MCUs of `planes`, with all rows that `tail` has encoded.
+    /// Goes on, at row `row` of the MCUs of `planes`, with all rows that follow, which `tail` has encoded.
     ///
     /// # Errors
     /// [`OutOfMemory`] when there is no room for what waits, or for the file.
     pub fn append(&mut self, Tail(tail): Tail, planes: &Planes, row: usize) -> Result<(), OutOfMemory> {
-        self.sequential.append(&tail, planes.planes(), row, &mut self.out)?;
+        let is_appended = self.sequential.append(&tail, planes.planes(), row, &mut self.out)?;
         self.tail = Some(tail);
-        Ok(())
+        let rows = if is_appended { 0..0 } else { row..mcu_rows(planes) };
+        rows.into_iter().try_for_each(|row| self.mcu_row(planes, row))
     }
 
     /// Ends the file.
@@ -241,20 +244,6 @@ impl Encoder {
         self.sequential.bytes()
             + self.tail.as_ref().map_or(0, |tail| tail.bytes())
             + self.progressive.as_ref().map_or(0, |coder| coder.bytes())
-    }
-}
-
-/// The lower rows of MCUs of a picture whose upper ones an [`Encoder`] encodes at the same time.
-#[derive(Debug)]
-pub struct Tail(Box<Sequential>);
-
-impl Tail {
-    /// Encodes `planes`, which begin with the first of these rows.
-    ///
-    /// # Errors
-    /// [`OutOfMemory`] when there is no room for what waits.
-    pub fn encode(&mut self, planes: &Planes) -> Result<(), OutOfMemory> {
-        self.0.tail(planes.planes(), mcu_rows(planes))
     }
 }
 

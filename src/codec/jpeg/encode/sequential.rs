@@ -135,12 +135,10 @@ impl Sequential {
         self.settle_if_full(out)
     }
 
-    /// Gets ready for rows of MCUs that follow on those of `head`, if that waits for tables and so can what follows: all but
-    /// the first MCU, whose tokens depend on the one before it.
+    /// Gets ready for rows of MCUs that follow on those of `head`, if that waits for tables: all but the first MCU, whose
+    /// tokens depend on the one before it.
     pub(super) fn start_tail(&mut self, head: &Sequential) -> Result<bool, OutOfMemory> {
-        let (width, height) = head.frame.size();
-        let waits = !head.settled && usize::from(width) * usize::from(height) <= MOST_TOKENS / 2;
-        if !waits || head.restart_interval > 0 {
+        if head.settled || head.restart_interval > 0 {
             return Ok(false);
         }
         let reciprocals = head.reciprocals.clone();
@@ -148,36 +146,39 @@ impl Sequential {
         Ok(true)
     }
 
-    /// Codes the rows of MCUs of `planes`, after [`Sequential::start_tail`].
+    /// Codes the rows of MCUs of `planes`, after [`Sequential::start_tail`], unless they are more than may wait.
     pub(super) fn tail(&mut self, planes: &[Plane], rows: usize) -> Result<(), OutOfMemory> {
         self.transform(planes, 0, 0, 1);
         self.tokenise(1); // for the predictions alone
         for row in 0..rows {
+            if self.tokens.len() > MOST_TOKENS {
+                break;
+            }
             let fill = |coder: &mut Sequential, first, count| coder.transform(planes, row, first, count);
             self.row(&mut Vec::new(), usize::from(row == 0), fill)?;
         }
         Ok(())
     }
 
-    /// Goes on with row `row` of the MCUs of `planes`: the first MCU, then what `tail` has coded.
+    /// Goes on with row `row` of the MCUs of `planes`: the first MCU, then what `tail` has coded. False, and nothing done, where
+    /// not all of it may wait: the tables then depend on when they were settled.
     pub(super) fn append(
         &mut self,
         tail: &Sequential,
         planes: &[Plane],
         row: usize,
         out: &mut Vec<u8>,
-    ) -> Result<(), OutOfMemory> {
+    ) -> Result<bool, OutOfMemory> {
+        if self.settled || self.tokens.len() + self.batch.len() + tail.tokens.len() > MOST_TOKENS {
+            return Ok(false);
+        }
         self.transform(planes, row, 0, 1);
         let first = self.tokenise(1);
         self.keep(first, out)?;
-        if self.settled {
-            self.writer.write(&tail.tokens, &self.book, out)?;
-        } else {
-            self.histogram.add(&tail.histogram);
-            keep(&mut self.tokens, &tail.tokens)?;
-        }
+        self.histogram.add(&tail.histogram);
+        wait(&mut self.tokens, &tail.tokens)?;
         self.predictions = tail.predictions;
-        Ok(())
+        Ok(true)
     }
 
     /// Codes row `row` of the MCUs of `coefficients`.
@@ -215,7 +216,7 @@ impl Sequential {
             return self.writer.write(tokens, &self.book, out);
         }
         self.histogram.count(tokens);
-        keep(&mut self.tokens, tokens)
+        wait(&mut self.tokens, tokens)
     }
 
     fn settle_if_full(&mut self, out: &mut Vec<u8>) -> Result<(), OutOfMemory> {
@@ -308,6 +309,11 @@ impl Sequential {
         self.writer.finish(out)
     }
 
+    #[cfg(test)]
+    pub(super) fn waiting(&self) -> usize {
+        self.tokens.len()
+    }
+
     /// Bytes held.
     pub(super) fn bytes(&self) -> usize {
         (self.tokens.capacity() + self.batch.capacity()) * size_of::<Token>()
@@ -316,8 +322,51 @@ impl Sequential {
 }
 
 /// Lets `more` wait behind `tokens`.
-fn keep(tokens: &mut Vec<Token>, more: &[Token]) -> Result<(), OutOfMemory> {
+fn wait(tokens: &mut Vec<Token>, more: &[Token]) -> Result<(), OutOfMemory> {
     tokens.try_reserve(more.len()).map_err(|_| OutOfMemory { bytes: size_of_val(more) as u64 })?;
     tokens.extend_from_slice(more);
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec::jpeg::encode::tests::picture;
+    use crate::codec::jpeg::encode::{Coding, Encoder, Options, mcu_rows};
+    use crate::codec::jpeg::planes::Planes;
+    use crate::spec::Quality;
+
+    /// The rows of `planes` from row `top` of the MCUs on, which have 8 rows of each plane.
+    fn below(planes: &Planes, top: usize) -> Planes {
+        let mut below = Planes::new(planes.width(), planes.height() - 8 * top, planes.sampling()).unwrap();
+        for (plane, all) in below.planes_mut().iter_mut().zip(planes.planes()) {
+            let samples = &all.samples()[8 * top * all.stride()..];
+            plane.samples_mut()[..samples.len()].copy_from_slice(samples);
+        }
+        below
+    }
+
+    #[test]
+    fn a_file_in_two_parts_is_that_in_one_also_when_more_tokens_come_than_may_wait() {
+        let options = Options { quality: Quality::new(100).unwrap(), ..Options::default() };
+        for (side, most) in [(160, 0..MOST_TOKENS), (1400, MOST_TOKENS..usize::MAX)] {
+            let planes = picture(side, side, Sampling::S444);
+            let (mut alone, mut shared) = (Encoder::default(), Encoder::default());
+            assert_eq!(options.coding, Coding::Optimised);
+            let expected = alone.encode(&planes, &options).unwrap();
+            for top in [2, (mcu_rows(&planes) / 2) & !1] {
+                shared.start(&planes, &options).unwrap();
+                let mut tail = shared.tail().unwrap().unwrap();
+                (0..top).for_each(|row| shared.mcu_row(&planes, row).unwrap());
+                tail.encode(&below(&planes, top)).unwrap();
+                shared.append(tail, &planes, top).unwrap();
+                assert!(shared.finish().unwrap() == expected, "{side} from {top}");
+            }
+            let mut counted = Encoder::default();
+            counted.start(&planes, &options).unwrap();
+            let mut tail = counted.tail().unwrap().unwrap();
+            tail.encode(&planes).unwrap();
+            assert!(most.contains(&tail.waiting()), "{side}: {}", tail.waiting());
+        }
+    }
 }

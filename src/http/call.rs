@@ -30,6 +30,16 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Nothing that is served may run scripts, except the pages that say otherwise.
 const NO_SCRIPTS: HeaderValue = HeaderValue::from_static("default-src 'none'; img-src 'self' data:; sandbox");
 
+/// The other end of a connection.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Remote {
+    pub(super) peer: SocketAddr,
+    /// Whether somebody on the way can read along.
+    pub(super) line: gate::Line,
+    /// The connection's number.
+    pub(super) number: u64,
+}
+
 /// What is known of a request beside what it asks for. An extension of every request.
 #[derive(Debug)]
 pub(crate) struct Call {
@@ -125,13 +135,10 @@ fn stays(request: &Request<Incoming>) -> bool {
 
 /// Answers one request of a connection. `may_leave_body` says that the connection can go on after a body that was not
 /// taken up.
-#[expect(clippy::too_many_arguments, reason = "what a connection knows of a request")]
 pub(super) async fn answer(
     door: Arc<Door>,
     routes: Routes,
-    peer: SocketAddr,
-    line: gate::Line,
-    number: u64,
+    Remote { peer, line, number }: Remote,
     in_hand: InHand,
     may_leave_body: bool,
     request: Request<Incoming>,

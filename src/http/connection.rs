@@ -1,6 +1,6 @@
 //! One connection: TLS, hyper, and a watchdog over the stages that the meter tells apart.
 
-use super::call::{self, Routes};
+use super::call::{self, Remote, Routes};
 use super::meter::{InHand, Meter, Overrun};
 use super::socket::{Shared, Socket, Stream};
 use super::{Door, Failure, body};
@@ -95,9 +95,9 @@ pub(super) async fn serve(visitor: Visitor, door: Arc<Door>, routes: Routes) {
         Err(_) => return refused(Reason::HeaderTimeout, &"no TLS handshake in time"),
     };
     let socket = Socket::shared(stream, meter.clone(), number);
-    let connection = Connection { door: door.clone(), routes, peer, number, line, meter, leave, socket };
-    let ended = connection.run().await;
-    match ended {
+    let remote = Remote { peer, line, number };
+    let connection = Connection { door: door.clone(), routes, remote, meter, leave, socket };
+    match connection.run().await {
         Ended::Closed => {}
         Ended::PutOut => log::debug!(peer:% = peer; "connection closed to make room"),
         Ended::Overrun(overrun) => {
@@ -117,9 +117,7 @@ pub(super) async fn serve(visitor: Visitor, door: Arc<Door>, routes: Routes) {
 struct Connection {
     door: Arc<Door>,
     routes: Routes,
-    peer: SocketAddr,
-    number: u64,
-    line: Line,
+    remote: Remote,
     meter: Arc<Meter>,
     leave: Arc<Leave>,
     socket: Shared,
@@ -149,7 +147,7 @@ impl Connection {
 
     /// Lets hyper speak until it has nothing more to say.
     async fn speak(&self) -> Ended {
-        let Connection { door, routes, peer, number, line, meter, leave, socket } = self;
+        let Connection { door, routes, remote, meter, leave, socket } = self;
         let handover = Handover { meter: meter.clone(), leave: leave.clone() };
         let service = service_fn(|mut request: Request<Incoming>| {
             request.extensions_mut().insert(handover.clone());
@@ -162,8 +160,7 @@ impl Connection {
             };
             let in_hand = meter.begin(is_http2);
             let (door, routes, socket) = (door.clone(), routes.clone(), socket.clone());
-            let answered =
-                call::answer(door, routes, *peer, *line, *number, in_hand, may_leave_body, request);
+            let answered = call::answer(door, routes, *remote, in_hand, may_leave_body, request);
             async move {
                 let answer = answered.await;
                 if answer.body().leaves_body() {

@@ -51,9 +51,7 @@ impl Shared {
             let _ = timeout(2 * LINGER, farewell).await; // who does not listen need not hear it
         }
     }
-}
 
-impl Shared {
     /// Hyper has taken up a request of HTTP/1.1, whose body has this length if it is known. Whether
     /// [`Shared::leave_body`] may be called.
     pub(super) fn take_up(&self, length: Option<u64>) -> bool {
@@ -223,9 +221,7 @@ impl Socket {
         self.meter.has_written(polled.is_pending());
         polled
     }
-}
 
-impl Socket {
     /// Reads once, at most `most` bytes.
     fn poll_some(
         &mut self,
@@ -380,16 +376,12 @@ impl AsyncWrite for Socket {
             ready!(self.wrote(polled))?;
             self.lingering = Some(Box::pin(sleep(LINGER)));
         }
-        let mut unwanted = [0; 8 << 10];
         while !self.is_over {
             if self.lingering.as_mut().is_some_and(|time| time.as_mut().poll(context).is_ready()) {
                 break;
             }
-            let mut buffer = ReadBuf::new(&mut unwanted);
-            if ready!(stream!(self, stream => stream.poll_read(context, &mut buffer))).is_err() {
-                break;
-            }
-            self.is_over = buffer.filled().is_empty();
+            // An error ends it as well.
+            self.is_over = ready!(self.stream.poll_past(context, u64::MAX)).unwrap_or(0) == 0;
         }
         Poll::Ready(Ok(()))
     }

@@ -2,7 +2,7 @@
 
 use super::Flaws;
 use super::block::{Corner, Scale};
-use super::parallel::{self, Back, Front, Parallel};
+use super::parallel::{self, Front, Lower, Parallel};
 use super::plane::{self, Columns, Part, PlaneLayout, PlaneRows};
 use super::restart::Restarts;
 use super::scratch::Scratch;
@@ -146,10 +146,10 @@ impl<'a> Decoder<'a> {
     pub fn split(&mut self) -> Option<(Upper<'_, 'a>, Lower<'_, 'a>)> {
         let Source::Parallel(parallel) = &mut self.source else { return None };
         let cancel = &self.limits.cancel;
-        let (front, back) = parallel.split()?;
+        let (front, lower) = parallel.split(cancel)?;
         let (layouts, corners, parts) = (&*self.layouts, &*self.corners, &*self.parts);
         let (rows, row) = (self.rows, &mut self.row);
-        Some((Upper { front, layouts, corners, parts, cancel, rows, row }, Lower(back, cancel)))
+        Some((Upper { front, layouts, corners, parts, cancel, rows, row }, lower))
     }
 
     /// Whether no coefficients are kept, so that the rows can only be had in order.
@@ -239,17 +239,6 @@ impl Upper<'_, '_> {
         self.front.row(PlaneSink { corners: self.corners, columns: &columns, rows });
         *self.row += 1;
         Ok(true)
-    }
-}
-
-/// What other workers decode meanwhile.
-#[derive(Debug)]
-pub struct Lower<'t, 'a>(Back<'t, 'a>, &'t Cancel);
-
-impl Lower<'_, '_> {
-    /// Decodes it. What goes wrong is told by [`Decoder::whole`].
-    pub fn decode(self) {
-        self.0.decode(self.1);
     }
 }
 

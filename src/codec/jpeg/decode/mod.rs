@@ -58,7 +58,8 @@ mod window;
 
 pub use block::Scale;
 pub use coefficients::Coefficients;
-pub use decoder::{Decoder, Lower, Upper, Whole};
+pub use decoder::{Decoder, Upper, Whole};
+pub use parallel::Lower;
 pub use plane::{Extent, PlaneLayout, PlaneRows};
 pub use scratch::Scratch;
 

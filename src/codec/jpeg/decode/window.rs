@@ -84,10 +84,14 @@ impl<'a> Reader<'a> {
         window: &'a mut WindowBytes,
         kernels: K,
     ) -> Reader<'a> {
-        Reader::with_mark(input, at, input.len(), blocks, window, kernels)
+        let mut reader = Reader::empty(input, blocks, window);
+        (reader.at, reader.mark) = (at, input.len());
+        reader.fill(kernels);
+        reader
     }
 
-    /// As [`Reader::with_mark`], with the best kernels that this machine has.
+    /// As [`Reader::new`], with the best kernels that this machine has, and counting the data up to offset `mark` of
+    /// `input`. The byte before must not be `0xFF`.
     pub(super) fn open(
         input: &'a [u8],
         at: usize,
@@ -97,21 +101,6 @@ impl<'a> Reader<'a> {
     ) -> Reader<'a> {
         let mut reader = Reader::empty(input, blocks, window);
         reader.reopen(at, mark);
-        reader
-    }
-
-    /// As [`Reader::new`], but counts the data up to offset `mark` of `input`. The byte before must not be `0xFF`.
-    pub(super) fn with_mark<K: Kernels>(
-        input: &'a [u8],
-        at: usize,
-        mark: usize,
-        blocks: usize,
-        window: &'a mut WindowBytes,
-        kernels: K,
-    ) -> Reader<'a> {
-        let mut reader = Reader::empty(input, blocks, window);
-        (reader.at, reader.mark) = (at, mark);
-        reader.fill(kernels);
         reader
     }
 

@@ -41,9 +41,8 @@ const MAX_BYTES: usize = 64 << 20;
 pub(super) struct Parallel<'a> {
     data: Data<'a>,
     parts: Vec<Part<'a>>,
-    /// MCUs in a row and of the picture.
+    /// MCUs in a row.
     columns: usize,
-    total: usize,
     progress: Progress,
 }
 
@@ -56,15 +55,19 @@ enum Progress {
     Whole,
 }
 
-/// The parts behind the [`Front`].
+/// The parts of a picture behind the [`Front`], for other workers.
 #[derive(Debug)]
-pub(super) struct Back<'t, 'a>(&'t mut [Part<'a>]);
+pub struct Lower<'t, 'a> {
+    parts: &'t mut [Part<'a>],
+    cancel: &'t Cancel,
+}
 
-impl Back<'_, '_> {
+impl Lower<'_, '_> {
     /// Decodes the coefficients of each part, by a worker each. What goes wrong is told when the parts are joined.
-    pub(super) fn decode(self, cancel: &Cancel) {
+    pub fn decode(self) {
+        let cancel = self.cancel;
         rayon::scope(|scope| {
-            for part in self.0 {
+            for part in self.parts {
                 scope.spawn(|_| part.outcome = kernels::run(DecodePart { part, goal: Goal::Share, cancel }));
             }
         });
@@ -98,19 +101,19 @@ impl<'a> Parallel<'a> {
         corners: &[Corner],
         memory: &'a mut [PartMemory],
     ) -> Option<Parallel<'a>> {
-        let (columns, total) = (layout.columns, layout.columns * layout.rows);
-        let (interval, mcus) = (layout.restart_interval, total);
+        let (columns, interval) = (layout.columns, layout.restart_interval);
+        let mcus = columns * layout.rows;
         let blocks = layout.lanes.iter().map(|lane| lane.h * lane.v).sum();
         let data = Data { input, start: data, interval, mcus, blocks };
         let shares = data.shares(memory.len(), EVEN)?;
         let parts = memory.iter_mut().zip(shares);
         let parts = parts.map(|(memory, share)| Part::new(input, share, layout, corners, memory)).collect();
-        Some(Parallel { data, parts, columns, total, progress: Progress::Nothing })
+        Some(Parallel { data, parts, columns, progress: Progress::Nothing })
     }
 
-    /// Splits the work, unless it has begun: the rows of the front can be had while the back is decoded. Both must be done
+    /// Splits the work, unless it has begun: the rows of the front can be had while the rest is decoded. Both must be done
     /// before [`Parallel::decode`] goes on.
-    pub(super) fn split(&mut self) -> Option<(Front<'_, 'a>, Back<'_, 'a>)> {
+    pub(super) fn split<'t>(&'t mut self, cancel: &'t Cancel) -> Option<(Front<'t, 'a>, Lower<'t, 'a>)> {
         if self.progress != Progress::Nothing {
             return None;
         }
@@ -119,16 +122,16 @@ impl<'a> Parallel<'a> {
         for (part, share) in self.parts.iter_mut().zip(shares) {
             part.assign(share, &self.data);
         }
-        let average = (self.data.input.len() - self.data.start) * self.columns / self.total.max(1);
-        let (front, back) = self.parts.split_first_mut()?;
+        let average = (self.data.input.len() - self.data.start) * self.columns / self.data.mcus.max(1);
+        let (front, parts) = self.parts.split_first_mut()?;
         self.progress = Progress::Shares;
-        Some((Front::new(front, self.columns, average), Back(back)))
+        Some((Front::new(front, self.columns, average), Lower { parts, cancel }))
     }
 
     /// Decodes what has not been decoded of the scan.
     pub(super) fn decode(&mut self, cancel: &Cancel) -> Result<Flaws, JpegError> {
         if self.progress == Progress::Nothing {
-            Back(&mut self.parts).decode(cancel);
+            Lower { parts: &mut self.parts, cancel }.decode();
             self.progress = Progress::Shares;
         }
         if self.progress == Progress::Shares {
@@ -176,13 +179,13 @@ impl<'a> Parallel<'a> {
         for part in &self.parts {
             flaws.add(part.scan.flaws);
             flaws.add(part.streamed);
-            let counted = |mcu: usize| mcu >= part.first && part.place + mcu - part.first < self.total;
+            let counted = |mcu: usize| mcu >= part.first && part.place + mcu - part.first < self.data.mcus;
             flaws.damaged |= part.damaged.iter().any(|&mcu| counted(mcu));
         }
         if let Some(last) = self.parts.last() {
             let decoded = last.place + last.mcus - last.first;
             let overdrawn = last.scan.reader.is_overdrawn(&last.scan.reader.bits);
-            if decoded < self.total || decoded == self.total && overdrawn {
+            if decoded < self.data.mcus || decoded == self.data.mcus && overdrawn {
                 flaws.data_ended(&last.scan.reader);
             }
         }

@@ -55,7 +55,7 @@ enum Progress {
     Whole,
 }
 
-/// The parts of a picture behind the [`Front`], for other workers.
+/// What other workers decode of a picture while one makes samples of its [`Upper`](super::Upper) rows.
 #[derive(Debug)]
 pub struct Lower<'t, 'a> {
     parts: &'t mut [Part<'a>],

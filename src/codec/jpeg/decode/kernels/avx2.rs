@@ -64,9 +64,7 @@ struct Weights {
     even: [[i32; 2]; 4],
     /// The odd ones (1, 3) and (5, 7).
     odd: [[i32; 2]; 4],
-    /// By pair of coefficients (0, 1), (2, 3) ...: eight samples.
-    rows: [Pairs; 4],
-    /// The same for four samples, twice.
+    /// By pair of coefficients (0, 1) and (2, 3): four samples, twice.
     half_rows: [Pairs; 2],
 }
 
@@ -89,7 +87,6 @@ const fn weights(k: usize) -> Weights {
     let matrix = &super::matrix::matrix(k).0;
     let mut even = [[0; 2]; 4];
     let mut odd = [[0; 2]; 4];
-    let mut rows = [const { Pairs([0; 16]) }; 4];
     let mut half_rows = [const { Pairs([0; 16]) }; 2];
     let mut m = 0;
     while m < 4 {
@@ -100,18 +97,14 @@ const fn weights(k: usize) -> Weights {
     let mut sample = 0;
     while sample < 8 {
         let mut p = 0;
-        while p < 4 {
-            rows[p].0[2 * sample] = matrix[sample][2 * p];
-            rows[p].0[2 * sample + 1] = matrix[sample][2 * p + 1];
-            if p < 2 {
-                half_rows[p].0[2 * sample] = matrix[sample & 3][2 * p];
-                half_rows[p].0[2 * sample + 1] = matrix[sample & 3][2 * p + 1];
-            }
+        while p < 2 {
+            half_rows[p].0[2 * sample] = matrix[sample & 3][2 * p];
+            half_rows[p].0[2 * sample + 1] = matrix[sample & 3][2 * p + 1];
             p += 1;
         }
         sample += 1;
     }
-    Weights { even, odd, rows, half_rows }
+    Weights { even, odd, half_rows }
 }
 
 #[target_feature(enable = "avx2")]
@@ -201,12 +194,12 @@ fn idct4<const K: usize>(dc: i16, coefficients: &Block, steps: &Block, out: &mut
     }
 }
 
-/// K is 5 to 8: rows of eight coefficients.
+/// K is 5 to 8: rows of eight coefficients. Both passes make use of the symmetry of the matrix: a sample and the one
+/// opposite are the sum and the difference of what the even and the odd coefficients give.
 #[target_feature(enable = "avx2")]
 #[inline]
 fn idct8<const K: usize>(dc: i16, coefficients: &Block, steps: &Block, out: &mut [u8], stride: usize) {
     assert!(K >= 5 && K <= 8);
-    let weights = &WEIGHTS[K];
     let none = _mm_setzero_si128();
     let interleaved = |a, b| {
         _mm256_inserti128_si256(_mm256_castsi128_si256(_mm_unpacklo_epi16(a, b)), _mm_unpackhi_epi16(a, b), 1)
@@ -214,68 +207,96 @@ fn idct8<const K: usize>(dc: i16, coefficients: &Block, steps: &Block, out: &mut
     let row6 = if K > 6 { load_row::<6>(coefficients, steps) } else { none };
     let row5 = if K > 5 { load_row::<5>(coefficients, steps) } else { none };
     let row7 = if K > 7 { load_row::<7>(coefficients, steps) } else { none };
-    let even02 = interleaved(load_row::<0>(coefficients, steps), load_row::<2>(coefficients, steps));
-    let even46 = interleaved(load_row::<4>(coefficients, steps), row6);
-    let odd13 = interleaved(load_row::<1>(coefficients, steps), load_row::<3>(coefficients, steps));
-    let odd57 = interleaved(row5, row7);
-    let round = _mm256_set1_epi32(COLUMN_ROUND);
-    let weight = |pair| _mm256_set1_epi32(pair);
-    let mut between = [none; 8];
-    for m in 0..K.div_ceil(2) {
-        let even = _mm256_add_epi32(_mm256_madd_epi16(even02, weight(weights.even[m][0])), round);
-        let even = _mm256_add_epi32(even, _mm256_madd_epi16(even46, weight(weights.even[m][1])));
-        let mut odd = _mm256_madd_epi16(odd13, weight(weights.odd[m][0]));
-        if K > 5 {
-            odd = _mm256_add_epi32(odd, _mm256_madd_epi16(odd57, weight(weights.odd[m][1])));
-        }
-        let first = _mm256_srai_epi32(_mm256_add_epi32(even, odd), COLUMN_SHIFT as i32);
-        let mirrored = _mm256_srai_epi32(_mm256_sub_epi32(even, odd), COLUMN_SHIFT as i32);
-        let packed = _mm256_permute4x64_epi64(_mm256_packs_epi32(first, mirrored), 0xD8);
-        between[K - 1 - m] = _mm256_extracti128_si256(packed, 1);
-        between[m] = _mm256_castsi256_si128(packed);
-    }
-    let w: [__m256i; 4] = [
-        load_pairs(&weights.rows[0]),
-        load_pairs(&weights.rows[1]),
-        load_pairs(&weights.rows[2]),
-        load_pairs(&weights.rows[3]),
-    ];
-    let round = _mm256_set1_epi32(row_bias(dc));
-    let row = |r: usize| {
-        if r >= K {
-            return _mm256_setzero_si256();
-        }
-        let t = between[r];
-        let mut sum = _mm256_add_epi32(_mm256_madd_epi16(_mm256_broadcastd_epi32(t), w[0]), round);
-        let pair = |shuffled| _mm256_broadcastd_epi32(shuffled);
-        sum = _mm256_add_epi32(sum, _mm256_madd_epi16(pair(_mm_shuffle_epi32(t, 0x55)), w[1]));
-        sum = _mm256_add_epi32(sum, _mm256_madd_epi16(pair(_mm_shuffle_epi32(t, 0xAA)), w[2]));
-        if K > 6 {
-            sum = _mm256_add_epi32(sum, _mm256_madd_epi16(pair(_mm_shuffle_epi32(t, 0xFF)), w[3]));
-        }
-        _mm256_srai_epi32(sum, ROW_SHIFT as i32)
+    let columns = Pass {
+        even02: interleaved(load_row::<0>(coefficients, steps), load_row::<2>(coefficients, steps)),
+        even46: interleaved(load_row::<4>(coefficients, steps), row6),
+        odd13: interleaved(load_row::<1>(coefficients, steps), load_row::<3>(coefficients, steps)),
+        odd57: interleaved(row5, row7),
     };
+    // In each half of the register, by row: columns 0, 2, 1, 3 (and 4, 6, 5, 7) of the upper row and of the one opposite.
+    let order =
+        _mm256_broadcastsi128_si256(_mm_setr_epi8(0, 1, 4, 5, 2, 3, 6, 7, 8, 9, 12, 13, 10, 11, 14, 15));
+    let mut packed = [_mm256_setzero_si256(); 4];
+    for (m, packed) in packed.iter_mut().enumerate().take(K.div_ceil(2)) {
+        let (upper, lower) =
+            columns.opposites::<K, { COLUMN_SHIFT as i32 }>(m, _mm256_set1_epi32(COLUMN_ROUND));
+        *packed = _mm256_shuffle_epi8(_mm256_packs_epi32(upper, lower), order);
+    }
+    let rows01 = _mm256_unpacklo_epi32(packed[0], packed[1]);
+    let rows23 = _mm256_unpacklo_epi32(packed[2], packed[3]);
+    let opposite01 = _mm256_unpackhi_epi32(packed[0], packed[1]);
+    let opposite23 = _mm256_unpackhi_epi32(packed[2], packed[3]);
+    let (even, opposite_even) =
+        (_mm256_unpacklo_epi64(rows01, rows23), _mm256_unpacklo_epi64(opposite01, opposite23));
+    let (odd, opposite_odd) =
+        (_mm256_unpackhi_epi64(rows01, rows23), _mm256_unpackhi_epi64(opposite01, opposite23));
+    // Rows 0, 1, 2, 3 and those opposite.
+    let turned = Pass {
+        even02: _mm256_permute2x128_si256(even, opposite_even, 0x20),
+        even46: _mm256_permute2x128_si256(even, opposite_even, 0x31),
+        odd13: _mm256_permute2x128_si256(odd, opposite_odd, 0x20),
+        odd57: _mm256_permute2x128_si256(odd, opposite_odd, 0x31),
+    };
+    let mut samples = [_mm256_setzero_si256(); 8];
+    for m in 0..K.div_ceil(2) {
+        let (left, right) = turned.opposites::<K, { ROW_SHIFT as i32 }>(m, _mm256_set1_epi32(row_bias(dc)));
+        samples[K - 1 - m] = right;
+        samples[m] = left;
+    }
+    // Four samples of four rows, and of those opposite.
+    let turn =
+        _mm256_broadcastsi128_si256(_mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15));
+    let four = |s: [__m256i; 4]| {
+        let words = _mm256_packus_epi16(_mm256_packs_epi32(s[0], s[1]), _mm256_packs_epi32(s[2], s[3]));
+        _mm256_shuffle_epi8(words, turn)
+    };
+    let [s0, s1, s2, s3, s4, s5, s6, s7] = samples;
+    let (left, right) = (four([s0, s1, s2, s3]), four([s4, s5, s6, s7]));
     let at = rows::<K>(out, stride);
-    for r in (0..K).step_by(4) {
-        let words01 = _mm256_packs_epi32(row(r), row(r + 1));
-        let words23 = _mm256_packs_epi32(row(r + 2), row(r + 3));
-        let bytes = _mm256_packus_epi16(words01, words23);
-        let (low, high) = (_mm256_castsi256_si128(bytes), _mm256_extracti128_si256(bytes, 1));
-        let rows01 = _mm_unpacklo_epi32(low, high);
-        let rows23 = _mm_unpackhi_epi32(low, high);
+    for (pair, first) in [(_mm256_unpacklo_epi32(left, right), 0), (_mm256_unpackhi_epi32(left, right), 2)] {
+        let (upper, lower) = (_mm256_castsi256_si128(pair), _mm256_extracti128_si256(pair, 1));
         // SAFETY: `rows` has checked that 8 bytes at each of K rows lie within `out`.
         unsafe {
-            _mm_storel_epi64(at.add(r * stride).cast(), rows01);
-            if r + 1 < K {
-                _mm_storeh_pd(at.add((r + 1) * stride).cast(), _mm_castsi128_pd(rows01));
+            if first < K.div_ceil(2) {
+                _mm_storel_epi64(at.add(first * stride).cast(), upper);
             }
-            if r + 2 < K {
-                _mm_storel_epi64(at.add((r + 2) * stride).cast(), rows23);
+            if first < K / 2 {
+                _mm_storel_epi64(at.add((K - 1 - first) * stride).cast(), lower);
             }
-            if r + 3 < K {
-                _mm_storeh_pd(at.add((r + 3) * stride).cast(), _mm_castsi128_pd(rows23));
+            if first + 1 < K.div_ceil(2) {
+                _mm_storeh_pd(at.add((first + 1) * stride).cast(), _mm_castsi128_pd(upper));
+            }
+            if first + 1 < K / 2 {
+                _mm_storeh_pd(at.add((K - 2 - first) * stride).cast(), _mm_castsi128_pd(lower));
             }
         }
+    }
+}
+
+/// One pass of the transform: pairs of coefficients, in 32 bits, of eight rows or columns.
+#[derive(Clone, Copy)]
+struct Pass {
+    even02: __m256i,
+    even46: __m256i,
+    odd13: __m256i,
+    odd57: __m256i,
+}
+
+impl Pass {
+    /// Sample `m`, and the one opposite.
+    #[target_feature(enable = "avx2")]
+    #[inline]
+    fn opposites<const K: usize, const SHIFT: i32>(self, m: usize, round: __m256i) -> (__m256i, __m256i) {
+        let weights = &WEIGHTS[K];
+        let weighted = |pairs, weights| _mm256_madd_epi16(pairs, _mm256_set1_epi32(weights));
+        let even = _mm256_add_epi32(weighted(self.even02, weights.even[m][0]), round);
+        let even = _mm256_add_epi32(even, weighted(self.even46, weights.even[m][1]));
+        let mut odd = weighted(self.odd13, weights.odd[m][0]);
+        if K > 5 {
+            odd = _mm256_add_epi32(odd, weighted(self.odd57, weights.odd[m][1]));
+        }
+        let shifted = |sum| _mm256_srai_epi32::<SHIFT>(sum);
+        (shifted(_mm256_add_epi32(even, odd)), shifted(_mm256_sub_epi32(even, odd)))
     }
 }
 

@@ -67,6 +67,19 @@ pub(super) const fn bit(z: usize) -> u64 {
     1 << (63 - (z & 63))
 }
 
+/// By place in a [`Block`]: the byte of a set, lowest first, and the bit in it that tells whether the set has the coefficient.
+#[derive(Debug, Clone)]
+#[repr(align(64))]
+pub(super) struct Members {
+    pub(super) bytes: [u8; 64],
+    pub(super) bits: [u8; 64],
+}
+
+impl Members {
+    /// No coefficient at any place: a byte that vector instructions read as zero.
+    const NONE: Members = Members { bytes: [0x80; 64], bits: [0xFF; 64] };
+}
+
 /// How one component's coefficients are picked and dequantised at its scale.
 #[derive(Debug, Clone)]
 pub(super) struct Corner {
@@ -79,20 +92,31 @@ pub(super) struct Corner {
     pub(super) last: usize,
     /// Quantisation steps in the order of a [`Block`], modulo 2^16; 0 for DC, which has its own way.
     pub(super) steps: Block,
+    /// Where in a set of zig-zag positions each place is looked up.
+    pub(super) members: Members,
     /// The quantisation step of DC, modulo 2^16.
     dc_step: i16,
 }
 
 impl Corner {
     pub(super) fn new(scale: Scale, quant: &QuantTable) -> Corner {
-        let mut corner =
-            Corner { scale, place: [DUMP; 256], mask: 0, last: 0, steps: Block::ZERO, dc_step: 0 };
+        let mut corner = Corner {
+            scale,
+            place: [DUMP; 256],
+            mask: 0,
+            last: 0,
+            steps: Block::ZERO,
+            members: Members::NONE,
+            dc_step: 0,
+        };
         for (z, &natural) in NATURAL.iter().enumerate() {
             let (row, column) = (usize::from(natural) / 8, usize::from(natural) % 8);
             if row < scale.k() && column < scale.k() {
                 let place = row * scale.row_step() + column;
                 corner.place[z] = place as u8;
                 corner.steps.0[place] = quant.0[usize::from(natural)] as i16;
+                corner.members.bytes[place] = 7 - z as u8 / 8;
+                corner.members.bits[place] = 1 << (7 - z % 8);
                 corner.mask |= if z > 0 { bit(z) } else { 0 };
                 corner.last = z;
             }

@@ -23,6 +23,15 @@ pub(super) struct Store {
     corners: Vec<i16>,
 }
 
+/// The coefficients of one block behind DC.
+#[derive(Debug)]
+pub(super) struct StoredBlock<'t> {
+    /// Those of the corner, at the places of [`Corner::place`]; empty at 1/8.
+    pub(super) corner: &'t mut [i16],
+    /// Which ones are not zero, within the corner and outside.
+    pub(super) mask: &'t mut u64,
+}
+
 impl Store {
     /// Makes room for `component` at `scale`, all zero.
     pub(super) fn prepare(
@@ -49,14 +58,24 @@ impl Store {
         self.dc.capacity() * 2 + self.masks.capacity() * 8 + self.corners.capacity() * 2
     }
 
-    /// The corner of a block to add a coefficient to, and the set of its non-zero coefficients. DC is elsewhere.
+    /// A block to add coefficients to. DC is elsewhere.
     #[inline(always)]
-    pub(super) fn block_mut(&mut self, block: usize) -> (&mut [i16], &mut u64) {
+    pub(super) fn block_mut(&mut self, at: usize, corner: &Corner) -> StoredBlock<'_> {
+        let block = self.raw_block_mut(at);
+        if *block.mask & corner.mask == 0 {
+            // Of constant length, so that it is a few instructions and no call.
+            block.corner.as_chunks_mut::<8>().0.fill([0; 8]);
+        }
+        block
+    }
+
+    #[inline(always)]
+    fn raw_block_mut(&mut self, at: usize) -> StoredBlock<'_> {
         let corner = match self.stored {
             1 => &mut [],
-            stored => &mut self.corners[block * stored..][..stored],
+            stored => &mut self.corners[at * stored..][..stored],
         };
-        (corner, &mut self.masks[block])
+        StoredBlock { corner, mask: &mut self.masks[at] }
     }
 
     /// Copies the coefficients of a block behind DC out. False, and nothing copied, if all of the corner are zero.
@@ -78,10 +97,10 @@ impl Store {
     #[inline(always)]
     pub(super) fn save(&mut self, at: usize, dc: i16, ac: Option<&Block>) {
         self.dc[at] = dc;
-        let (corner, mask) = self.block_mut(at);
-        *mask = if ac.is_some() { !0 } else { 0 };
+        let block = self.raw_block_mut(at);
+        *block.mask = if ac.is_some() { !0 } else { 0 };
         if let Some(ac) = ac {
-            corner.copy_from_slice(&ac.0[..corner.len()]);
+            block.corner.copy_from_slice(&ac.0[..block.corner.len()]);
         }
     }
 }

@@ -4,7 +4,7 @@ use super::Flaws;
 use super::block::{Block, Corner};
 use super::kernels::{self, Kernels, Task};
 use super::plane::{self, Columns, PlaneRows};
-use super::progressive::{Band, DcLane, ProgressiveScan};
+use super::progressive::{Band, DcLane, FirstBand, ProgressiveScan, RefinedBand};
 use super::restart::Restarts;
 use super::scratch::Scratch;
 use super::script::{Scan, Script};
@@ -198,14 +198,16 @@ impl<'t, 's> DecodeScan<'t, 's> {
             last: header.last.into(),
             set: header.band().reverse_bits(),
             corner: &self.corners[part.index],
-            table: self.tables.band(self.scan.ac[0].ok_or(ScanError::NoTable)?),
         };
+        let table = self.scan.ac[0].ok_or(ScanError::NoTable)?;
         let store = &mut self.stores[part.index];
         let reader = Reader::new(self.input, self.scan.data, 1, self.window, kernels);
         let mut scan = progressive(reader, self.scan);
         if header.high == 0 {
+            let band = FirstBand::new(band, self.tables.first(table));
             scan.decode_ac(kernels, &band, size, store, self.cancel)?;
         } else {
+            let band = RefinedBand { band, table: self.tables.refinement(table) };
             scan.refine_ac(kernels, &band, size, store, self.cancel)?;
         }
         Ok(scan.flaws)

@@ -1,6 +1,10 @@
 //! A slow and simple JPEG writer for tests: any sampling, restart interval and scan script, from coefficients.
 //! Independent of the encoder of this crate, and of every table and shortcut of the decoder.
 
+mod slow;
+
+pub(super) use slow::{Slow, random_table};
+
 use crate::codec::jpeg::huffman::HuffmanSpec;
 use crate::codec::jpeg::zigzag::NATURAL;
 

@@ -4,10 +4,10 @@
     reason = "calls into functions with target features, and vector stores to rows of samples"
 )]
 
-use super::super::block::Block;
+use super::super::block::{Block, Corner};
 use super::super::window::{Ending, Unstuffed};
 use super::matrix::{COLUMN_ROUND, COLUMN_SHIFT, ROW_SHIFT, flat_sample, row_bias};
-use super::{Kernels, Task, scalar};
+use super::{Kernels, Step, Task, scalar};
 use crate::codec::jpeg::simd::Avx2;
 use std::arch::x86_64::*;
 
@@ -35,6 +35,25 @@ impl Kernels for Avx2 {
     fn deposit(self, bits: u64, mask: u64) -> u64 {
         // SAFETY: `self` proves BMI2.
         unsafe { _pdep_u64(bits, mask) }
+    }
+
+    #[inline(always)]
+    fn extract(self, bits: u64, mask: u64) -> u64 {
+        // SAFETY: `self` proves BMI2.
+        unsafe { _pext_u64(bits, mask) }
+    }
+
+    #[inline(always)]
+    fn refine(self, stored: &mut [i16], corner: &Corner, step: Step) {
+        if let Ok(stored) = <&mut [i16; 64]>::try_from(&mut *stored) {
+            // SAFETY: `self` proves the features.
+            unsafe { refine(stored, corner, step) }
+        } else if let Ok(stored) = <&mut [i16; 16]>::try_from(&mut *stored) {
+            // SAFETY: `self` proves the features.
+            unsafe { refine(stored, corner, step) }
+        } else {
+            scalar::refine(stored, corner, step);
+        }
     }
 
     #[inline(always)]
@@ -297,6 +316,34 @@ impl Pass {
         }
         let shifted = |sum| _mm256_srai_epi32::<SHIFT>(sum);
         (shifted(_mm256_add_epi32(even, odd)), shifted(_mm256_sub_epi32(even, odd)))
+    }
+}
+
+/// Sixteen coefficients at a time, changed or not: which ones are is not to be predicted.
+#[target_feature(enable = "avx2")]
+#[inline]
+fn refine<const N: usize>(stored: &mut [i16; N], corner: &Corner, step: Step) {
+    const { assert!(N <= 64) };
+    let (set, negative) = (_mm_set1_epi64x(step.set as i64), _mm_set1_epi64x(step.negative as i64));
+    let low = _mm_cvtsi32_si128(step.low.into());
+    for (i, part) in stored.as_chunks_mut::<16>().0.iter_mut().enumerate() {
+        // SAFETY: both arrays are 64 bytes long and aligned to 64.
+        let (bytes, bits) = unsafe {
+            let [bytes, bits] = [corner.members.bytes.as_ptr(), corner.members.bits.as_ptr()];
+            (_mm_load_si128(bytes.add(16 * i).cast()), _mm_load_si128(bits.add(16 * i).cast()))
+        };
+        let is_in = |set| {
+            let found = _mm_and_si128(_mm_shuffle_epi8(set, bytes), bits);
+            _mm256_cvtepi8_epi16(_mm_cmpeq_epi8(found, bits))
+        };
+        let at = part.as_mut_ptr().cast();
+        // SAFETY: the part is 32 bytes long.
+        let old = unsafe { _mm256_loadu_si256(at) };
+        let sign = _mm256_or_si256(_mm256_srai_epi16(old, 15), is_in(negative));
+        let change = _mm256_sll_epi16(_mm256_or_si256(sign, _mm256_set1_epi16(1)), low);
+        let new = _mm256_add_epi16(old, _mm256_and_si256(change, is_in(set)));
+        // SAFETY: the part is 32 bytes long.
+        unsafe { _mm256_storeu_si256(at, new) };
     }
 }
 

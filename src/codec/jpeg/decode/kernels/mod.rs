@@ -11,7 +11,7 @@ mod avx2;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 
-use super::block::Block;
+use super::block::{Block, Corner};
 use super::window::Unstuffed;
 
 #[cfg(target_arch = "x86_64")]
@@ -42,12 +42,28 @@ pub(super) trait Kernels: Copy + Send + Sync {
     /// Spreads the low bits of `bits` over the set positions of `mask`, lowest first (PDEP).
     fn deposit(self, bits: u64, mask: u64) -> u64;
 
+    /// Gathers the bits of `bits` at the set positions of `mask`, lowest first (PEXT).
+    fn extract(self, bits: u64, mask: u64) -> u64;
+
+    /// Takes a step at the coefficients of `stored`, those of a block that `corner` needs.
+    fn refine(self, stored: &mut [i16], corner: &Corner, step: Step);
+
     /// Copies entropy-coded data without stuffed and fill bytes, until a marker, the end of `source`, or fewer
     /// than 64 bytes of room in `out`.
     fn unstuff(self, source: &[u8], out: &mut [u8]) -> Unstuffed;
 
     /// Runs a task in a function compiled for this instruction set.
     fn run<T: Task>(self, task: T) -> T::Output;
+}
+
+/// What a refinement changes in a block.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Step {
+    /// The coefficients that move by `1 << low`, away from zero.
+    pub(super) set: u64,
+    /// Those of them that were zero and become negative.
+    pub(super) negative: u64,
+    pub(super) low: u8,
 }
 
 /// Work that is compiled once for each instruction set. `run` is to be `#[inline(always)]`.

@@ -1,10 +1,10 @@
 //! The kernels for AArch64 with NEON.
 #![expect(unsafe_code, reason = "calls into functions with target features, and vector loads and stores")]
 
-use super::super::block::Block;
+use super::super::block::{Block, Corner};
 use super::super::window::{Ending, Unstuffed};
 use super::matrix::{COLUMN_ROUND, COLUMN_SHIFT, MATRIX, ROW_SHIFT, flat_sample, row_bias};
-use super::{Kernels, Task, scalar};
+use super::{Kernels, Step, Task, scalar};
 use crate::codec::jpeg::simd::Neon;
 use std::arch::aarch64::*;
 
@@ -32,6 +32,17 @@ impl Kernels for Neon {
     }
 
     #[inline(always)]
+    fn extract(self, bits: u64, mask: u64) -> u64 {
+        scalar::Scalar.extract(bits, mask)
+    }
+
+    #[inline(always)]
+    fn refine(self, stored: &mut [i16], corner: &Corner, step: Step) {
+        // SAFETY: `self` proves NEON.
+        unsafe { refine(stored, corner, step) }
+    }
+
+    #[inline(always)]
     fn unstuff(self, source: &[u8], out: &mut [u8]) -> Unstuffed {
         // SAFETY: `self` proves NEON.
         unsafe { unstuff(source, out) }
@@ -40,6 +51,27 @@ impl Kernels for Neon {
     #[inline(always)]
     fn run<T: Task>(self, task: T) -> T::Output {
         task.run(self)
+    }
+}
+
+/// Eight coefficients at a time, changed or not.
+#[target_feature(enable = "neon")]
+#[inline]
+fn refine(stored: &mut [i16], corner: &Corner, step: Step) {
+    let [set, negative] = [step.set, step.negative].map(|set| vreinterpretq_u8_u64(vdupq_n_u64(set)));
+    let low = vdupq_n_s16(step.low.into());
+    let members = corner.members.bytes.as_chunks::<8>().0.iter().zip(corner.members.bits.as_chunks::<8>().0);
+    for (part, (bytes, bits)) in stored.as_chunks_mut::<8>().0.iter_mut().zip(members) {
+        // SAFETY: both are 8 bytes long.
+        let (bytes, bits) = unsafe { (vld1_u8(bytes.as_ptr()), vld1_u8(bits.as_ptr())) };
+        let is_in = |set| vmovl_s8(vreinterpret_s8_u8(vtst_u8(vqtbl1_u8(set, bytes), bits)));
+        // SAFETY: the part is 16 bytes long.
+        let old = unsafe { vld1q_s16(part.as_ptr()) };
+        let sign = vorrq_s16(vshrq_n_s16::<15>(old), is_in(negative));
+        let change = vshlq_s16(vorrq_s16(sign, vdupq_n_s16(1)), low);
+        let new = vaddq_s16(old, vandq_s16(change, is_in(set)));
+        // SAFETY: the part is 16 bytes long.
+        unsafe { vst1q_s16(part.as_mut_ptr(), new) };
     }
 }
 

@@ -1,9 +1,9 @@
 //! The kernels in plain Rust: the reference for every other instruction set.
 
-use super::super::block::Block;
+use super::super::block::{Block, Corner, bit};
 use super::super::window::{Ending, Unstuffed};
 use super::matrix::{COLUMN_ROUND, COLUMN_SHIFT, MATRIX, ROW_SHIFT, flat_sample, row_bias};
-use super::{Kernels, Task};
+use super::{Kernels, Step, Task};
 
 /// Plain Rust, on every machine.
 #[derive(Debug, Clone, Copy)]
@@ -36,6 +36,23 @@ impl Kernels for Scalar {
             bits >>= 1;
         }
         spread
+    }
+
+    #[inline(always)]
+    fn extract(self, bits: u64, mask: u64) -> u64 {
+        let (mut mask, mut gathered, mut place) = (mask, 0, 1_u64);
+        while mask != 0 {
+            let lowest = mask & mask.wrapping_neg();
+            gathered |= if bits & lowest != 0 { place } else { 0 };
+            mask ^= lowest;
+            place <<= 1;
+        }
+        gathered
+    }
+
+    #[inline(always)]
+    fn refine(self, stored: &mut [i16], corner: &Corner, step: Step) {
+        refine(stored, corner, step);
     }
 
     fn unstuff(self, source: &[u8], out: &mut [u8]) -> Unstuffed {
@@ -90,6 +107,20 @@ fn idct<const K: usize>(dc: i16, coefficients: &Block, steps: &Block, out: &mut 
         for (m, sample) in out.iter_mut().enumerate() {
             let sum = (0..K).fold(row_bias(dc), |sum, u| sum.wrapping_add(row[u] * i32::from(matrix[m][u])));
             *sample = clamped(sum >> ROW_SHIFT);
+        }
+    }
+}
+
+/// See [`Kernels::refine`].
+#[inline(always)]
+pub(super) fn refine(stored: &mut [i16], corner: &Corner, step: Step) {
+    let mut left = step.set & corner.mask;
+    while left != 0 {
+        let position = left.leading_zeros() as usize;
+        left &= !bit(position);
+        let negative = -i16::from(step.negative & bit(position) != 0);
+        if let Some(place) = stored.get_mut(usize::from(corner.place[position & 63])) {
+            *place = place.wrapping_add((*place >> 15 | negative | 1) << step.low);
         }
     }
 }

@@ -1,7 +1,9 @@
 //! Every set of kernels against the scalar one and the definitions.
 
 use super::*;
+use crate::codec::jpeg::decode::block::{Scale, bit};
 use crate::codec::jpeg::decode::window::Ending;
+use crate::codec::jpeg::quant::QuantTable;
 use proptest::prelude::*;
 
 #[derive(Clone, Copy)]
@@ -76,6 +78,43 @@ proptest! {
         }
         prop_assert_eq!(run(Deposit(bits, mask)), Scalar.deposit(bits, mask));
         prop_assert_eq!(Scalar.deposit(!0, mask), mask);
+    }
+
+    #[test]
+    fn every_instruction_set_extracts_what_it_deposits(bits in any::<u64>(), mask in any::<u64>()) {
+        struct Extract(u64, u64);
+        impl Task for Extract {
+            type Output = u64;
+            fn run<K: Kernels>(self, kernels: K) -> u64 {
+                kernels.extract(self.0, self.1)
+            }
+        }
+        prop_assert_eq!(run(Extract(bits, mask)), Scalar.extract(bits, mask));
+        prop_assert_eq!(Scalar.deposit(Scalar.extract(bits, mask), mask), bits & mask);
+    }
+
+    #[test]
+    fn every_instruction_set_refines_alike(
+        values in prop::collection::vec(any::<i16>(), 64),
+        set in any::<u64>(),
+        negative in any::<u64>(),
+        low in 0_u8..14,
+    ) {
+        struct Refine<'a>(&'a mut [i16], &'a Corner, Step);
+        impl Task for Refine<'_> {
+            type Output = ();
+            fn run<K: Kernels>(self, kernels: K) {
+                kernels.refine(self.0, self.1, self.2);
+            }
+        }
+        let step = Step { set: set & !bit(0), negative, low };
+        for scale in Scale::ALL.into_iter().filter(|scale| scale.k() > 1) {
+            let corner = Corner::new(scale, &QuantTable([1; 64]));
+            let (mut stored, mut plain) = (values[..scale.stored()].to_vec(), values[..scale.stored()].to_vec());
+            run(Refine(&mut stored, &corner, step));
+            Scalar.refine(&mut plain, &corner, step);
+            prop_assert_eq!(stored, plain);
+        }
     }
 
     #[test]

@@ -1,6 +1,10 @@
 //! Lookup tables for Huffman decoding (the job of DECODE and EXTEND, T.81 F.2.2.3 and F.2.2.1), built from
 //! the tables of a file and kept between pictures.
 
+mod band;
+
+pub(super) use band::{BAND_BITS, FirstTable, RefinementTable, Symbol};
+
 use crate::codec::jpeg::huffman::{HuffmanRef, HuffmanSpec};
 use std::sync::Arc;
 
@@ -8,8 +12,6 @@ use std::sync::Arc;
 pub(super) const DC_BITS: u32 = 10;
 /// Index bits of the AC tables. Larger ones fall out of the first-level cache.
 pub(super) const AC_BITS: u32 = 11;
-/// Index bits of the table for progressive AC scans.
-pub(super) const BAND_BITS: u32 = 10;
 /// Index bits of the table that passes over several symbols at once.
 pub(super) const SKIP_BITS: u32 = 12;
 
@@ -203,18 +205,19 @@ const MAX_SIZE: u8 = 10;
 const SKIP_NONE: u16 = 64 << 6;
 
 /// Adds a second symbol to the entry at `index` if the index holds all of it.
-fn pair_entry(singles: &[u64; 1 << AC_BITS], index: usize) -> u64 {
+fn pair_entry<const N: usize>(singles: &[u64; N], index: usize) -> u64 {
+    let index_bits = N.ilog2();
     let first = singles[index];
     let (length, advance) = (first as u32 & 63, first as u32 >> 24);
-    if advance as usize >= EOB || length >= AC_BITS {
+    if advance as usize >= EOB || length >= index_bits {
         return first;
     }
-    let rest = index << length & ((1 << AC_BITS) - 1);
+    let rest = index << length & (N - 1);
     let second = singles[rest] as u32;
-    if (second >> 24) as usize == LONG || second & 63 > AC_BITS - length {
+    if (second >> 24) as usize == LONG || second & 63 > index_bits - length {
         return first;
     }
-    let second_value = value((rest as u64) << (64 - AC_BITS), second);
+    let second_value = value((rest as u64) << (64 - index_bits), second);
     first + u64::from(second & 63) + (u64::from(second >> 24) << 32) + (u64::from(second_value as u16) << 48)
 }
 
@@ -244,44 +247,13 @@ fn skip_entry(singles: &[u64; 1 << AC_BITS], index: usize) -> u16 {
     if symbols == 0 { SKIP_NONE } else { (length | advance << 6) as u16 }
 }
 
-/// Decodes the symbols of progressive AC scans (G.1.2.2, G.1.2.3) as single [`entry`] values; the value of an
-/// end-of-band code EOBn is the n bits of its run.
-#[derive(Debug)]
-pub(super) struct BandTable {
-    /// 0 for a long code.
-    entries: [u32; 1 << BAND_BITS],
-    long: LongCodes,
-}
-
-impl BandTable {
-    pub(super) fn new(table: HuffmanRef<'_>) -> BandTable {
-        let mut entries = [0; 1 << BAND_BITS];
-        short_codes(table, BAND_BITS, |range, code| entries[range].fill(band_entry(code)));
-        BandTable { entries, long: LongCodes::new(table, BAND_BITS) }
-    }
-
-    /// The entry of the code at the head of `buffer`.
-    #[inline(always)]
-    pub(super) fn entry(&self, buffer: u64, damaged: &mut bool) -> u32 {
-        match self.entries[(buffer >> (64 - BAND_BITS)) as usize] {
-            0 => band_entry(self.long.decode(buffer, damaged)),
-            entry => entry,
-        }
-    }
-}
-
-fn band_entry(code: Code) -> u32 {
-    let (run, size) = (u32::from(code.symbol >> 4), u32::from(code.symbol & 15));
-    let length = u32::from(code.length);
-    if size == 0 && run != 15 { entry(length, run, EOB as u32) } else { entry(length, size, run + 1) }
-}
-
 /// The tables built last, so that pictures with the same tables, above all the standard ones, share them.
 #[derive(Debug, Default)]
 pub(super) struct TableCache {
     dc: Recent<DcTable>,
     ac: Recent<AcTable>,
-    bands: Recent<BandTable>,
+    first: Recent<FirstTable>,
+    refinement: Recent<RefinementTable>,
 }
 
 impl TableCache {
@@ -293,8 +265,12 @@ impl TableCache {
         self.ac.find_or_build(table, AcTable::new)
     }
 
-    pub(super) fn band(&mut self, table: HuffmanRef<'_>) -> Arc<BandTable> {
-        self.bands.find_or_build(table, BandTable::new)
+    pub(super) fn first(&mut self, table: HuffmanRef<'_>) -> Arc<FirstTable> {
+        self.first.find_or_build(table, FirstTable::new)
+    }
+
+    pub(super) fn refinement(&mut self, table: HuffmanRef<'_>) -> Arc<RefinementTable> {
+        self.refinement.find_or_build(table, RefinementTable::new)
     }
 }
 

@@ -1,13 +1,19 @@
 //! Progressive scans: DC and AC bands, each first coarse and then refined bit by bit (T.81 G.1.2).
 
+mod first;
+mod refinement;
+
+pub(super) use first::FirstBand;
+pub(super) use refinement::RefinedBand;
+
 use super::Flaws;
 use super::bits::Bits;
 use super::block::{Corner, bit};
 use super::kernels::Kernels;
 use super::restart::Restarts;
 use super::store::Store;
-use super::tables::{BandTable, DcTable, EOB, value};
-use super::window::{Reader, WindowBytes};
+use super::tables::{Code, DcTable, value};
+use super::window::Reader;
 use crate::limits::{Cancel, Stopped};
 use std::sync::Arc;
 
@@ -92,7 +98,7 @@ impl ProgressiveScan<'_> {
     pub(super) fn decode_ac<K: Kernels>(
         &mut self,
         kernels: K,
-        band: &Band<'_>,
+        band: &FirstBand<'_>,
         (columns, rows): (usize, usize),
         store: &mut Store,
         cancel: &Cancel,
@@ -127,15 +133,9 @@ impl ProgressiveScan<'_> {
                     column += 1;
                     continue;
                 }
-                let (corner, mask) = store.block_mut(row * store.columns + column);
-                empty = band.decode_block(
-                    &mut bits,
-                    self.reader.bytes(),
-                    corner,
-                    mask,
-                    self.low,
-                    &mut self.flaws.damaged,
-                );
+                let block = store.block_mut(row * store.columns + column, band.corner());
+                let (bytes, damaged) = (self.reader.bytes(), &mut self.flaws.damaged);
+                empty = band.decode_block(&mut bits, bytes, block, self.low, damaged);
                 column += 1;
             }
         }
@@ -148,7 +148,7 @@ impl ProgressiveScan<'_> {
     pub(super) fn refine_ac<K: Kernels>(
         &mut self,
         kernels: K,
-        band: &Band<'_>,
+        refined: &RefinedBand<'_>,
         (columns, rows): (usize, usize),
         store: &mut Store,
         cancel: &Cancel,
@@ -166,7 +166,7 @@ impl ProgressiveScan<'_> {
                     settled = 0;
                 }
                 let at = row * store.columns + column;
-                if settled > 0 && store.masks[at] & band.set == 0 {
+                if settled > 0 && store.masks[at] & refined.band.set == 0 {
                     settled -= 1;
                     continue;
                 }
@@ -174,10 +174,9 @@ impl ProgressiveScan<'_> {
                     self.flaws.data_ended(&self.reader);
                     continue;
                 }
-                let (corner, mask) = store.block_mut(at);
-                let mut block =
-                    Refinement { kernels, bytes: self.reader.bytes(), band, corner, mask, low: self.low };
-                settled = block.decode(&mut bits, settled, &mut self.flaws.damaged);
+                let block = store.block_mut(at, refined.band.corner);
+                let (bytes, damaged) = (self.reader.bytes(), &mut self.flaws.damaged);
+                settled = refined.decode_block(kernels, &mut bits, bytes, block, self.low, settled, damaged);
             }
         }
         self.finish(bits);
@@ -192,7 +191,7 @@ impl ProgressiveScan<'_> {
     }
 }
 
-/// The coefficients that an AC scan carries, and how they are coded.
+/// The coefficients that an AC scan carries.
 #[derive(Debug)]
 pub(super) struct Band<'a> {
     /// First position, at least 1 (Ss).
@@ -202,161 +201,23 @@ pub(super) struct Band<'a> {
     /// All of them, as [`bit`] counts.
     pub(super) set: u64,
     pub(super) corner: &'a Corner,
-    pub(super) table: Arc<BandTable>,
 }
 
 impl Band<'_> {
-    /// Decodes the band of a block. Returns how many blocks behind it are empty.
+    /// As [`bit`], nothing for a position behind the band.
     #[inline(always)]
-    fn decode_block(
-        &self,
-        bits: &mut Bits,
-        bytes: &WindowBytes,
-        corner: &mut [i16],
-        mask: &mut u64,
-        low: u8,
-        damaged: &mut bool,
-    ) -> usize {
-        // Copies, so that they stay in registers.
-        let state = bits;
-        let mut bits = *state;
-        let mut position = self.first;
-        let mut found = *mask;
-        let mut empty = 0;
-        while position <= self.last {
-            bits.refill(bytes);
-            let entry = self.table.entry(bits.buffer, damaged);
-            let advance = (entry >> 24) as usize;
-            if advance == EOB {
-                empty = run_of_blocks(bits.buffer, entry) - 1;
-                bits.consume(entry);
-                break;
-            }
-            position += advance;
-            let coefficient = value(bits.buffer, entry);
-            bits.consume(entry);
-            if position > self.last + 1 {
-                *damaged = true;
-                break;
-            }
-            if coefficient != 0 {
-                self.add(position - 1, (coefficient << low) as i16, corner, &mut found);
-            }
-        }
-        *mask = found;
-        *state = bits;
-        empty
-    }
-
-    /// Makes a coefficient non-zero. The first of the corner clears it before.
-    #[inline(always)]
-    fn add(&self, position: usize, coefficient: i16, corner: &mut [i16], mask: &mut u64) {
-        let bit = bit(position);
-        if self.corner.mask & bit != 0 {
-            if *mask & self.corner.mask == 0 {
-                corner.fill(0);
-            }
-            if let Some(place) = corner.get_mut(usize::from(self.corner.place[position & 63])) {
-                *place = coefficient;
-            }
-        }
-        *mask |= bit;
+    fn bit(&self, position: usize) -> u64 {
+        if position <= self.last { bit(position) } else { 0 }
     }
 }
 
 /// The run of an end-of-band code EOBn: 2^n and the n bits behind the code (figure G.3).
 #[inline(always)]
-fn run_of_blocks(buffer: u64, entry: u32) -> usize {
-    let bits = 63 - (entry >> 16 & 63);
-    (1 << bits) + (buffer << (entry >> 8 & 63) >> 1 >> (63 - bits)) as usize
+fn run_of_blocks(bits: &mut Bits, code: Code) -> usize {
+    let size = u32::from(code.run());
+    bits.consume(code.length.into());
+    (1 << size) + bits.take(size) as usize
 }
 
-/// One block of a refinement.
-struct Refinement<'a, K> {
-    kernels: K,
-    bytes: &'a WindowBytes,
-    band: &'a Band<'a>,
-    corner: &'a mut [i16],
-    mask: &'a mut u64,
-    low: u8,
-}
-
-impl<K: Kernels> Refinement<'_, K> {
-    /// Refines the block, of which only corrections come if it is `settled`. Returns the number of blocks
-    /// behind it that are settled.
-    ///
-    /// Figure G.7 without a walk over the coefficients: the end of a run of zeros is found in the set of those that
-    /// were zero before, and the correction bits, one for each that was not, are gathered in the order of the data
-    /// and meet their coefficients at the end. Position 0 is the highest bit of a set.
-    #[inline(always)]
-    fn decode(&mut self, bits: &mut Bits, settled: usize, damaged: &mut bool) -> usize {
-        // A copy, so that it stays in registers.
-        let state = bits;
-        let mut bits = *state;
-        let mut settled = settled;
-        let mut found = *self.mask;
-        let known = self.band.set & found;
-        let zeros = self.band.set & !known;
-        let mut ahead = self.band.set;
-        let mut zeros_ahead = zeros.count_ones() as usize;
-        let mut corrections = 0;
-        while settled == 0 && ahead != 0 {
-            bits.refill(self.bytes);
-            let entry = self.band.table.entry(bits.buffer, damaged);
-            let advance = (entry >> 24) as usize;
-            if advance == EOB {
-                settled = run_of_blocks(bits.buffer, entry);
-                bits.consume(entry);
-                break;
-            }
-            let has_value = entry >> 16 & 63 != 63;
-            let sign = (bits.buffer << (entry >> 8 & 63) >> 62 & 2) as i16 - 1;
-            bits.consume(entry);
-            let Some(behind) = zeros_ahead.checked_sub(advance) else {
-                *damaged = true;
-                break;
-            };
-            zeros_ahead = behind;
-            let spot = self.kernels.deposit(1 << behind, zeros);
-            let passed = ahead & known & !(spot - 1);
-            ahead &= spot - 1;
-            corrections = self.read_corrections(&mut bits, corrections, passed.count_ones());
-            if has_value {
-                let position = spot.leading_zeros() as usize;
-                self.band.add(position, sign << self.low, self.corner, &mut found);
-            }
-        }
-        bits.refill(self.bytes);
-        corrections = self.read_corrections(&mut bits, corrections, (ahead & known).count_ones());
-        self.grow(self.kernels.deposit(corrections, known));
-        *self.mask = found;
-        *state = bits;
-        settled.saturating_sub(1)
-    }
-
-    /// Appends `count` correction bits to those read `before`. At least 32 must be there.
-    #[inline(always)]
-    fn read_corrections(&self, bits: &mut Bits, before: u64, count: u32) -> u64 {
-        if count <= 32 {
-            return before << count | u64::from(bits.take(count));
-        }
-        let before = before << (count - 32) | u64::from(bits.take(count - 32));
-        bits.refill(self.bytes);
-        before << 32 | u64::from(bits.take(32))
-    }
-
-    /// Lets the coefficients of `set` that are in the corner grow by one step. Once for a block: how many there are is
-    /// not to be predicted.
-    #[inline(always)]
-    fn grow(&mut self, set: u64) {
-        let of_corner = &self.band.corner;
-        let mut left = set & of_corner.mask;
-        while left != 0 {
-            let position = left.leading_zeros() as usize;
-            left &= !bit(position);
-            if let Some(place) = self.corner.get_mut(usize::from(of_corner.place[position & 63])) {
-                *place = place.wrapping_add((*place >> 15 | 1) << self.low);
-            }
-        }
-    }
-}
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,134 @@
+//! `FirstBand`: the first scan of an AC band, block by block (T.81 G.1.2.2).
+
+use super::super::bits::Bits;
+use super::super::block::{Corner, bit};
+use super::super::store::StoredBlock;
+use super::super::tables::{BAND_BITS, EOB, FirstTable, LONG, Symbol, value};
+use super::super::window::WindowBytes;
+use super::{Band, run_of_blocks};
+use std::sync::Arc;
+
+/// The band of a first scan, and how it is coded.
+#[derive(Debug)]
+pub(in super::super) struct FirstBand<'a> {
+    band: Band<'a>,
+    /// By zig-zag position, any byte: where in the stored block a coefficient of the band goes. What is not needed goes
+    /// to the place of DC, which nobody reads there.
+    place: [u8; 256],
+    table: Arc<FirstTable>,
+}
+
+impl<'a> FirstBand<'a> {
+    pub(in super::super) fn new(band: Band<'a>, table: Arc<FirstTable>) -> FirstBand<'a> {
+        let needed = band.corner.mask & band.set;
+        let mut place = [0; 256];
+        for position in (band.first..=band.last).filter(|&position| needed & bit(position) != 0) {
+            place[position] = band.corner.place[position];
+        }
+        FirstBand { band, place, table }
+    }
+
+    pub(super) fn corner(&self) -> &Corner {
+        self.band.corner
+    }
+
+    /// Decodes the band of a block. Returns how many blocks behind it are empty.
+    #[inline(always)]
+    pub(super) fn decode_block(
+        &self,
+        bits: &mut Bits,
+        bytes: &WindowBytes,
+        mut block: StoredBlock<'_>,
+        low: u8,
+        damaged: &mut bool,
+    ) -> usize {
+        // A copy, so that it stays in registers.
+        let state = bits;
+        let mut bits = *state;
+        let last = self.band.last;
+        let mut k = self.band.first - 1;
+        let mut found = 0;
+        let mut empty = 0;
+        while k < last {
+            // Each round takes up to four symbols, as in a sequential scan.
+            loop {
+                bits.refill(bytes);
+                if self.take_pair(&mut bits, &mut block, &mut found, low, &mut k)
+                    || self.take_pair(&mut bits, &mut block, &mut found, low, &mut k)
+                {
+                    break;
+                }
+            }
+            if k < LONG {
+                break;
+            }
+            k -= LONG;
+            bits.refill(bytes);
+            let code = self.table.code(bits.buffer, damaged);
+            match code.meaning() {
+                Symbol::EndOfBand => {
+                    empty = run_of_blocks(&mut bits, code) - 1;
+                    break;
+                }
+                Symbol::Zeros => {
+                    bits.consume(code.length.into());
+                    k += 16;
+                }
+                Symbol::Value => {
+                    let entry = code.entry();
+                    k += (entry >> 24) as usize;
+                    self.put(&mut block, k, (value(bits.buffer, entry) as i16) << low);
+                    found |= self.band.bit(k);
+                    bits.consume(entry);
+                }
+            }
+        }
+        *damaged |= (last + 1..EOB).contains(&k);
+        *block.mask |= found;
+        *state = bits;
+        empty
+    }
+
+    /// Takes one or two symbols. True when the band is over, or `k` has reached [`LONG`].
+    #[inline(always)]
+    fn take_pair(
+        &self,
+        bits: &mut Bits,
+        block: &mut StoredBlock<'_>,
+        found: &mut u64,
+        low: u8,
+        k: &mut usize,
+    ) -> bool {
+        let pair = self.table.pairs[bits.peek::<BAND_BITS>()];
+        let entry = pair as u32;
+        let first = *k + (entry >> 24) as usize;
+        let second = first + usize::from((pair >> 32) as u8);
+        // The second first: without a second symbol it writes to the first one's place.
+        self.put(block, second, ((pair >> 48) as i16) << low);
+        self.put(block, first, (value(bits.buffer, entry) as i16) << low);
+        if second < self.band.last {
+            *found |= bit(first) | bit(second);
+            bits.consume(entry);
+            *k = second;
+            return false;
+        }
+        *found |= self.band.bit(first) | self.band.bit(second);
+        if (self.band.last..EOB - 1).contains(&first) {
+            // The first symbol fills the band: the second belongs to the next block.
+            bits.consume((pair >> 40) as u32 & 63);
+            *k = first;
+        } else {
+            bits.consume(entry);
+            *k = second;
+        }
+        true
+    }
+
+    /// Stores a coefficient, if it is one of the band.
+    #[inline(always)]
+    fn put(&self, block: &mut StoredBlock<'_>, position: usize, coefficient: i16) {
+        if let Some(place) = block.corner.get_mut(usize::from(self.place[position & 255])) {
+            *place = coefficient;
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! `RefinedBand`: a refinement of an AC band, block by block (T.81 G.1.2.3).
+
+use super::super::bits::Bits;
+use super::super::block::bit;
+use super::super::kernels::{Kernels, Step};
+use super::super::store::StoredBlock;
+use super::super::tables::{BAND_BITS, RefinementTable, Symbol};
+use super::super::window::WindowBytes;
+use super::{Band, run_of_blocks};
+use std::sync::Arc;
+
+/// The band of a refinement, and how it is coded.
+#[derive(Debug)]
+pub(in super::super) struct RefinedBand<'a> {
+    pub(in super::super) band: Band<'a>,
+    pub(in super::super) table: Arc<RefinementTable>,
+}
+
+impl RefinedBand<'_> {
+    /// Refines a block, of which only corrections come if it is `settled`. Returns the number of blocks
+    /// behind it that are settled.
+    ///
+    /// Figure G.7 without a walk over the coefficients. A run of zeros ends at a spot that is found in the set of
+    /// those that were zero before. The raw bits of a symbol, the sign of the new coefficient and then a correction for each older one
+    /// that the run has passed, are gathered in the order of the data and meet their coefficients at the end of the block:
+    /// in that order every sign stands where in the block the spot before has its place.
+    #[expect(clippy::too_many_arguments, reason = "the state of the scan, in registers")]
+    #[inline(always)]
+    pub(super) fn decode_block<K: Kernels>(
+        &self,
+        kernels: K,
+        bits: &mut Bits,
+        bytes: &WindowBytes,
+        block: StoredBlock<'_>,
+        low: u8,
+        settled: usize,
+        damaged: &mut bool,
+    ) -> usize {
+        // A copy, so that it stays in registers.
+        let state = bits;
+        let mut bits = *state;
+        let mut settled = settled;
+        let (first, last) = (self.band.first, self.band.last);
+        let known = self.band.set & *block.mask;
+        let mut walk = Walk::new(first - 1, self.band.set & !known);
+        while settled == 0 && walk.at < last {
+            loop {
+                bits.refill(bytes);
+                let entry = self.table.entries[bits.peek::<BAND_BITS>()];
+                if !walk.step(kernels, &mut bits, bytes, entry) || walk.at >= last {
+                    break;
+                }
+                let entry = self.table.entries[bits.peek::<BAND_BITS>()];
+                if !walk.step(kernels, &mut bits, bytes, entry) || walk.at >= last {
+                    break;
+                }
+            }
+            if walk.at >= last {
+                break;
+            }
+            bits.refill(bytes);
+            let code = self.table.code(bits.buffer, damaged);
+            let has_room = match code.meaning() {
+                Symbol::EndOfBand => {
+                    settled = run_of_blocks(&mut bits, code);
+                    break;
+                }
+                Symbol::Zeros => walk.pass_sixteen(kernels, &mut bits, bytes, code.length),
+                Symbol::Value => walk.step(kernels, &mut bits, bytes, RefinementTable::entry(code)),
+            };
+            if !has_room {
+                bits.consume(code.length.into());
+                *damaged = true;
+                break;
+            }
+        }
+        bits.refill(bytes);
+        walk.read_raw(&mut bits, bytes, (known << walk.at << 1).count_ones());
+        let spots = walk.spots & self.band.set;
+        // No sign follows the last spot.
+        let carriers = walk.spots & (walk.spots - 1);
+        let raw = kernels.deposit(walk.raw, known | carriers);
+        let positive = kernels.deposit(kernels.extract(raw, carriers), spots);
+        let new = spots & !walk.empty;
+        let step = Step { set: raw & known | new, negative: new & !positive, low };
+        kernels.refine(block.corner, self.band.corner, step);
+        *block.mask |= new;
+        *state = bits;
+        settled.saturating_sub(1)
+    }
+}
+
+/// Where the refinement of a block stands. Position 0 is the highest bit of a set.
+#[derive(Debug, Clone, Copy)]
+struct Walk {
+    /// The coefficients of the band that were zero before.
+    zeros: u64,
+    /// The next of them, as the bit of its number counted from the last one.
+    next: u64,
+    /// The last spot.
+    at: usize,
+    /// Where the walk began, and all spots.
+    spots: u64,
+    /// The spots where nothing is new: ends of sixteen zeros.
+    empty: u64,
+    /// Signs and corrections in the order of the data.
+    raw: u64,
+}
+
+/// Most raw bits of a symbol that are read without a refill, so that two symbols of short codes are.
+const FEW: u32 = 17;
+const _: () = assert!(2 * (BAND_BITS + FEW) <= 56);
+
+impl Walk {
+    fn new(start: usize, zeros: u64) -> Walk {
+        let next = (1 << zeros.count_ones()) >> 1;
+        Walk { zeros, next, at: start, spots: bit(start), empty: 0, raw: 0 }
+    }
+
+    /// Takes the symbol of `entry` and its raw bits. False, and nothing taken, if the block has no room for its run.
+    #[inline(always)]
+    fn step<K: Kernels>(&mut self, kernels: K, bits: &mut Bits, bytes: &WindowBytes, entry: u32) -> bool {
+        let run = entry & 63;
+        let next = self.next >> run;
+        if next == 0 {
+            return false;
+        }
+        bits.consume(entry >> 8);
+        self.go_to(kernels, next, run, bits, bytes);
+        true
+    }
+
+    /// As [`Walk::step`] for sixteen zeros, whose code is `length` bits long: there is no sign.
+    #[inline(always)]
+    fn pass_sixteen<K: Kernels>(
+        &mut self,
+        kernels: K,
+        bits: &mut Bits,
+        bytes: &WindowBytes,
+        length: u8,
+    ) -> bool {
+        let next = self.next >> 15;
+        if next == 0 {
+            return false;
+        }
+        bits.consume(length.into());
+        self.raw <<= 1;
+        self.go_to(kernels, next, 16, bits, bytes);
+        self.empty |= bit(self.at);
+        true
+    }
+
+    /// Goes to the spot `next` and reads the bits behind the code: one for each position on the way, itself included, but for
+    /// `zeros` of them.
+    #[inline(always)]
+    fn go_to<K: Kernels>(&mut self, kernels: K, next: u64, zeros: u32, bits: &mut Bits, bytes: &WindowBytes) {
+        let spot = kernels.deposit(next, self.zeros);
+        let position = spot.leading_zeros() as usize;
+        let count = position as u32 - (self.at as u32 + zeros);
+        self.next = next >> 1;
+        self.at = position;
+        self.spots |= spot;
+        self.read_raw(bits, bytes, count);
+    }
+
+    #[inline(always)]
+    fn read_raw(&mut self, bits: &mut Bits, bytes: &WindowBytes, count: u32) {
+        if count > FEW {
+            (*bits, self.raw) = read_many(*bits, bytes, self.raw, count);
+        } else {
+            self.raw = self.raw << count | u64::from(bits.take(count));
+        }
+    }
+}
+
+/// Appends `count` bits to `raw` and refills. By value: a reference would keep both in memory all the time.
+#[cold]
+#[inline(never)]
+fn read_many(mut bits: Bits, bytes: &WindowBytes, mut raw: u64, mut count: u32) -> (Bits, u64) {
+    while count > 0 {
+        bits.refill(bytes);
+        let portion = count.min(32);
+        raw = raw << portion | u64::from(bits.take(portion));
+        count -= portion;
+    }
+    bits.refill(bytes);
+    (bits, raw)
+}

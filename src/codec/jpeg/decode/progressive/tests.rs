@@ -1,0 +1,231 @@
+//! The block decoders of AC scans, with all their tables, against ones that go through the coefficients one by one.
+
+use super::*;
+use crate::codec::jpeg::decode::block::Scale;
+use crate::codec::jpeg::decode::kernels::{self, Scalar, Task};
+use crate::codec::jpeg::decode::store::StoredBlock;
+use crate::codec::jpeg::decode::tables::TableCache;
+use crate::codec::jpeg::decode::testing::{Random, Slow, random_table};
+use crate::codec::jpeg::decode::window::WindowBytes;
+use crate::codec::jpeg::huffman::HuffmanSpec;
+use crate::codec::jpeg::quant::QuantTable;
+
+/// Random data, in a window and as it is.
+struct Data {
+    window: Box<WindowBytes>,
+    bytes: Vec<u8>,
+}
+
+impl Data {
+    fn new(random: &mut Random) -> Data {
+        let bytes: Vec<u8> = (0..4096).map(|_| random.next() as u8).collect();
+        let mut window = Box::new(WindowBytes::default());
+        window.bytes_mut()[..bytes.len()].copy_from_slice(&bytes);
+        Data { window, bytes }
+    }
+}
+
+/// A band from 1, 2 ... to ... 62, 63.
+fn random_band<'a>(random: &mut Random, corner: &'a Corner) -> Band<'a> {
+    let first = [1, 2, 6, 40][random.below(4) as usize];
+    let last = if random.below(2) == 0 { 63 } else { first + random.below(64 - first as u64) as usize };
+    Band { first, last, set: (first..=last).fold(0, |set, position| set | bit(position)), corner }
+}
+
+/// All coefficients of a block, of which a scan has found some.
+fn random_block(random: &mut Random, low: u8) -> [i16; 64] {
+    let rarity = 1 + random.below(12);
+    std::array::from_fn(|position| {
+        let is_zero = position == 0 || random.below(rarity) > 0;
+        let magnitude = 1 + random.below(40) as i16;
+        let value = if random.below(2) == 0 { magnitude } else { -magnitude };
+        if is_zero { 0 } else { value << (low + 1) }
+    })
+}
+
+/// A block as it is stored at the scale of `corner`.
+fn stored(block: &[i16; 64], corner: &Corner) -> (Vec<i16>, u64) {
+    let len = if corner.scale.k() == 1 { 0 } else { corner.scale.stored() };
+    let (mut places, mut mask) = (vec![0; len], 0);
+    for (position, &coefficient) in block.iter().enumerate().skip(1) {
+        if coefficient != 0 {
+            mask |= bit(position);
+        }
+        if corner.mask & bit(position) != 0 {
+            places[usize::from(corner.place[position])] = coefficient;
+        }
+    }
+    (places, mask)
+}
+
+/// The place of DC, which is somewhere else, takes what is not needed.
+fn without_dc((mut places, mask): (Vec<i16>, u64)) -> (Vec<i16>, u64) {
+    if let Some(place) = places.first_mut() {
+        *place = 0;
+    }
+    (places, mask)
+}
+
+/// G.1.2.2. Returns the empty blocks behind.
+fn slow_first(
+    slow: &mut Slow<'_>,
+    table: &HuffmanSpec,
+    band: &Band<'_>,
+    low: u8,
+    block: &mut [i16; 64],
+) -> usize {
+    let mut k = band.first;
+    while k <= band.last {
+        let symbol = slow.symbol(table);
+        let (run, size) = (usize::from(symbol >> 4), symbol & 15);
+        if size == 0 && run < 15 {
+            return (1 << run) + slow.bits(run as u32) as usize - 1;
+        }
+        k += run;
+        let value = slow.value(size.into());
+        if k > band.last {
+            slow.damaged = true;
+        } else {
+            block[k] = (value as i16) << low;
+        }
+        k += 1;
+    }
+    0
+}
+
+/// Figure G.7. Returns the settled blocks behind.
+fn slow_refinement(
+    slow: &mut Slow<'_>,
+    table: &HuffmanSpec,
+    band: &Band<'_>,
+    low: u8,
+    block: &mut [i16; 64],
+    mut settled: usize,
+) -> usize {
+    let before = *block;
+    let correct = |slow: &mut Slow<'_>, coefficient: &mut i16| {
+        if slow.bits(1) == 1 {
+            *coefficient += coefficient.signum() << low;
+        }
+    };
+    let mut k = band.first;
+    while settled == 0 && k <= band.last {
+        let symbol = slow.symbol(table);
+        let (mut run, size) = (usize::from(symbol >> 4), symbol & 15);
+        if size == 0 && run < 15 {
+            settled = (1 << run) + slow.bits(run as u32) as usize;
+            break;
+        }
+        if (k..=band.last).filter(|&k| before[k] == 0).count() <= run {
+            slow.damaged = true;
+            break;
+        }
+        let value = if size == 0 { 0 } else { slow.bits(1) * 2 - 1 };
+        while before[k] != 0 || run > 0 {
+            match before[k] {
+                0 => run -= 1,
+                _ => correct(slow, &mut block[k]),
+            }
+            k += 1;
+        }
+        block[k] = (value as i16) << low;
+        k += 1;
+    }
+    for k in (k..=band.last).filter(|&k| before[k] != 0) {
+        correct(slow, &mut block[k]);
+    }
+    settled.saturating_sub(1)
+}
+
+#[test]
+fn first_scans_with_any_table_and_any_bits_decode_as_bit_by_bit() {
+    let mut random = Random(81);
+    for round in 0..1000 {
+        let data = Data::new(&mut random);
+        // Any symbol, or short runs and small values, so that bands fill up.
+        let most = if round % 2 == 0 { 256 } else { 16 };
+        let symbols = (0..most).map(|i| if most == 16 { (i & 3) << 4 | i >> 2 } else { i } as u8);
+        let spec = random_table(&mut random, symbols.chain([0xF0, 0x10]));
+        for scale in Scale::ALL {
+            let corner = Corner::new(scale, &QuantTable([1; 64]));
+            let band = random_band(&mut random, &corner);
+            let low = random.below(4) as u8;
+            let mut slow = Slow::new(&data.bytes);
+            let mut bits = Bits::default();
+            let mut damaged = false;
+            for number in 0..12 {
+                let mut expected = [0; 64];
+                let empty = slow_first(&mut slow, &spec, &band, low, &mut expected);
+                let band = FirstBand::new(
+                    Band { corner: &corner, ..band },
+                    TableCache::default().first(spec.view()),
+                );
+                let (mut places, mut mask) = stored(&[0; 64], &corner);
+                let block = StoredBlock { corner: &mut places, mask: &mut mask };
+                let found = band.decode_block(&mut bits, &data.window, block, low, &mut damaged);
+                let what = format!("round {round} scale {scale:?} block {number}");
+                assert_eq!((found, damaged), (empty, slow.damaged), "{what}");
+                assert_eq!(bits.position(), slow.at, "{what}");
+                assert_eq!(without_dc((places, mask)), stored(&expected, &corner), "{what}");
+            }
+        }
+    }
+}
+
+struct Refine<'t, 'a> {
+    band: &'t RefinedBand<'a>,
+    bits: &'t mut Bits,
+    window: &'t WindowBytes,
+    block: (Vec<i16>, u64),
+    low: u8,
+    settled: usize,
+}
+
+impl Task for Refine<'_, '_> {
+    /// The block, the settled blocks behind it, and whether the data is damaged.
+    type Output = ((Vec<i16>, u64), usize, bool);
+
+    fn run<K: Kernels>(self, kernels: K) -> Self::Output {
+        let Refine { band, bits, window, block: (mut places, mut mask), low, settled } = self;
+        let mut damaged = false;
+        let block = StoredBlock { corner: &mut places, mask: &mut mask };
+        let behind = band.decode_block(kernels, bits, window, block, low, settled, &mut damaged);
+        ((places, mask), behind, damaged)
+    }
+}
+
+#[test]
+fn refinements_with_any_table_and_any_bits_decode_as_bit_by_bit() {
+    let mut random = Random(1992);
+    for round in 0..1000 {
+        let data = Data::new(&mut random);
+        // Mostly values of one bit; runs of any length, or short ones, so that bands fill up.
+        let runs = if round % 2 == 0 { 16 } else { 3 };
+        let values = (0..runs).map(|run| run << 4 | 1);
+        let spec = random_table(&mut random, values.chain([0x00, 0x10, 0x30, 0xF0, 0x02]));
+        for scale in Scale::ALL {
+            let corner = Corner::new(scale, &QuantTable([1; 64]));
+            let band = random_band(&mut random, &corner);
+            let table = TableCache::default().refinement(spec.view());
+            let band = RefinedBand { band, table };
+            let low = random.below(3) as u8;
+            let mut slow = Slow::new(&data.bytes);
+            let mut bits = Bits::default();
+            for number in 0..12 {
+                let settled = random.below(2) as usize * random.below(3) as usize;
+                let mut expected = random_block(&mut random, low);
+                let block = stored(&expected, &corner);
+                slow.damaged = false;
+                let behind = slow_refinement(&mut slow, &spec, &band.band, low, &mut expected, settled);
+                let expected = (stored(&expected, &corner), behind, slow.damaged);
+                let mut plain_bits = bits;
+                let what = format!("round {round} scale {scale:?} block {number}");
+                let window = &data.window;
+                let task = |bits| Refine { band: &band, bits, window, block: block.clone(), low, settled };
+                assert_eq!(task(&mut plain_bits).run(Scalar), expected, "{what}");
+                assert_eq!(kernels::run(task(&mut bits)), expected, "{what}");
+                assert_eq!((bits.position(), plain_bits.position()), (slow.at, slow.at), "{what}");
+            }
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! Lookup tables for the AC scans of progressive pictures (T.81 G.1.2.2, G.1.2.3).
+
+use super::{Code, EOB, LONG, LongCodes, entry, pair_entry, short_codes};
+use crate::codec::jpeg::huffman::HuffmanRef;
+
+/// Index bits of the tables.
+pub(in super::super) const BAND_BITS: u32 = 10;
+const LEN: usize = 1 << BAND_BITS;
+
+/// What a symbol of an AC scan says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in super::super) enum Symbol {
+    /// EOBn: the band ends, and is empty in a run of blocks.
+    EndOfBand,
+    /// ZRL: sixteen zeros.
+    Zeros,
+    /// Zeros and a coefficient behind them.
+    Value,
+}
+
+impl Code {
+    /// The number of zeros; of an end of band its n.
+    pub(in super::super) fn run(self) -> u8 {
+        self.symbol >> 4
+    }
+
+    pub(in super::super) fn meaning(self) -> Symbol {
+        match (self.run(), self.symbol & 15) {
+            (15, 0) => Symbol::Zeros,
+            (_, 0) => Symbol::EndOfBand,
+            _ => Symbol::Value,
+        }
+    }
+
+    /// The code of a value as an [`entry`].
+    pub(in super::super) fn entry(self) -> u32 {
+        entry(self.length.into(), (self.symbol & 15).into(), u32::from(self.run()) + 1)
+    }
+}
+
+/// Decodes first scans.
+#[derive(Debug)]
+pub(in super::super) struct FirstTable {
+    /// As [`AcTable::pairs`](super::AcTable::pairs). All but values and EOB0 are for [`FirstTable::code`].
+    pub(in super::super) pairs: [u64; LEN],
+    long: LongCodes,
+}
+
+impl FirstTable {
+    pub(super) fn new(table: HuffmanRef<'_>) -> FirstTable {
+        let mut singles = [u64::from(entry(0, 0, LONG as u32)); LEN];
+        short_codes(table, BAND_BITS, |range, code| {
+            let length = u32::from(code.length);
+            singles[range].fill(match (code.meaning(), code.run()) {
+                (Symbol::Value, _) => u64::from(code.entry()) | u64::from(code.entry() & 63) << 40,
+                (Symbol::EndOfBand, 0) => u64::from(entry(length, 0, EOB as u32)) | u64::from(length) << 40,
+                _ => {
+                    u64::from(entry(0, 0, LONG as u32))
+                        | u64::from(length) << 40
+                        | u64::from(code.symbol) << 48
+                }
+            });
+        });
+        FirstTable {
+            pairs: std::array::from_fn(|index| pair_entry(&singles, index)),
+            long: LongCodes::new(table, BAND_BITS),
+        }
+    }
+
+    /// The code at the head of `buffer`, for which the pairs say [`LONG`].
+    #[cold]
+    #[inline(never)]
+    pub(in super::super) fn code(&self, buffer: u64, damaged: &mut bool) -> Code {
+        let pair = self.pairs[(buffer >> (64 - BAND_BITS)) as usize];
+        match (pair >> 40 & 63) as u8 {
+            0 => self.long.decode(buffer, damaged),
+            length => Code { length, symbol: (pair >> 48) as u8 },
+        }
+    }
+}
+
+/// Decodes refinements.
+#[derive(Debug)]
+pub(in super::super) struct RefinementTable {
+    /// Bits 0..6 the run of a value, [`RefinementTable::OTHER`] for all else; 8..14 the length of the code, 0 for a long one;
+    /// 16..24 the symbol.
+    pub(in super::super) entries: [u32; LEN],
+    long: LongCodes,
+}
+
+impl RefinementTable {
+    /// A run that no block has room for.
+    pub(in super::super) const OTHER: u32 = 63;
+
+    pub(super) fn new(table: HuffmanRef<'_>) -> RefinementTable {
+        let mut entries = [RefinementTable::OTHER; LEN];
+        short_codes(table, BAND_BITS, |range, code| entries[range].fill(RefinementTable::entry(code)));
+        RefinementTable { entries, long: LongCodes::new(table, BAND_BITS) }
+    }
+
+    /// The entry of a code.
+    pub(in super::super) fn entry(code: Code) -> u32 {
+        let run = if code.meaning() == Symbol::Value { code.run().into() } else { RefinementTable::OTHER };
+        run | u32::from(code.length) << 8 | u32::from(code.symbol) << 16
+    }
+
+    /// The code at the head of `buffer`.
+    #[inline(always)]
+    pub(in super::super) fn code(&self, buffer: u64, damaged: &mut bool) -> Code {
+        let entry = self.entries[(buffer >> (64 - BAND_BITS)) as usize];
+        match (entry >> 8) as u8 {
+            0 => self.long.decode(buffer, damaged),
+            length => Code { length, symbol: (entry >> 16) as u8 },
+        }
+    }
+}

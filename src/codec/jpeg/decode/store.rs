@@ -32,6 +32,17 @@ pub(super) struct StoredBlock<'t> {
     pub(super) mask: &'t mut u64,
 }
 
+impl StoredBlock<'_> {
+    /// To be called before a coefficient is put into the corner: it may be that of another picture.
+    #[inline(always)]
+    pub(super) fn prepare(&mut self, corner: &Corner) {
+        if *self.mask & corner.mask == 0 {
+            // Of constant length, so that it is a few instructions and no call.
+            self.corner.as_chunks_mut::<8>().0.fill([0; 8]);
+        }
+    }
+}
+
 impl Store {
     /// Makes room for `component` at `scale`, all zero.
     pub(super) fn prepare(
@@ -60,17 +71,7 @@ impl Store {
 
     /// A block to add coefficients to. DC is elsewhere.
     #[inline(always)]
-    pub(super) fn block_mut(&mut self, at: usize, corner: &Corner) -> StoredBlock<'_> {
-        let block = self.raw_block_mut(at);
-        if *block.mask & corner.mask == 0 {
-            // Of constant length, so that it is a few instructions and no call.
-            block.corner.as_chunks_mut::<8>().0.fill([0; 8]);
-        }
-        block
-    }
-
-    #[inline(always)]
-    fn raw_block_mut(&mut self, at: usize) -> StoredBlock<'_> {
+    pub(super) fn block_mut(&mut self, at: usize) -> StoredBlock<'_> {
         let corner = match self.stored {
             1 => &mut [],
             stored => &mut self.corners[at * stored..][..stored],
@@ -97,7 +98,7 @@ impl Store {
     #[inline(always)]
     pub(super) fn save(&mut self, at: usize, dc: i16, ac: Option<&Block>) {
         self.dc[at] = dc;
-        let block = self.raw_block_mut(at);
+        let block = self.block_mut(at);
         *block.mask = if ac.is_some() { !0 } else { 0 };
         if let Some(ac) = ac {
             block.corner.copy_from_slice(&ac.0[..block.corner.len()]);

@@ -1,7 +1,7 @@
 //! `FirstBand`: the first scan of an AC band, block by block (T.81 G.1.2.2).
 
 use super::super::bits::Bits;
-use super::super::block::{Corner, bit};
+use super::super::block::bit;
 use super::super::store::StoredBlock;
 use super::super::tables::{BAND_BITS, EOB, FirstTable, LONG, Symbol, value};
 use super::super::window::WindowBytes;
@@ -28,10 +28,6 @@ impl<'a> FirstBand<'a> {
         FirstBand { band, place, table }
     }
 
-    pub(super) fn corner(&self) -> &Corner {
-        self.band.corner
-    }
-
     /// Decodes the band of a block. Returns how many blocks behind it are empty.
     #[inline(always)]
     pub(super) fn decode_block(
@@ -45,6 +41,7 @@ impl<'a> FirstBand<'a> {
         // A copy, so that it stays in registers.
         let state = bits;
         let mut bits = *state;
+        block.prepare(self.band.corner);
         let last = self.band.last;
         let mut k = self.band.first - 1;
         let mut found = 0;

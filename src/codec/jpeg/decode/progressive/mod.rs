@@ -1,8 +1,11 @@
-//! Progressive scans: DC and AC bands, each first coarse and then refined bit by bit (T.81 G.1.2).
+//! Progressive scans: DC and AC bands, each first coarse and then refined bit by bit (T.81 G.1.2). Here are the walks over
+//! the blocks of AC scans.
 
+mod dc;
 mod first;
 mod refinement;
 
+pub(super) use dc::DcLane;
 pub(super) use first::FirstBand;
 pub(super) use refinement::RefinedBand;
 
@@ -12,10 +15,9 @@ use super::block::{Corner, bit};
 use super::kernels::Kernels;
 use super::restart::Restarts;
 use super::store::Store;
-use super::tables::{Code, DcTable, value};
+use super::tables::Code;
 use super::window::Reader;
 use crate::limits::{Cancel, Stopped};
-use std::sync::Arc;
 
 /// A progressive scan while it is decoded.
 #[derive(Debug)]
@@ -27,72 +29,7 @@ pub(super) struct ProgressiveScan<'a> {
     pub(super) low: u8,
 }
 
-/// What DC scans need of one of their components.
-#[derive(Debug)]
-pub(super) struct DcLane {
-    /// Index of the component.
-    pub(super) component: usize,
-    /// Blocks of an MCU, across and down.
-    pub(super) h: usize,
-    pub(super) v: usize,
-    /// The table; none in a refinement, whose bits have no codes.
-    pub(super) table: Option<Arc<DcTable>>,
-}
-
 impl ProgressiveScan<'_> {
-    /// Decodes a DC scan of `rows` x `columns` MCUs (G.1.2.1).
-    #[inline(always)]
-    pub(super) fn decode_dc<K: Kernels>(
-        &mut self,
-        kernels: K,
-        lanes: &[DcLane],
-        (columns, rows): (usize, usize),
-        stores: &mut [Store],
-        cancel: &Cancel,
-    ) -> Result<(), Stopped> {
-        let mut predictions = [0_i32; 4];
-        let mut bits = self.reader.bits;
-        for mcu_row in 0..rows {
-            cancel.check()?;
-            for mcu_column in 0..columns {
-                if self.restarts.is_due() {
-                    self.reader.bits = bits;
-                    self.restarts.restart(&mut self.reader, &mut self.flaws, kernels);
-                    bits = self.reader.bits;
-                    predictions = [0; 4];
-                }
-                if self.reader.is_low(&bits) && !self.reader.more(&mut bits, kernels) {
-                    self.flaws.data_ended(&self.reader);
-                    continue;
-                }
-                let bytes = self.reader.bytes();
-                // A copy, so that it stays in registers.
-                let mut state = bits;
-                for (lane, prediction) in lanes.iter().zip(&mut predictions) {
-                    let Some(store) = stores.get_mut(lane.component) else { continue };
-                    for row in 0..lane.v {
-                        let start = (mcu_row * lane.v + row) * store.columns + mcu_column * lane.h;
-                        for dc in &mut store.dc[start..start + lane.h] {
-                            state.refill(bytes);
-                            match &lane.table {
-                                Some(table) => {
-                                    let entry = table.entry(state.buffer, &mut self.flaws.damaged);
-                                    *prediction = prediction.wrapping_add(value(state.buffer, entry));
-                                    state.consume(entry);
-                                    *dc = (*prediction << self.low) as i16;
-                                }
-                                None => *dc |= (state.take(1) << self.low) as i16,
-                            }
-                        }
-                    }
-                }
-                bits = state;
-            }
-        }
-        self.finish(bits);
-        Ok(())
-    }
-
     /// Decodes the first scan of an AC band (G.1.2.2) of `rows` x `columns` blocks.
     #[inline(always)]
     pub(super) fn decode_ac<K: Kernels>(
@@ -133,7 +70,7 @@ impl ProgressiveScan<'_> {
                     column += 1;
                     continue;
                 }
-                let block = store.block_mut(row * store.columns + column, band.corner());
+                let block = store.block_mut(row * store.columns + column);
                 let (bytes, damaged) = (self.reader.bytes(), &mut self.flaws.damaged);
                 empty = band.decode_block(&mut bits, bytes, block, self.low, damaged);
                 column += 1;
@@ -174,7 +111,7 @@ impl ProgressiveScan<'_> {
                     self.flaws.data_ended(&self.reader);
                     continue;
                 }
-                let block = store.block_mut(at, refined.band.corner);
+                let block = store.block_mut(at);
                 let (bytes, damaged) = (self.reader.bytes(), &mut self.flaws.damaged);
                 settled = refined.decode_block(kernels, &mut bits, bytes, block, self.low, settled, damaged);
             }
@@ -183,6 +120,7 @@ impl ProgressiveScan<'_> {
         Ok(())
     }
 
+    /// To be called with the position behind the last block.
     fn finish(&mut self, bits: Bits) {
         self.reader.bits = bits;
         if self.reader.is_overdrawn(&bits) {

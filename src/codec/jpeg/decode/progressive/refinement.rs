@@ -31,7 +31,7 @@ impl RefinedBand<'_> {
         kernels: K,
         bits: &mut Bits,
         bytes: &WindowBytes,
-        block: StoredBlock<'_>,
+        mut block: StoredBlock<'_>,
         low: u8,
         settled: usize,
         damaged: &mut bool,
@@ -83,7 +83,11 @@ impl RefinedBand<'_> {
         let positive = kernels.deposit(kernels.extract(raw, carriers), spots);
         let new = spots & !walk.empty;
         let step = Step { set: raw & known | new, negative: new & !positive, low };
-        kernels.refine(block.corner, self.band.corner, step);
+        // Most of a large picture is not in the cache: what stays as it is must not be written.
+        if step.set & self.band.corner.mask != 0 {
+            block.prepare(self.band.corner);
+            kernels.refine(block.corner, self.band.corner, step);
+        }
         *block.mask |= new;
         *state = bits;
         settled.saturating_sub(1)

@@ -1,0 +1,115 @@
+//! DC scans of progressive pictures (T.81 G.1.2.1).
+
+use super::super::bits::Bits;
+use super::super::kernels::Kernels;
+use super::super::store::Store;
+use super::super::tables::{DcTable, value};
+use super::super::window::WindowBytes;
+use super::ProgressiveScan;
+use crate::limits::{Cancel, Stopped};
+use std::sync::Arc;
+
+/// What DC scans need of one of their components.
+#[derive(Debug)]
+pub(in super::super) struct DcLane {
+    /// Index of the component.
+    pub(in super::super) component: usize,
+    /// Blocks of an MCU, across and down.
+    pub(in super::super) h: usize,
+    pub(in super::super) v: usize,
+    /// The table; none in a refinement, whose bits have no codes.
+    pub(in super::super) table: Option<Arc<DcTable>>,
+}
+
+/// One of the blocks of the MCU that is decoded.
+struct DcBlock<'a> {
+    /// Number of its component in the scan.
+    lane: usize,
+    component: usize,
+    table: Option<&'a DcTable>,
+    /// Its number in the store.
+    at: usize,
+    /// How far it is to the same block of the next MCU.
+    step: usize,
+}
+
+impl ProgressiveScan<'_> {
+    /// Decodes a DC scan of `rows` x `columns` MCUs.
+    #[inline(always)]
+    pub(in super::super) fn decode_dc<K: Kernels>(
+        &mut self,
+        kernels: K,
+        lanes: &[DcLane],
+        (columns, rows): (usize, usize),
+        stores: &mut [Store],
+        cancel: &Cancel,
+    ) -> Result<(), Stopped> {
+        let is_first = lanes.iter().all(|lane| lane.table.is_some());
+        let mut predictions = [0_i32; 4];
+        let mut bits = self.reader.bits;
+        let mut blocks = Vec::with_capacity(10);
+        for mcu_row in 0..rows {
+            cancel.check()?;
+            blocks.clear();
+            for (number, lane) in lanes.iter().enumerate() {
+                let DcLane { component, h, v, ref table } = *lane;
+                let start = |row| (mcu_row * v + row) * stores[component].columns;
+                let all = (0..v).flat_map(|row| (start(row)..).take(h));
+                let table = table.as_deref();
+                blocks.extend(all.map(|at| DcBlock { lane: number, component, table, at, step: h }));
+            }
+            for _ in 0..columns {
+                if self.restarts.is_due() {
+                    self.reader.bits = bits;
+                    self.restarts.restart(&mut self.reader, &mut self.flaws, kernels);
+                    bits = self.reader.bits;
+                    predictions = [0; 4];
+                }
+                if self.reader.is_low(&bits) && !self.reader.more(&mut bits, kernels) {
+                    self.flaws.data_ended(&self.reader);
+                } else if is_first {
+                    let damaged = &mut self.flaws.damaged;
+                    let bytes = self.reader.bytes();
+                    bits = first_mcu(bits, bytes, &blocks, stores, self.low, &mut predictions, damaged);
+                } else {
+                    bits.refill(self.reader.bytes());
+                    for block in &blocks {
+                        if let Some(dc) = stores[block.component].dc.get_mut(block.at) {
+                            *dc |= (bits.take(1) << self.low) as i16;
+                        }
+                    }
+                }
+                blocks.iter_mut().for_each(|block| block.at += block.step);
+            }
+        }
+        self.finish(bits);
+        Ok(())
+    }
+}
+
+/// Decodes the differences of an MCU and adds them to the predictions. The position comes and goes by value, so that it stays in
+/// registers.
+#[inline(always)]
+fn first_mcu(
+    mut bits: Bits,
+    bytes: &WindowBytes,
+    blocks: &[DcBlock<'_>],
+    stores: &mut [Store],
+    low: u8,
+    predictions: &mut [i32; 4],
+    damaged: &mut bool,
+) -> Bits {
+    for block in blocks {
+        let (Some(prediction), Some(table)) = (predictions.get_mut(block.lane), block.table) else {
+            continue;
+        };
+        bits.refill(bytes);
+        let entry = table.entry(bits.buffer, damaged);
+        *prediction = prediction.wrapping_add(value(bits.buffer, entry));
+        bits.consume(entry);
+        if let Some(dc) = stores.get_mut(block.component).and_then(|store| store.dc.get_mut(block.at)) {
+            *dc = (*prediction << low) as i16;
+        }
+    }
+    bits
+}

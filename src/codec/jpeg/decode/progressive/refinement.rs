@@ -124,13 +124,12 @@ impl Walk {
     /// Takes the symbol of `entry` and its raw bits. False, and nothing taken, if the block has no room for its run.
     #[inline(always)]
     fn step<K: Kernels>(&mut self, kernels: K, bits: &mut Bits, bytes: &WindowBytes, entry: u32) -> bool {
-        let run = entry & 63;
-        let next = self.next >> run;
+        let next = self.next >> (entry & 63);
         if next == 0 {
             return false;
         }
         bits.consume(entry >> 8);
-        self.go_to(kernels, next, run, bits, bytes);
+        self.go_to(kernels, next, entry, bits, bytes);
         true
     }
 
@@ -155,14 +154,14 @@ impl Walk {
     }
 
     /// Goes to the spot `next` and reads the bits behind the code: one for each position on the way, itself included, but for
-    /// `zeros` of them.
+    /// as many as the low six bits of `zeros` say.
     #[inline(always)]
     fn go_to<K: Kernels>(&mut self, kernels: K, next: u64, zeros: u32, bits: &mut Bits, bytes: &WindowBytes) {
         let spot = kernels.deposit(next, self.zeros);
-        let position = spot.leading_zeros() as usize;
-        let count = position as u32 - (self.at as u32 + zeros);
+        // Where the spot is, less where the zeros end. This way every other step can go beside the longest chain of them.
+        let count = (spot << ((self.at as u32).wrapping_add(zeros) & 63)).leading_zeros();
         self.next = next >> 1;
-        self.at = position;
+        self.at = spot.leading_zeros() as usize;
         self.spots |= spot;
         self.read_raw(bits, bytes, count);
     }

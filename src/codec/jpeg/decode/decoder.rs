@@ -295,17 +295,18 @@ fn open_sequential<'a>(
         let scales = corners.iter().map(|corner| corner.scale);
         let workers = parallel::workers(bytes, all_blocks.zip(scales), limits.spare_workers + 1);
         if workers > 1 {
-            scratch.parts.resize_with(scratch.parts.len().max(workers), Default::default);
+            let shares = parallel::shares(bytes, workers);
+            scratch.parts.resize_with(scratch.parts.len().max(shares), Default::default);
             let restart_interval = scan.restart_interval;
             let layout = parallel::Layout { lanes, columns, rows, restart_interval };
-            let memory = &mut scratch.parts[..workers];
-            if let Some(parallel) = Parallel::new(input, scan.data, &layout, corners, memory) {
+            let memory = &mut scratch.parts[..shares];
+            if let Some(parallel) = Parallel::new(input, scan.data, &layout, corners, memory, workers) {
                 return Ok(Source::Parallel(parallel));
             }
             lanes = layout.lanes;
         }
     }
-    let reader = Reader::open(input, scan.data, input.len(), blocks, &mut scratch.window);
+    let reader = Reader::open(input, scan.data, blocks, &mut scratch.window);
     let restarts = Restarts::new(scan.restart_interval);
     Ok(Source::Stream(SequentialScan { reader, lanes, columns, restarts, flaws: Flaws::default() }))
 }

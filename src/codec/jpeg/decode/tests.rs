@@ -26,10 +26,11 @@ fn decode_with(
     decode_part(file, scales, scratch, limits, Split::No, |_| {})
 }
 
-/// Whether the upper part of a picture that several workers decode is asked for by itself.
+/// Whether the upper rows of a picture that several workers decode are asked for by themselves, and after how many of them,
+/// at most, the others begin.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Split {
-    Yes,
+    After(usize),
     No,
 }
 
@@ -62,11 +63,23 @@ fn decode_part(
             }
         }
     };
-    if split == Split::Yes
+    if let Split::After(rows) = split
         && let Some((mut upper, lower)) = decoder.split()
     {
+        let mut first = 0..rows;
+        let mut is_over = false;
+        take(&mut |rows| {
+            if first.next().is_none() {
+                return Ok(false);
+            }
+            let more = upper.next_mcu_row(rows)?;
+            is_over = !more;
+            Ok(more)
+        })?;
         lower.decode();
-        take(&mut |rows| upper.next_mcu_row(rows))?;
+        if !is_over {
+            take(&mut |rows| upper.next_mcu_row(rows))?;
+        }
     }
     take(&mut |rows| decoder.next_mcu_row(rows))?;
     for (plane, layout) in planes.iter_mut().zip(&layouts) {
@@ -333,7 +346,7 @@ fn several_workers_decode_the_same_as_one() {
             let alone = decode(&file, &scales, &mut Scratch::default()).unwrap();
             for spare_workers in [1, 2, 7] {
                 let limits = Limits { spare_workers, ..Limits::default() };
-                for split in [Split::No, Split::Yes] {
+                for split in [Split::No, Split::After(0), Split::After(60), Split::After(usize::MAX)] {
                     let shared = decode_part(&file, &scales, &mut scratch, &limits, split, |_| {}).unwrap();
                     assert!(shared == alone, "sampling {i} round {round} workers {spare_workers}");
                 }
@@ -354,8 +367,8 @@ fn unwanted_samples_are_left_out_and_the_wanted_ones_are_as_ever() {
         (restarts.clone(), 0, Split::No),
         (progressive, 0, Split::No),
         (picture.clone(), 1, Split::No),
-        (picture, 1, Split::Yes),
-        (restarts, 1, Split::Yes),
+        (picture, 1, Split::After(0)),
+        (restarts, 1, Split::After(0)),
     ] {
         let file = picture.write();
         let limits = Limits { spare_workers, ..Limits::default() };

@@ -90,17 +90,15 @@ impl<'a> Reader<'a> {
         reader
     }
 
-    /// As [`Reader::new`], with the best kernels that this machine has, and counting the data up to offset `mark` of
-    /// `input`. The byte before must not be `0xFF`.
-    pub(super) fn open(
-        input: &'a [u8],
-        at: usize,
-        mark: usize,
-        blocks: usize,
-        window: &'a mut WindowBytes,
-    ) -> Reader<'a> {
+    /// A reader to be opened by [`Reader::open_at`].
+    pub(super) fn closed(input: &'a [u8], blocks: usize, window: &'a mut WindowBytes) -> Reader<'a> {
+        Reader::empty(input, blocks, window)
+    }
+
+    /// As [`Reader::new`], with the best kernels that this machine has.
+    pub(super) fn open(input: &'a [u8], at: usize, blocks: usize, window: &'a mut WindowBytes) -> Reader<'a> {
         let mut reader = Reader::empty(input, blocks, window);
-        reader.reopen(at, mark);
+        reader.open_at(at, input.len());
         reader
     }
 
@@ -119,8 +117,9 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Starts anew, at offset `at` of the input and with another mark.
-    pub(super) fn reopen(&mut self, at: usize, mark: usize) {
+    /// Starts at offset `at` of the input, behind the header of a scan or anywhere in its data, counting the data up to offset
+    /// `mark`. The byte before must not be `0xFF`.
+    pub(super) fn open_at(&mut self, at: usize, mark: usize) {
         struct Fill<'t, 'a>(&'t mut Reader<'a>);
 
         impl Task for Fill<'_, '_> {
@@ -136,6 +135,15 @@ impl<'a> Reader<'a> {
         (self.dropped, self.ending, self.end) = (0, Ending::NotYet, 0);
         self.bits = Bits::default();
         kernels::run(Fill(self));
+    }
+
+    /// Moves the mark on to offset `mark`. False, and nothing moved, if the window is beyond.
+    pub(super) fn move_mark(&mut self, mark: usize) -> bool {
+        let is_ahead = self.at <= mark;
+        if is_ahead {
+            (self.mark, self.bits_to_mark) = (mark, None);
+        }
+        is_ahead
     }
 
     /// How many bits of data lie between the start and the mark, if it has come into the window.

@@ -1,6 +1,7 @@
 //! `Front`: the upper rows of a picture, whose samples one worker makes as it decodes, while others decode the
 //! coefficients of the rest. Nothing has to be kept of these rows, and they can be resampled and encoded meanwhile.
 
+use super::Waiting;
 use super::part::{DecodePart, Goal, Part};
 use super::share::Share;
 use crate::codec::jpeg::decode::Flaws;
@@ -8,11 +9,13 @@ use crate::codec::jpeg::decode::kernels;
 use crate::codec::jpeg::decode::sink::PlaneSink;
 use crate::codec::jpeg::error::JpegError;
 use crate::limits::Cancel;
+use std::sync::Arc;
 
 /// The first part of a scan while its rows stream.
 #[derive(Debug)]
 pub(in crate::codec::jpeg::decode) struct Front<'t, 'a> {
     part: &'t mut Part<'a>,
+    waiting: Arc<Waiting<'t, 'a>>,
     /// MCUs in a row.
     columns: usize,
     /// Bytes of the largest row so far, at first of an average one.
@@ -20,20 +23,37 @@ pub(in crate::codec::jpeg::decode) struct Front<'t, 'a> {
 }
 
 impl<'t, 'a> Front<'t, 'a> {
-    pub(super) fn new(part: &'t mut Part<'a>, columns: usize, average: usize) -> Self {
-        Front { part, columns, largest: average }
+    pub(super) fn new(
+        part: &'t mut Part<'a>,
+        waiting: Arc<Waiting<'t, 'a>>,
+        columns: usize,
+        average: usize,
+    ) -> Self {
+        part.open();
+        Front { part, waiting, columns, largest: average }
     }
 
-    /// Whether the next row lies within the share of this worker, as far as can be told. What comes after the first
-    /// flaw does not stream: where it belongs is only known when the parts are joined.
-    pub(in crate::codec::jpeg::decode) fn has_row(&self) -> bool {
-        let has_row = match self.part.share {
+    /// Whether there is another row for this worker, as far as can be told: in its share, or in one that still waits. What
+    /// comes after the first flaw does not stream: where it belongs is only known when the parts are joined.
+    pub(in crate::codec::jpeg::decode) fn has_row(&mut self) -> bool {
+        self.part.scan.flaws == Flaws::default()
+            && loop {
+                if self.is_in_share() {
+                    break true;
+                }
+                if !self.waiting.absorb_first(self.part) {
+                    break false;
+                }
+            }
+    }
+
+    fn is_in_share(&self) -> bool {
+        match self.part.share {
             Share::Bytes { end, .. } => {
                 end.saturating_sub(self.part.scan.reader.offset()) >= 2 * self.largest
             }
             Share::Mcus { count, .. } => self.part.place + self.columns <= count,
-        };
-        has_row && self.part.scan.flaws == Flaws::default()
+        }
     }
 
     /// Decodes the next row of MCUs.
@@ -45,11 +65,13 @@ impl<'t, 'a> Front<'t, 'a> {
         self.part.place += self.columns;
     }
 
-    /// Decodes the coefficients of what is left of the share.
+    /// Decodes the coefficients of what is left of the share, and of parts that still wait.
     pub(in crate::codec::jpeg::decode) fn finish(&mut self, cancel: &Cancel) -> Result<(), JpegError> {
         let part = &mut *self.part;
         part.streamed = std::mem::take(&mut part.scan.flaws);
         part.scan.lanes.iter_mut().for_each(|lane| lane.want_ac(true));
-        kernels::run(DecodePart { part, goal: Goal::Share, cancel })
+        kernels::run(DecodePart { part, goal: Goal::Share, cancel })?;
+        self.waiting.decode(cancel);
+        Ok(())
     }
 }

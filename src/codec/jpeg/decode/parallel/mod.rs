@@ -2,15 +2,18 @@
 //!
 //! Huffman codes synchronise themselves: a decoder that starts anywhere soon meets the true boundaries between
 //! MCUs, mostly within a few (Klein and Wiseman, "Parallel Huffman decoding with applications to JPEG files",
-//! The Computer Journal 46, 2003). So each worker starts at an equal share of the bytes and notes where its first MCUs
-//! begin. Afterwards the worker before goes on from the end of its share until it stands where one of these
+//! The Computer Journal 46, 2003). So the bytes are cut into equal shares, and who decodes one notes where its first MCUs
+//! begin. Afterwards the share before is decoded on from its end until it stands where one of these
 //! begins: from there on both would decode the same, but for the DC predictions, whose difference is added.
-//! What the later worker had decoded before is dropped. Where there are restart markers, shares begin behind one, and
+//! What the later one had before is dropped. Where there are restart markers, shares begin behind one, and
 //! nothing is dropped. The result is the same as that of one worker.
 //!
+//! There are more shares than workers, since no two cores are equally fast for long: the front goes from one to the
+//! next, the other workers take the last one that waits, and they meet somewhere in the middle.
+//!
 //! ```text
-//! share: where to cut -> part: a worker decodes its share -> here: joined, transformed row by row
-//!                     -> front: the first worker makes samples at once, as long as its share lasts
+//! share: where to cut -> part: a share is decoded -> here: joined, transformed row by row
+//!                     -> front: samples are made at once, from the first row on
 //! ```
 
 mod front;
@@ -28,11 +31,17 @@ use crate::limits::Cancel;
 pub(super) use front::Front;
 pub(super) use part::PartMemory;
 use part::{DecodePart, Goal, Part};
-use share::{Data, EVEN};
+use share::Data;
+use std::collections::VecDeque;
 use std::ops::Range;
+use std::sync::{Arc, Mutex, PoisonError};
 
-/// Least share of a worker, in bytes: below, handing out work costs more than it gains.
-const MIN_SHARE: usize = 96 * 1024;
+/// Least data for each worker, in bytes: below, handing out work costs more than it gains.
+const MIN_EACH: usize = 96 * 1024;
+/// Most shares, unless there are more workers.
+const MOST_SHARES: usize = 16;
+/// Least share, in bytes: more than the window of the share before reaches beyond its end.
+const MIN_SHARE: usize = 64 * 1024;
 /// Most memory for the coefficients of all shares together, in bytes.
 const MAX_BYTES: usize = 64 << 20;
 
@@ -41,6 +50,7 @@ const MAX_BYTES: usize = 64 << 20;
 pub(super) struct Parallel<'a> {
     data: Data<'a>,
     parts: Vec<Part<'a>>,
+    workers: usize,
     /// MCUs in a row.
     columns: usize,
     progress: Progress,
@@ -55,21 +65,56 @@ enum Progress {
     Whole,
 }
 
+/// The parts that nobody decodes yet, in the order of the data.
+#[derive(Debug)]
+struct Waiting<'t, 'a>(Mutex<VecDeque<&'t mut Part<'a>>>);
+
+impl<'t, 'a> Waiting<'t, 'a> {
+    fn new(parts: &'t mut [Part<'a>]) -> Waiting<'t, 'a> {
+        Waiting(Mutex::new(parts.iter_mut().collect()))
+    }
+
+    /// Lets `part`, behind which the first of these lies, take that over if it can.
+    fn absorb_first(&self, part: &mut Part<'a>) -> bool {
+        let mut parts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_absorbed = parts.front_mut().is_some_and(|next| part.absorb(next));
+        if is_absorbed {
+            parts.pop_front();
+        }
+        is_absorbed
+    }
+
+    fn take_last(&self) -> Option<&'t mut Part<'a>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).pop_back()
+    }
+
+    /// Decodes the coefficients of one part after another, until none waits.
+    fn decode(&self, cancel: &Cancel) {
+        while let Some(part) = self.take_last() {
+            part.open();
+            part.outcome = kernels::run(DecodePart { part, goal: Goal::Share, cancel });
+        }
+    }
+}
+
 /// What other workers decode of a picture while one makes samples of its [`Upper`](super::Upper) rows.
 #[derive(Debug)]
 pub struct Lower<'t, 'a> {
-    parts: &'t mut [Part<'a>],
+    waiting: Arc<Waiting<'t, 'a>>,
+    workers: usize,
     cancel: &'t Cancel,
 }
 
 impl Lower<'_, '_> {
-    /// Decodes the coefficients of each part, by a worker each. What goes wrong is told when the parts are joined.
+    /// Decodes coefficients from the end of the picture on, by all workers but one. What goes wrong is told when the parts
+    /// are joined.
     pub fn decode(self) {
-        let cancel = self.cancel;
+        let Lower { waiting, workers, cancel } = self;
         rayon::scope(|scope| {
-            for part in self.parts {
-                scope.spawn(|_| part.outcome = kernels::run(DecodePart { part, goal: Goal::Share, cancel }));
+            for _ in 1..workers {
+                scope.spawn(|_| waiting.decode(cancel));
             }
+            waiting.decode(cancel);
         });
     }
 }
@@ -88,27 +133,32 @@ pub(super) struct Layout {
 /// How many workers a scan of `bytes` bytes and `blocks` blocks of `scales` is worth, if `most` are at hand.
 pub(super) fn workers(bytes: usize, blocks: impl Iterator<Item = (usize, Scale)>, most: usize) -> usize {
     let memory: usize = blocks.map(|(blocks, scale)| blocks * (3 + 2 * scale.stored())).sum();
-    if memory > MAX_BYTES { 1 } else { most.min(bytes / MIN_SHARE).max(1) }
+    if memory > MAX_BYTES { 1 } else { most.min(bytes / MIN_EACH).max(1) }
+}
+
+/// How many shares `bytes` bytes are cut into for so many workers.
+pub(super) fn shares(bytes: usize, workers: usize) -> usize {
+    (bytes / MIN_SHARE).min(MOST_SHARES).max(workers)
 }
 
 impl<'a> Parallel<'a> {
-    /// Cuts the entropy-coded data from offset `data` of `input` into at most one share for each of `memory`. `None` if it
-    /// cannot be cut.
+    /// Cuts the entropy-coded data from offset `data` of `input` into at most one share for each of `memory`, to be decoded by
+    /// so many workers. `None` if it cannot be cut.
     pub(super) fn new(
         input: &'a [u8],
         data: usize,
         layout: &Layout,
         corners: &[Corner],
         memory: &'a mut [PartMemory],
+        workers: usize,
     ) -> Option<Parallel<'a>> {
         let (columns, interval) = (layout.columns, layout.restart_interval);
         let mcus = columns * layout.rows;
-        let blocks = layout.lanes.iter().map(|lane| lane.h * lane.v).sum();
-        let data = Data { input, start: data, interval, mcus, blocks };
-        let shares = data.shares(memory.len(), EVEN)?;
+        let data = Data { input, start: data, interval, mcus };
+        let shares = data.shares(memory.len())?;
         let parts = memory.iter_mut().zip(shares);
         let parts = parts.map(|(memory, share)| Part::new(input, share, layout, corners, memory)).collect();
-        Some(Parallel { data, parts, columns, progress: Progress::Nothing })
+        Some(Parallel { data, parts, workers, columns, progress: Progress::Nothing })
     }
 
     /// Splits the work, unless it has begun: the rows of the front can be had while the rest is decoded. Both must be done
@@ -117,24 +167,23 @@ impl<'a> Parallel<'a> {
         if self.progress != Progress::Nothing {
             return None;
         }
-        let shares = self.data.shares(self.parts.len(), self.data.front())?;
-        self.parts.truncate(shares.len());
-        for (part, share) in self.parts.iter_mut().zip(shares) {
-            part.assign(share, &self.data);
-        }
         let average = (self.data.input.len() - self.data.start) * self.columns / self.data.mcus.max(1);
-        let (front, parts) = self.parts.split_first_mut()?;
+        let (front, others) = self.parts.split_first_mut()?;
+        let waiting = Arc::new(Waiting::new(others));
         self.progress = Progress::Shares;
-        Some((Front::new(front, self.columns, average), Lower { parts, cancel }))
+        let front = Front::new(front, Arc::clone(&waiting), self.columns, average);
+        Some((front, Lower { waiting, workers: self.workers - 1, cancel }))
     }
 
     /// Decodes what has not been decoded of the scan.
     pub(super) fn decode(&mut self, cancel: &Cancel) -> Result<Flaws, JpegError> {
         if self.progress == Progress::Nothing {
-            Lower { parts: &mut self.parts, cancel }.decode();
+            let waiting = Arc::new(Waiting::new(&mut self.parts));
+            Lower { waiting, workers: self.workers, cancel }.decode();
             self.progress = Progress::Shares;
         }
         if self.progress == Progress::Shares {
+            self.parts.retain(|part| !part.is_absorbed);
             for part in &self.parts {
                 part.outcome.clone()?;
             }

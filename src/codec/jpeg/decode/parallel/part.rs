@@ -1,7 +1,7 @@
-//! `Part`: the worker's side: decodes one share of a scan into memory.
+//! `Part`: one share of a scan, which a worker decodes into memory.
 
 use super::Layout;
-use super::share::{Data, Share};
+use super::share::Share;
 use crate::codec::jpeg::decode::Flaws;
 use crate::codec::jpeg::decode::block::{Block, Corner, Scale};
 use crate::codec::jpeg::decode::kernels::{Kernels, Task};
@@ -26,7 +26,9 @@ pub(in crate::codec::jpeg::decode) struct PartMemory {
 impl PartMemory {
     /// Bytes held.
     pub(in crate::codec::jpeg::decode) fn bytes(&self) -> usize {
-        self.blocks.iter().map(|b| b.dc.capacity() * 2 + b.corners.capacity() * 2 + b.flat.capacity()).sum()
+        let blocks = self.blocks.iter();
+        let held = blocks.map(|b| b.dc.capacity() * 2 + b.corners.capacity() * 2 + b.flat.capacity());
+        size_of::<WindowBytes>() + held.sum::<usize>()
     }
 }
 
@@ -70,10 +72,11 @@ fn copy<const N: usize>(from: &[i16], to: &mut Block) {
     to.0[..N].copy_from_slice(from.first_chunk().unwrap_or(&[0; N]));
 }
 
-/// The share of one worker, apart from those of others in the cache, too.
+/// One share, apart from others in the cache, too.
 #[derive(Debug)]
 #[repr(align(128))]
 pub(super) struct Part<'a> {
+    input: &'a [u8],
     pub(super) share: Share,
     pub(super) scan: SequentialScan<'a>,
     pub(super) blocks: &'a mut [Blocks; 4],
@@ -89,6 +92,8 @@ pub(super) struct Part<'a> {
     pub(super) place: usize,
     /// What was wrong with those.
     pub(super) streamed: Flaws,
+    /// Whether the part before has taken over the share.
+    pub(super) is_absorbed: bool,
     /// What to add to the DC coefficients of each lane.
     pub(super) offsets: [i32; 4],
     pub(super) outcome: Result<(), JpegError>,
@@ -131,7 +136,7 @@ impl Task for DecodePart<'_, '_> {
 }
 
 impl<'a> Part<'a> {
-    /// Gets ready to decode `share` of `input`.
+    /// A part of `input`, to be opened before it is decoded.
     pub(super) fn new(
         input: &'a [u8],
         share: Share,
@@ -147,9 +152,10 @@ impl<'a> Part<'a> {
         }
         let lanes = layout.lanes.clone();
         let in_mcu = lanes.iter().map(|lane| lane.h * lane.v).sum();
-        let reader = Reader::open(input, share.start(), share.end(input), in_mcu, window);
+        let reader = Reader::closed(input, in_mcu, window);
         let (restarts, flaws) = (share.restarts(layout.restart_interval), Flaws::default());
         Part {
+            input,
             share,
             scan: SequentialScan { reader, lanes, columns: layout.columns, restarts, flaws },
             blocks,
@@ -160,16 +166,26 @@ impl<'a> Part<'a> {
             first: 0,
             place: share.place(),
             streamed: Flaws::default(),
+            is_absorbed: false,
             offsets: [0; 4],
             outcome: Ok(()),
         }
     }
 
-    /// Takes another share instead, before anything has been decoded.
-    pub(super) fn assign(&mut self, share: Share, data: &Data<'_>) {
-        self.scan.reader.reopen(share.start(), share.end(data.input));
-        self.scan.restarts = share.restarts(data.interval);
-        (self.share, self.place) = (share, share.place());
+    /// Goes to the start of the share.
+    pub(super) fn open(&mut self) {
+        self.scan.reader.open_at(self.share.start(), self.share.end(self.input));
+    }
+
+    /// Takes over the share of the `next` part, which has not been opened. False, and nothing done, if this part has read
+    /// beyond it.
+    pub(super) fn absorb(&mut self, next: &mut Part<'a>) -> bool {
+        let share = self.share.with(next.share);
+        next.is_absorbed = self.scan.reader.move_mark(share.end(self.input));
+        if next.is_absorbed {
+            self.share = share;
+        }
+        next.is_absorbed
     }
 
     /// Whether which MCUs these are has been known from the start.

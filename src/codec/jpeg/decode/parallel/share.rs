@@ -1,9 +1,9 @@
-//! `Share`: what of a scan's data one worker decodes.
+//! `Share`: what of a scan's data is decoded at a stretch.
 
 use crate::codec::jpeg::decode::restart::Restarts;
 use crate::codec::jpeg::marker::{Marker, find_any_marker};
 
-/// What one worker decodes of a scan. Offsets are those of the file.
+/// A stretch of a scan. Offsets are those of the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Share {
     /// From `start`, which is anywhere in the data, to the first MCU behind `end`.
@@ -37,6 +37,17 @@ impl Share {
         }
     }
 
+    /// This one with the `next`.
+    pub(super) fn with(self, next: Share) -> Share {
+        match (self, next) {
+            (Share::Bytes { start, .. }, Share::Bytes { end, .. }) => Share::Bytes { start, end },
+            (Share::Mcus { start, first, count, .. }, Share::Mcus { count: more, last, .. }) => {
+                Share::Mcus { start, first, count: count + more, last }
+            }
+            _ => self,
+        }
+    }
+
     /// The restart markers that are to come, `interval` MCUs apart.
     pub(super) fn restarts(self, interval: u16) -> Restarts {
         Restarts::behind(interval, self.place() / usize::from(interval).max(1))
@@ -53,43 +64,26 @@ pub(super) struct Data<'a> {
     pub(super) interval: u16,
     /// MCUs of the picture.
     pub(super) mcus: usize,
-    /// Blocks of an MCU.
-    pub(super) blocks: usize,
 }
 
-/// What making samples of a block, and of these the result, takes, in bits that could be decoded meanwhile: 32 for W2, 45 for
-/// W3 (docs/benchmarks.md).
-const BITS: usize = 38;
-
-/// Which first share, in hundredths of the others, keeps all workers busy for as long when all decode coefficients.
-pub(super) const EVEN: usize = 100;
-
 impl Data<'_> {
-    /// The same when the first worker makes samples, too, see [`Front`](super::front::Front).
-    pub(super) fn front(&self) -> usize {
-        let bits = self.len() * 8 / (self.blocks * self.mcus).max(1);
-        (100 * bits / (bits + BITS)).max(1)
-    }
-
     fn len(&self) -> usize {
         self.input.len() - self.start
     }
 
-    /// Where share `index` of `shares` begins, if the first one has `front` hundredths of the others.
-    fn cut(&self, index: usize, shares: usize, front: usize) -> usize {
-        let Some(others) = index.checked_sub(1) else { return self.start };
-        let (before, all) = (front + 100 * others, front + 100 * (shares - 1));
-        self.start + (self.len() as u64 * before as u64 / all as u64) as usize
+    /// Where share `index` of `shares` begins.
+    fn cut(&self, index: usize, shares: usize) -> usize {
+        self.start + (self.len() as u64 * index as u64 / shares as u64) as usize
     }
 
     /// Cuts the data into at most `shares` shares, at restart markers where there are such. `None` if one of these, up to
     /// the last cut, is missing or out of order: then which MCU a marker stands for is only known to who decodes from the
     /// start.
-    pub(super) fn shares(&self, shares: usize, front: usize) -> Option<Vec<Share>> {
+    pub(super) fn shares(&self, shares: usize) -> Option<Vec<Share>> {
         if self.interval > 0 {
-            return self.at_restarts(shares, front);
+            return self.at_restarts(shares);
         }
-        let starts: Vec<usize> = (0..shares).map(|i| self.unstuffed(self.cut(i, shares, front))).collect();
+        let starts: Vec<usize> = (0..shares).map(|i| self.unstuffed(self.cut(i, shares))).collect();
         let ends = starts.iter().skip(1).copied().chain([self.input.len()]);
         Some(starts.iter().zip(ends).map(|(&start, end)| Share::Bytes { start, end }).collect())
     }
@@ -100,7 +94,7 @@ impl Data<'_> {
         (at - before).max(self.start)
     }
 
-    fn at_restarts(&self, shares: usize, front: usize) -> Option<Vec<Share>> {
+    fn at_restarts(&self, shares: usize) -> Option<Vec<Share>> {
         let mut cuts = vec![(self.start, 0)];
         let (mut at, mut passed) = (self.start, 0);
         while cuts.len() < shares {
@@ -113,7 +107,7 @@ impl Data<'_> {
             if passed * usize::from(self.interval) >= self.mcus {
                 break;
             }
-            if at >= self.cut(cuts.len(), shares, front) {
+            if at >= self.cut(cuts.len(), shares) {
                 cuts.push((at, passed * usize::from(self.interval)));
             }
         }
@@ -134,36 +128,29 @@ mod tests {
         for i in 0..10 {
             input.extend([1, 2, 3, 4, 5, 6, 0xFF, 0xD0 | i & 7]);
         }
-        let data = Data { input: &input, start: 0, interval: 100, mcus: 1040, blocks: 6 };
-        let starts =
-            |front| -> Vec<_> { data.shares(3, front).unwrap().iter().map(|share| share.start()).collect() };
-        assert_eq!((starts(EVEN), starts(50)), (vec![0, 34, 58], vec![0, 18, 50]));
-        let shares = data.shares(3, EVEN).unwrap();
+        let data = Data { input: &input, start: 0, interval: 100, mcus: 1040 };
+        let shares = data.shares(3).unwrap();
+        assert_eq!(shares.iter().map(|share| share.start()).collect::<Vec<_>>(), [0, 34, 58]);
         assert_eq!(shares[1], Share::Mcus { start: 34, first: 400, count: 300, last: false });
         assert_eq!(shares[2], Share::Mcus { start: 58, first: 700, count: 340, last: true });
+        assert_eq!(shares[1].with(shares[2]), Share::Mcus { start: 34, first: 400, count: 640, last: true });
         let short = Data { mcus: 350, ..data };
-        assert_eq!(short.shares(3, EVEN).unwrap().len(), 1, "the picture ends before the first cut");
+        assert_eq!(short.shares(3).unwrap().len(), 1, "the picture ends before the first cut");
         let cut = Data { input: &input[..8], ..data };
-        assert_eq!(cut.shares(3, EVEN), None, "no marker at all");
+        assert_eq!(cut.shares(3), None, "no marker at all");
         input[17] = 0xD3;
-        let data = Data { input: &input, start: 0, interval: 100, mcus: 1040, blocks: 6 };
-        assert_eq!(data.shares(3, EVEN), None, "a marker out of order");
+        let data = Data { input: &input, start: 0, interval: 100, mcus: 1040 };
+        assert_eq!(data.shares(3), None, "a marker out of order");
     }
 
     #[test]
-    fn who_makes_samples_too_has_the_smaller_share_the_less_data_a_block_has() {
-        let input = vec![0; 100_000];
-        let data = Data { input: &input, start: 400, interval: 0, mcus: 1000, blocks: 6 };
-        let sparse = Data { blocks: 60, ..data };
-        let first = |data: Data<'_>| match data.shares(2, data.front()).unwrap()[0] {
-            Share::Bytes { start: 400, end } => end,
-            other => panic!("{other:?}"),
-        };
-        let even = match data.shares(2, EVEN).unwrap()[1] {
-            Share::Bytes { start, end: 100_000 } => start,
-            other => panic!("{other:?}"),
-        };
-        assert_eq!(even, 50_200);
-        assert!(first(sparse) < first(data) && first(data) < even, "{} {}", first(sparse), first(data));
+    fn shares_without_restarts_are_equal_and_cut_no_stuffed_byte() {
+        let mut input = vec![0; 90_000];
+        input[29_999..30_001].copy_from_slice(&[0xFF, 0x00]);
+        let data = Data { input: &input, start: 0, interval: 0, mcus: 1000 };
+        let shares = data.shares(3).unwrap();
+        let bytes = |start, end| Share::Bytes { start, end };
+        assert_eq!(shares, [bytes(0, 29_999), bytes(29_999, 60_000), bytes(60_000, 90_000)]);
+        assert_eq!(shares[0].with(shares[1]), bytes(0, 60_000));
     }
 }

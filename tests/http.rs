@@ -247,6 +247,16 @@ fn a_picture_may_come_as_a_part_of_a_form_with_options_beside_it() {
 }
 
 #[test]
+fn headers_tell_what_a_target_came_to() {
+    let server = Server::start_http(&[]);
+    let headers = "Content-Type: image/png\r\nConnection: close\r\n";
+    let answer = ask(&server, &http_support::posted("/resize?target=60", headers, &png(100, 50)));
+    assert_eq!(answer.status, 200, "{answer:?}");
+    assert!(answer.header("x-result-tries").parse::<u32>().unwrap() > 1, "{answer:?}");
+    assert!(answer.header("x-result-score").parse::<f64>().unwrap() >= 60.0, "{answer:?}");
+}
+
+#[test]
 fn a_client_that_has_the_result_is_told_so_without_work() {
     let server = Server::start_http(&[]);
     let image = png(100, 50);

@@ -126,6 +126,24 @@ fn resume_makes_what_is_missing_or_out_of_date_and_nothing_else() {
 }
 
 #[test]
+fn json_tells_of_each_result_what_a_target_came_to_here_as_on_a_server() {
+    let server = Server::start(&[]);
+    let root = tempfile::tempdir().unwrap();
+    let (from, out) = (root.path().join("in"), root.path().join("out"));
+    pictures(&from, &["a.png"]);
+    let address = server.address.to_string();
+    for place in [&["--local"][..], &["--server", &address]] {
+        let options = [text(&from), "--out", text(&out), "--json", "--force", "--target", "60"];
+        let output = run(&[&options[..], place].concat());
+        assert_eq!(code(&output), 0, "{}", stderr(&output));
+        let line = &json_lines(&stdout(&output))[0];
+        let (quality, tries) = (line["quality"].as_u64().unwrap(), line["tries"].as_u64().unwrap());
+        assert!((1..=100).contains(&quality) && tries > 1, "{line}");
+        assert!(line["score"].as_f64().unwrap() >= 60.0, "{line}");
+    }
+}
+
+#[test]
 fn a_dry_run_says_what_would_be_done_and_does_nothing() {
     let root = tempfile::tempdir().unwrap();
     let (from, out) = (root.path().join("in"), root.path().join("out"));

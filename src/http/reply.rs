@@ -104,6 +104,7 @@ fn describe(headers: &mut HeaderMap, report: &Report, length: usize) {
     put("x-result-height", text(report.height));
     put("x-result-format", text(report.format));
     put("x-result-quality", text(report.quality));
+    put("x-result-tries", text(report.tries));
     put("x-result-score", report.score.map(|score| format!("{score:.2}")));
     put("x-result-warnings", (!report.warnings.is_empty()).then(|| report.warnings.join(",")));
     put("server-timing", Some(timing(report)));

@@ -14,7 +14,19 @@ pub(crate) struct Picture {
     pub(crate) format: Format,
     pub(crate) size: Option<(u32, u32)>,
     pub(crate) source_size: Option<(u32, u32)>,
+    pub(crate) rate: Rate,
     pub(crate) warnings: Vec<String>,
+}
+
+/// What the search for a file size or a score came to.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Rate {
+    /// The quality of the result, where its format has one.
+    pub(crate) quality: Option<u8>,
+    /// Encodes it took, when it was more than one.
+    pub(crate) tries: Option<u32>,
+    /// Measured SSIMULACRA2 score, when a `target` asked for one.
+    pub(crate) score: Option<f64>,
 }
 
 /// What a person may do with a file on a machine that is theirs: only what would not end well is refused.
@@ -44,6 +56,11 @@ impl From<Encoded> for Picture {
         Picture {
             size: Some((done.width, done.height)),
             source_size: Some((done.source.width, done.source.height)),
+            rate: Rate {
+                quality: done.quality.map(|quality| quality.get()),
+                tries: (done.tries > 1).then_some(done.tries),
+                score: done.score,
+            },
             warnings: done.warnings.iter().map(|warning| warning.word().to_owned()).collect(),
             format: done.format,
             bytes: done.bytes,
@@ -58,6 +75,7 @@ impl From<Reply> for Picture {
             format: report.format.unwrap_or(Format::Jpeg),
             size: report.width.zip(report.height),
             source_size: report.source_width.zip(report.source_height),
+            rate: Rate { quality: report.quality, tries: report.tries, score: report.score },
             warnings: report.warnings,
         }
     }

@@ -1,6 +1,7 @@
 //! `Reporter`: how a batch goes, as a bar on a terminal, a line an image in a pipe, or JSON; and how it went.
 
 use super::super::failure::Failure;
+use super::super::picture::Rate;
 use super::super::print::{BAD, BOLD, DIM, GOOD, shown, size};
 use imgsrv::codec::geometry::Size;
 use imgsrv::format::Format;
@@ -36,6 +37,7 @@ pub(crate) struct Saved {
     pub(crate) format: Format,
     pub(crate) took: Duration,
     pub(crate) server: Option<Arc<str>>,
+    pub(crate) rate: Rate,
     pub(crate) warnings: Vec<String>,
 }
 
@@ -292,6 +294,9 @@ fn json_of(record: &Record<'_>) -> Value {
             "width": saved.size.width,
             "height": saved.size.height,
             "format": saved.format.name(),
+            "quality": saved.rate.quality,
+            "tries": saved.rate.tries,
+            "score": saved.rate.score,
             "ms": saved.took.as_secs_f64() * 1e3,
             "server": saved.server.as_deref(),
             "warnings": saved.warnings,

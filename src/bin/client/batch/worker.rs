@@ -193,6 +193,7 @@ impl Hands<'_> {
             format: picture.format,
             took,
             server: self.connection.as_ref().map(|connection| connection.name.clone()),
+            rate: picture.rate,
             warnings: picture.warnings,
         }))
     }

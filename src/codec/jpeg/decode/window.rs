@@ -84,25 +84,21 @@ impl<'a> Reader<'a> {
         window: &'a mut WindowBytes,
         kernels: K,
     ) -> Reader<'a> {
-        let mut reader = Reader::empty(input, blocks, window);
+        let mut reader = Reader::closed(input, blocks, window);
         (reader.at, reader.mark) = (at, input.len());
         reader.fill(kernels);
         reader
     }
 
-    /// A reader to be opened by [`Reader::open_at`].
-    pub(super) fn closed(input: &'a [u8], blocks: usize, window: &'a mut WindowBytes) -> Reader<'a> {
-        Reader::empty(input, blocks, window)
-    }
-
     /// As [`Reader::new`], with the best kernels that this machine has.
     pub(super) fn open(input: &'a [u8], at: usize, blocks: usize, window: &'a mut WindowBytes) -> Reader<'a> {
-        let mut reader = Reader::empty(input, blocks, window);
+        let mut reader = Reader::closed(input, blocks, window);
         reader.open_at(at, input.len());
         reader
     }
 
-    fn empty(input: &'a [u8], blocks: usize, window: &'a mut WindowBytes) -> Reader<'a> {
+    /// A reader to be opened by [`Reader::open_at`].
+    pub(super) fn closed(input: &'a [u8], blocks: usize, window: &'a mut WindowBytes) -> Reader<'a> {
         Reader {
             input,
             at: 0,

@@ -36,15 +36,15 @@ impl<'t, 'a> Front<'t, 'a> {
     /// Whether there is another row for this worker, as far as can be told: in its share, or in one that still waits. What
     /// comes after the first flaw does not stream: where it belongs is only known when the parts are joined.
     pub(in crate::codec::jpeg::decode) fn has_row(&mut self) -> bool {
-        self.part.scan.flaws == Flaws::default()
-            && loop {
-                if self.is_in_share() {
-                    break true;
-                }
-                if !self.waiting.absorb_first(self.part) {
-                    break false;
-                }
+        if self.part.scan.flaws != Flaws::default() {
+            return false;
+        }
+        while !self.is_in_share() {
+            if !self.waiting.absorb_first(self.part) {
+                return false;
             }
+        }
+        true
     }
 
     fn is_in_share(&self) -> bool {

@@ -33,6 +33,13 @@ struct DcBlock<'a> {
     step: usize,
 }
 
+impl DcBlock<'_> {
+    #[inline(always)]
+    fn dc<'s>(&self, stores: &'s mut [Store]) -> Option<&'s mut i16> {
+        stores.get_mut(self.component)?.dc.get_mut(self.at)
+    }
+}
+
 impl ProgressiveScan<'_> {
     /// Decodes a DC scan of `rows` x `columns` MCUs.
     #[inline(always)]
@@ -74,7 +81,7 @@ impl ProgressiveScan<'_> {
                 } else {
                     bits.refill(self.reader.bytes());
                     for block in &blocks {
-                        if let Some(dc) = stores[block.component].dc.get_mut(block.at) {
+                        if let Some(dc) = block.dc(stores) {
                             *dc |= (bits.take(1) << self.low) as i16;
                         }
                     }
@@ -107,7 +114,7 @@ fn first_mcu(
         let entry = table.entry(bits.buffer, damaged);
         *prediction = prediction.wrapping_add(value(bits.buffer, entry));
         bits.consume(entry);
-        if let Some(dc) = stores.get_mut(block.component).and_then(|store| store.dc.get_mut(block.at)) {
+        if let Some(dc) = block.dc(stores) {
             *dc = (*prediction << low) as i16;
         }
     }

@@ -72,7 +72,7 @@ impl<'a> FirstBand<'a> {
                     k += 16;
                 }
                 Symbol::Value => {
-                    let entry = code.entry();
+                    let entry = code.ac_entry();
                     k += (entry >> 24) as usize;
                     self.put(&mut block, k, (value(bits.buffer, entry) as i16) << low);
                     found |= self.band.bit(k);

@@ -1,6 +1,6 @@
 //! Lookup tables for the AC scans of progressive pictures (T.81 G.1.2.2, G.1.2.3).
 
-use super::{Code, EOB, LONG, LongCodes, entry, pair_entry, short_codes};
+use super::{ASIDE, Code, LongCodes, pair_entry, short_codes};
 use crate::codec::jpeg::huffman::HuffmanRef;
 
 /// Index bits of the tables.
@@ -31,11 +31,6 @@ impl Code {
             _ => Symbol::Value,
         }
     }
-
-    /// The code of a value as an [`entry`].
-    pub(in super::super) fn entry(self) -> u32 {
-        entry(self.length.into(), (self.symbol & 15).into(), u32::from(self.run()) + 1)
-    }
 }
 
 /// Decodes first scans.
@@ -48,17 +43,11 @@ pub(in super::super) struct FirstTable {
 
 impl FirstTable {
     pub(super) fn new(table: HuffmanRef<'_>) -> FirstTable {
-        let mut singles = [u64::from(entry(0, 0, LONG as u32)); LEN];
+        let mut singles = [ASIDE; LEN];
         short_codes(table, BAND_BITS, |range, code| {
-            let length = u32::from(code.length);
             singles[range].fill(match (code.meaning(), code.run()) {
-                (Symbol::Value, _) => u64::from(code.entry()) | u64::from(code.entry() & 63) << 40,
-                (Symbol::EndOfBand, 0) => u64::from(entry(length, 0, EOB as u32)) | u64::from(length) << 40,
-                _ => {
-                    u64::from(entry(0, 0, LONG as u32))
-                        | u64::from(length) << 40
-                        | u64::from(code.symbol) << 48
-                }
+                (Symbol::Value, _) | (Symbol::EndOfBand, 0) => code.alone(),
+                _ => code.aside(),
             });
         });
         FirstTable {
@@ -67,15 +56,12 @@ impl FirstTable {
         }
     }
 
-    /// The code at the head of `buffer`, for which the pairs say [`LONG`].
+    /// The code at the head of `buffer`, for which the pairs say [`LONG`](super::LONG).
     #[cold]
     #[inline(never)]
     pub(in super::super) fn code(&self, buffer: u64, damaged: &mut bool) -> Code {
         let pair = self.pairs[(buffer >> (64 - BAND_BITS)) as usize];
-        match (pair >> 40 & 63) as u8 {
-            0 => self.long.decode(buffer, damaged),
-            length => Code { length, symbol: (pair >> 48) as u8 },
-        }
+        self.long.at(pair, buffer, damaged)
     }
 }
 

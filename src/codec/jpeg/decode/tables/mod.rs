@@ -27,12 +27,6 @@ pub(super) const fn entry(code: u32, size: u32, advance: u32) -> u32 {
     (code + size) | code << 8 | (63 - size) << 16 | advance << 24
 }
 
-/// The entry of an AC symbol. Sizes above 10, impossible with 8-bit samples, are for [`LongCodes`] alone.
-const fn ac_entry(code: u8, symbol: u8) -> u32 {
-    let (run, size) = ((symbol >> 4) as u32, (symbol & 15) as u32);
-    if size == 0 && run != 15 { entry(code as u32, 0, EOB as u32) } else { entry(code as u32, size, run + 1) }
-}
-
 /// The value that follows a code: EXTEND without a branch on its length or sign.
 #[inline(always)]
 pub(super) fn value(buffer: u64, entry: u32) -> i32 {
@@ -56,7 +50,28 @@ pub(super) struct Code {
 impl Code {
     /// What a bit string that is no code is taken for: 16 bits that say nothing.
     const INVALID: Code = Code { length: 16, symbol: 0 };
+
+    /// The [`entry`] of an AC symbol.
+    pub(super) fn ac_entry(self) -> u32 {
+        let (run, size) = (u32::from(self.symbol >> 4), u32::from(self.symbol & 15));
+        let advance = if size == 0 && run != 15 { EOB as u32 } else { run + 1 };
+        entry(self.length.into(), size, advance)
+    }
+
+    /// As one of [`AcTable::pairs`], without a second symbol.
+    fn alone(self) -> u64 {
+        let single = self.ac_entry();
+        u64::from(single) | u64::from(single & 63) << 40
+    }
+
+    /// As one of [`AcTable::pairs`] that sends a decoder to [`LongCodes::at`], though the index holds the code.
+    fn aside(self) -> u64 {
+        ASIDE | u64::from(self.length) << 40 | u64::from(self.symbol) << 48
+    }
 }
+
+/// What stands in [`AcTable::pairs`] for a long code.
+const ASIDE: u64 = entry(0, 0, LONG as u32) as u64;
 
 /// The codes longer than the index of a first-level table. They stand together at the end of the code space.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -84,6 +99,14 @@ impl LongCodes {
     fn find(&self, buffer: u64) -> Option<Code> {
         let index = ((buffer >> 48) as usize).checked_sub(self.first)?;
         self.codes.get(index).copied()
+    }
+
+    /// The code at the head of `buffer`, whose pair sends here.
+    fn at(&self, pair: u64, buffer: u64, damaged: &mut bool) -> Code {
+        match (pair >> 40 & 63) as u8 {
+            0 => self.decode(buffer, damaged),
+            length => Code { length, symbol: (pair >> 48) as u8 },
+        }
     }
 
     /// As [`LongCodes::find`]; sets `damaged` and says something harmless if there is no such code.
@@ -151,17 +174,9 @@ impl DcTable {
 
 impl AcTable {
     pub(super) fn new(table: HuffmanRef<'_>) -> AcTable {
-        let mut pairs = [u64::from(entry(0, 0, LONG as u32)); 1 << AC_BITS];
+        let mut pairs = [ASIDE; 1 << AC_BITS];
         short_codes(table, AC_BITS, |range, code| {
-            let single = if code.symbol & 15 > MAX_SIZE {
-                u64::from(entry(0, 0, LONG as u32))
-                    | u64::from(code.length) << 40
-                    | u64::from(code.symbol) << 48
-            } else {
-                let single = ac_entry(code.length, code.symbol);
-                u64::from(single) | u64::from(single & 63) << 40
-            };
-            pairs[range].fill(single);
+            pairs[range].fill(if code.symbol & 15 > MAX_SIZE { code.aside() } else { code.alone() });
         });
         let mut skips = [SKIP_NONE; 1 << SKIP_BITS];
         for (i, skip) in skips.iter_mut().enumerate() {
@@ -180,11 +195,7 @@ impl AcTable {
     #[inline(never)]
     pub(super) fn long_entry(&self, buffer: u64, damaged: &mut bool) -> u32 {
         let pair = self.pairs[(buffer >> (64 - AC_BITS)) as usize];
-        let code = match (pair >> 40 & 63) as u8 {
-            0 => self.long.decode(buffer, damaged),
-            length => Code { length, symbol: (pair >> 48) as u8 },
-        };
-        ac_entry(code.length, code.symbol)
+        self.long.at(pair, buffer, damaged).ac_entry()
     }
 
     /// The entry of any code at the head of `buffer`.
@@ -198,7 +209,7 @@ impl AcTable {
     }
 }
 
-/// Largest size of an AC value with 8-bit samples (T.81 table F.2).
+/// Largest size of an AC value with 8-bit samples (T.81 table F.2). Larger ones are rare enough to go aside.
 const MAX_SIZE: u8 = 10;
 
 /// A skip entry that says: take one symbol by [`AcTable::single_entry`].

@@ -312,4 +312,4 @@ fn open_sequential<'a>(
 }
 
 /// Bits a block from which on a picture counts as dense.
-const DENSE: usize = 85;
+const DENSE: usize = 64;

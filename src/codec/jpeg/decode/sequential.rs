@@ -1,18 +1,29 @@
 //! Sequential scans: the blocks of a baseline or extended picture (T.81 F.2).
 
+mod block;
+
+pub(super) use block::Last;
+
 use super::Flaws;
 use super::bits::Bits;
 use super::block::{Block, Corner};
 use super::kernels::Kernels;
 use super::restart::Restarts;
-use super::tables::{AC_BITS, AcTable, DcTable, EOB, LONG, SKIP_BITS, value};
-use super::window::{Reader, WindowBytes};
+use super::tables::{AcTable, DcTable};
+use super::window::Reader;
+use block::{decode_ac, decode_dc, skip_ac};
 use std::sync::Arc;
 
 /// Takes the blocks of a scan as they are decoded.
 pub(super) trait Sink {
-    /// Takes the block at `place` and leaves `ac` zero.
+    /// Takes the block at `place` and leaves `ac` zero. What belongs to no lane of the scan it ignores.
     fn block<K: Kernels>(&mut self, kernels: K, place: Place, dc: i16, ac: &mut Block, last: Last);
+
+    /// Takes a block at `place` that has nothing but DC, or of which nothing else is wanted.
+    #[inline(always)]
+    fn flat<K: Kernels>(&mut self, kernels: K, place: Place, dc: i16) {
+        self.block(kernels, place, dc, &mut { Block::ZERO }, Last::FLAT);
+    }
 }
 
 /// Where a block belongs.
@@ -26,16 +37,9 @@ pub(super) struct Place {
     pub(super) row: usize,
 }
 
-/// How a block ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Last(usize);
-
-impl Last {
-    /// Whether the block has nothing but DC.
-    #[inline(always)]
-    pub(super) fn is_flat(self) -> bool {
-        self.0 == EOB
-    }
+impl Place {
+    /// A place of no scan, where a sink puts nothing.
+    const NOWHERE: Place = Place { lane: usize::MAX, column: 0, row: 0 };
 }
 
 /// How many bits a block of a scan takes on average.
@@ -100,10 +104,16 @@ pub(super) struct SequentialScan<'a> {
 }
 
 impl SequentialScan<'_> {
-    /// Decodes a row of MCUs into `sink`. What there is no data for comes as zero blocks, which is grey.
+    /// Whether nothing but DC is wanted of any block, so that the row is one for [`SequentialScan::decode_row`] with `FLAT`.
+    pub(super) fn is_flat(&self) -> bool {
+        self.lanes.iter().all(|lane| lane.limit == 0)
+    }
+
+    /// Decodes a row of MCUs into `sink`, only their DC coefficients if `FLAT`. What there is no data for comes as zero
+    /// blocks, which is grey.
     #[inline(always)]
-    pub(super) fn decode_row<K: Kernels, S: Sink>(&mut self, kernels: K, sink: &mut S) {
-        let mut block = Block::ZERO;
+    pub(super) fn decode_row<const FLAT: bool, K: Kernels, S: Sink>(&mut self, kernels: K, sink: &mut S) {
+        let mut pending = Pending::default();
         let mut bits = self.reader.bits;
         for column in 0..self.columns {
             if self.restarts.is_due() {
@@ -113,11 +123,15 @@ impl SequentialScan<'_> {
             }
             if self.reader.is_low(&bits) && !self.reader.more(&mut bits, kernels) {
                 self.flaws.data_ended(&self.reader);
-                self.missing_mcu(kernels, sink, column, &mut block);
-                continue;
+                pending.flush(kernels, sink);
+                self.missing_mcu(kernels, sink, column);
+            } else if FLAT {
+                self.decode_flat_mcu(&mut bits, kernels, sink, column);
+            } else {
+                self.decode_mcu(&mut bits, kernels, sink, column, &mut pending);
             }
-            self.decode_mcu(&mut bits, kernels, sink, column, &mut block);
         }
+        pending.flush(kernels, sink);
         self.reader.bits = bits;
     }
 
@@ -127,7 +141,7 @@ impl SequentialScan<'_> {
         self.lanes.iter_mut().for_each(|lane| lane.prediction = 0);
     }
 
-    /// Decodes one MCU, for which there must be data in the window. `block` is zero before and afterwards.
+    /// Decodes one MCU, for which there must be data in the window. Its last block stays in `pending`.
     #[inline(always)]
     pub(super) fn decode_mcu<K: Kernels, S: Sink>(
         &mut self,
@@ -135,33 +149,55 @@ impl SequentialScan<'_> {
         kernels: K,
         sink: &mut S,
         column: usize,
-        block: &mut Block,
+        pending: &mut Pending,
     ) {
         let bytes = self.reader.bytes();
+        let damaged = &mut self.flaws.damaged;
         for (i, lane) in self.lanes.iter_mut().enumerate() {
             for row in 0..lane.v {
                 for across in 0..lane.h {
-                    let last = decode_block(bits, bytes, lane, block, &mut self.flaws.damaged);
+                    decode_dc(bits, bytes, lane, damaged);
+                    // At least 25 bits are left, the most that a pair can have.
+                    let first = lane.ac.pair(bits.buffer);
+                    let block = pending.hand_over(kernels, sink);
+                    let last = decode_ac(bits, bytes, lane, first, block, damaged);
                     let place = Place { lane: i, column: column * lane.h + across, row };
-                    sink.block(kernels, place, lane.prediction as i16, block, last);
+                    pending.take(place, lane.prediction as i16, last);
+                }
+            }
+        }
+    }
+
+    /// As [`SequentialScan::decode_mcu`], where nothing but DC is wanted.
+    #[inline(always)]
+    fn decode_flat_mcu<K: Kernels, S: Sink>(
+        &mut self,
+        bits: &mut Bits,
+        kernels: K,
+        sink: &mut S,
+        column: usize,
+    ) {
+        let bytes = self.reader.bytes();
+        let damaged = &mut self.flaws.damaged;
+        for (i, lane) in self.lanes.iter_mut().enumerate() {
+            for row in 0..lane.v {
+                for across in 0..lane.h {
+                    decode_dc(bits, bytes, lane, damaged);
+                    skip_ac(bits, bytes, lane, damaged);
+                    let place = Place { lane: i, column: column * lane.h + across, row };
+                    sink.flat(kernels, place, lane.prediction as i16);
                 }
             }
         }
     }
 
     #[cold]
-    fn missing_mcu<K: Kernels, S: Sink>(
-        &mut self,
-        kernels: K,
-        sink: &mut S,
-        column: usize,
-        block: &mut Block,
-    ) {
+    fn missing_mcu<K: Kernels, S: Sink>(&mut self, kernels: K, sink: &mut S, column: usize) {
         for (i, lane) in self.lanes.iter().enumerate() {
             for row in 0..lane.v {
                 for across in 0..lane.h {
                     let place = Place { lane: i, column: column * lane.h + across, row };
-                    sink.block(kernels, place, 0, block, Last(EOB));
+                    sink.flat(kernels, place, 0);
                 }
             }
         }
@@ -175,122 +211,47 @@ impl SequentialScan<'_> {
     }
 }
 
-/// Decodes one block (F.2.2.1, F.2.2.2): its DC coefficient becomes the lane's prediction, the others go to `block`.
-#[inline(always)]
-fn decode_block(
-    bits: &mut Bits,
-    bytes: &WindowBytes,
-    lane: &mut Lane,
-    block: &mut Block,
-    damaged: &mut bool,
-) -> Last {
-    let (ac, place, limit) = (&*lane.ac, &lane.place, lane.limit);
-    let block = &mut block.0;
-    // A copy, so that it stays in registers.
-    let state = bits;
-    let mut bits = *state;
-    bits.refill(bytes);
-    let entry = lane.dc.entry(bits.buffer, damaged);
-    lane.prediction = lane.prediction.wrapping_add(value(bits.buffer, entry));
-    bits.consume(entry);
-    let mut k = 0_usize;
-    while k < limit {
-        // Each round takes up to four symbols. The exit test is one comparison: an end of block and a code
-        // that is not in the table advance far past any limit.
-        loop {
-            bits.refill(bytes);
-            if take_pair(&mut bits, ac, place, limit, block, &mut k)
-                || take_pair(&mut bits, ac, place, limit, block, &mut k)
-            {
-                break;
-            }
-        }
-        if k < LONG {
-            break;
-        }
-        bits.refill(bytes);
-        let entry = ac.long_entry(bits.buffer, damaged);
-        k = k - LONG + (entry >> 24) as usize;
-        block[usize::from(place[k & 255])] = value(bits.buffer, entry) as i16;
-        bits.consume(entry);
-    }
-    if k < 63 {
-        k = pass_over(&mut bits, bytes, ac, k, damaged);
-    }
-    *state = bits;
-    *damaged |= (64..EOB).contains(&k);
-    Last(k)
+/// The block that was decoded last. It goes to the sink when the first symbols of the next one are being looked up: those
+/// lookups wait for each other, and the transform waits for nothing.
+#[derive(Debug)]
+pub(super) struct Pending {
+    /// Of these by turns one is pending and the other zero, to be decoded to.
+    blocks: [Block; 2],
+    /// Whether the second one is pending.
+    turn: bool,
+    place: Place,
+    dc: i16,
+    last: Last,
 }
 
-/// Takes one or two AC symbols. True when the block is over, or `k` has reached `limit` or [`LONG`].
-#[inline(always)]
-fn take_pair(
-    bits: &mut Bits,
-    ac: &AcTable,
-    place: &[u8; 256],
-    limit: usize,
-    block: &mut [i16; 256],
-    k: &mut usize,
-) -> bool {
-    let pair = ac.pairs[bits.peek::<AC_BITS>()];
-    let entry = pair as u32;
-    let first = *k + (entry >> 24) as usize;
-    let second = first + usize::from((pair >> 32) as u8);
-    // The second first: without a second symbol it writes to the first one's place.
-    block[usize::from(place[second & 255])] = (pair >> 48) as i16;
-    block[usize::from(place[first & 255])] = value(bits.buffer, entry) as i16;
-    if second < limit {
-        bits.consume(entry);
-        *k = second;
-        return false;
-    }
-    if (63..EOB - 1).contains(&first) {
-        // The first symbol fills the block: the second belongs to the next.
-        bits.consume((pair >> 40) as u32 & 63);
-        *k = first;
-    } else {
-        bits.consume(entry);
-        *k = second;
-    }
-    true
-}
-
-/// Reads the rest of a block from position `k` without its values. Returns the position of its end.
-#[inline(always)]
-fn pass_over(bits: &mut Bits, bytes: &WindowBytes, ac: &AcTable, mut k: usize, damaged: &mut bool) -> usize {
-    loop {
-        let end = loop {
-            bits.refill(bytes);
-            let skip = u32::from(ac.skips[bits.peek::<SKIP_BITS>()]);
-            let next = k + (skip >> 6) as usize;
-            if next >= 63 {
-                break (skip, next);
-            }
-            bits.consume(skip);
-            k = next;
-            let skip = u32::from(ac.skips[bits.peek::<SKIP_BITS>()]);
-            let next = k + (skip >> 6) as usize;
-            if next >= 63 {
-                break (skip, next);
-            }
-            bits.consume(skip);
-            k = next;
-        };
-        let (skip, next) = end;
-        // Bit 6 of the position tells that the block ends within the entry, or that there is none.
-        if next & 64 == 0 {
-            bits.consume(skip);
-            return next;
-        }
-        bits.refill(bytes);
-        let entry = ac.single_entry(bits.buffer, damaged);
-        bits.consume(entry);
-        k += (entry >> 24) as usize;
-        if k >= 63 {
-            return k;
-        }
+impl Default for Pending {
+    fn default() -> Pending {
+        Pending { blocks: [Block::ZERO; 2], turn: false, place: Place::NOWHERE, dc: 0, last: Last::FLAT }
     }
 }
 
-#[cfg(test)]
-mod tests;
+impl Pending {
+    /// Gives the block to `sink`. Returns a zero one for the next.
+    #[inline(always)]
+    fn hand_over<K: Kernels, S: Sink>(&mut self, kernels: K, sink: &mut S) -> &mut Block {
+        let [a, b] = &mut self.blocks;
+        let (old, new) = if self.turn { (b, a) } else { (a, b) };
+        sink.block(kernels, self.place, self.dc, old, self.last);
+        new
+    }
+
+    /// Takes the block that was decoded to what [`Pending::hand_over`] returned.
+    #[inline(always)]
+    fn take(&mut self, place: Place, dc: i16, last: Last) {
+        self.turn = !self.turn;
+        (self.place, self.dc, self.last) = (place, dc, last);
+    }
+
+    /// To be called behind the last MCU.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn flush<K: Kernels, S: Sink>(&mut self, kernels: K, sink: &mut S) {
+        self.hand_over(kernels, sink);
+        self.take(Place::NOWHERE, 0, Last::FLAT);
+    }
+}

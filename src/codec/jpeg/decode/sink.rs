@@ -17,21 +17,25 @@ pub(super) struct PlaneSink<'t, 'r> {
 impl PlaneSink<'_, '_> {
     /// Decodes the next row of MCUs of `scan`, without what nobody wants.
     pub(super) fn stream_row(self, scan: &mut SequentialScan<'_>) {
-        struct StreamRow<'t, 'a, 'r>(&'t mut SequentialScan<'a>, PlaneSink<'t, 'r>);
+        struct StreamRow<'t, 'a, 'r, const FLAT: bool>(&'t mut SequentialScan<'a>, PlaneSink<'t, 'r>);
 
-        impl Task for StreamRow<'_, '_, '_> {
+        impl<const FLAT: bool> Task for StreamRow<'_, '_, '_, FLAT> {
             type Output = ();
 
             #[inline(always)]
             fn run<K: Kernels>(mut self, kernels: K) {
-                self.0.decode_row(kernels, &mut self.1);
+                self.0.decode_row::<FLAT, _, _>(kernels, &mut self.1);
             }
         }
 
         for (lane, columns) in scan.lanes.iter_mut().zip(self.columns) {
             lane.want_ac(!columns.is_empty());
         }
-        kernels::run(StreamRow(scan, self));
+        if scan.is_flat() {
+            kernels::run(StreamRow::<true>(scan, self));
+        } else {
+            kernels::run(StreamRow::<false>(scan, self));
+        }
     }
 }
 
@@ -56,6 +60,17 @@ impl Sink for PlaneSink<'_, '_> {
         } else {
             transform(kernels, corner, dc, ac, rows, column, row);
             ac.clear(corner.scale);
+        }
+    }
+
+    #[inline(always)]
+    fn flat<K: Kernels>(&mut self, _kernels: K, place: Place, dc: i16) {
+        let Place { lane, column, row } = place;
+        if let (Some(corner), Some(columns), Some(rows)) =
+            (self.corners.get(lane), self.columns.get(lane), self.rows.get_mut(lane))
+            && columns.has(column)
+        {
+            fill(corner, dc, rows, column, row);
         }
     }
 }
@@ -86,8 +101,8 @@ pub(super) fn transform<K: Kernels>(
     }
 }
 
-/// What [`transform`] does for a block with nothing but DC, at 3/8 and above. Writes eight samples a row, those
-/// behind the block without meaning.
+/// What [`transform`] does for a block with nothing but DC. Writes eight samples a row, those behind the
+/// block without meaning.
 #[inline(always)]
 pub(super) fn fill(corner: &Corner, dc: i16, rows: &mut PlaneRows<'_>, column: usize, row: usize) {
     let sample = kernels::flat_sample(corner.dequantised(dc));

@@ -165,7 +165,7 @@ impl<'t, 's> DecodeScan<'t, 's> {
         for mcu_row in 0..rows {
             self.cancel.check()?;
             let mut sink = StoreSink { corners: self.corners, stores: self.stores, lanes: &places, mcu_row };
-            scan.decode_row(kernels, &mut sink);
+            scan.decode_row::<false, _, _>(kernels, &mut sink);
         }
         scan.finish();
         Ok(scan.flaws)

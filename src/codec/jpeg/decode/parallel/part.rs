@@ -5,7 +5,7 @@ use super::share::Share;
 use crate::codec::jpeg::decode::Flaws;
 use crate::codec::jpeg::decode::block::{Block, Corner, Scale};
 use crate::codec::jpeg::decode::kernels::{Kernels, Task};
-use crate::codec::jpeg::decode::sequential::{Last, Place, SequentialScan, Sink};
+use crate::codec::jpeg::decode::sequential::{Last, Pending, Place, SequentialScan, Sink};
 use crate::codec::jpeg::decode::window::{Reader, WindowBytes};
 use crate::codec::jpeg::error::JpegError;
 use crate::limits::{Cancel, OutOfMemory};
@@ -207,7 +207,7 @@ impl<'a> Part<'a> {
             self.make_room()?;
             self.scan.columns = ROOM.min(count - self.mcus);
             let mut sink = PartSink { blocks: self.blocks, scales: &self.scales };
-            self.scan.decode_row(kernels, &mut sink);
+            self.scan.decode_row::<false, _, _>(kernels, &mut sink);
             self.mcus += self.scan.columns;
         }
         // What lies between the last MCU and the marker counts as it does for one worker.
@@ -220,42 +220,51 @@ impl<'a> Part<'a> {
     /// Decodes to `goal`, noting where MCUs start.
     #[inline(always)]
     fn decode<K: Kernels>(&mut self, kernels: K, goal: Goal<'_>, cancel: &Cancel) -> Result<(), JpegError> {
-        let mut block = Block::ZERO;
         loop {
             cancel.check()?;
             self.make_room()?;
-            // The copies stay in registers within the loop.
-            let mut bits = self.scan.reader.bits;
-            for _ in 0..ROOM {
-                if self.scan.reader.is_low(&bits) && !self.scan.reader.more(&mut bits, kernels) {
-                    self.scan.reader.bits = bits;
-                    return Ok(());
-                }
-                let position = self.scan.reader.bits_done(&bits);
-                if self.starts.len() < NOTED && self.starts.len() == self.mcus {
-                    self.starts.push(Start { position, predictions: self.predictions() });
-                }
-                if let Some(mark) = self.scan.reader.bits_to_mark()
-                    && position >= mark
-                {
-                    let is_reached = match goal {
-                        Goal::Share => true,
-                        Goal::Meet(starts) => find(starts, position - mark).is_some(),
-                    };
-                    if is_reached {
-                        self.scan.reader.bits = bits;
-                        return Ok(());
-                    }
-                }
-                let mut sink = PartSink { blocks: self.blocks, scales: &self.scales };
-                self.scan.decode_mcu(&mut bits, kernels, &mut sink, 0, &mut block);
-                if std::mem::take(&mut self.scan.flaws.damaged) {
-                    self.damaged.push(self.mcus);
-                }
-                self.mcus += 1;
+            if self.decode_some(kernels, &goal) {
+                return Ok(());
             }
-            self.scan.reader.bits = bits;
         }
+    }
+
+    /// Decodes as many MCUs as [`Part::make_room`] has made room for. True if it came to the goal.
+    #[inline(always)]
+    fn decode_some<K: Kernels>(&mut self, kernels: K, goal: &Goal<'_>) -> bool {
+        let mut sink = PartSink { blocks: self.blocks, scales: &self.scales };
+        let mut pending = Pending::default();
+        // A copy, so that it stays in registers.
+        let mut bits = self.scan.reader.bits;
+        let mut is_there = false;
+        for _ in 0..ROOM {
+            is_there = self.scan.reader.is_low(&bits) && !self.scan.reader.more(&mut bits, kernels);
+            if is_there {
+                break;
+            }
+            let position = self.scan.reader.bits_done(&bits);
+            if self.starts.len() < NOTED && self.starts.len() == self.mcus {
+                self.starts.push(Start { position, predictions: predictions(&self.scan) });
+            }
+            is_there = match (self.scan.reader.bits_to_mark(), goal) {
+                (Some(mark), Goal::Share) => position >= mark,
+                (Some(mark), Goal::Meet(starts)) => {
+                    position >= mark && find(starts, position - mark).is_some()
+                }
+                (None, _) => false,
+            };
+            if is_there {
+                break;
+            }
+            self.scan.decode_mcu(&mut bits, kernels, &mut sink, 0, &mut pending);
+            if std::mem::take(&mut self.scan.flaws.damaged) {
+                self.damaged.push(self.mcus);
+            }
+            self.mcus += 1;
+        }
+        pending.flush(kernels, &mut sink);
+        self.scan.reader.bits = bits;
+        is_there
     }
 
     fn make_room(&mut self) -> Result<(), OutOfMemory> {
@@ -269,15 +278,16 @@ impl<'a> Part<'a> {
         Ok(())
     }
 
-    fn predictions(&self) -> [i32; 4] {
-        std::array::from_fn(|i| self.scan.lanes.get(i).map_or(0, |lane| lane.prediction))
-    }
-
     /// Which of the next part's starts this part stands at.
     pub(super) fn meeting(&self, starts: &[Start]) -> Option<usize> {
         let position = self.scan.reader.bits_done(&self.scan.reader.bits);
         find(starts, position.checked_sub(self.scan.reader.bits_to_mark()?)?)
     }
+}
+
+/// What the DC differences of the next MCU are added to, by lane.
+fn predictions(scan: &SequentialScan<'_>) -> [i32; 4] {
+    std::array::from_fn(|i| scan.lanes.get(i).map_or(0, |lane| lane.prediction))
 }
 
 fn find(starts: &[Start], position: usize) -> Option<usize> {

@@ -3,7 +3,7 @@
 use super::super::bits::Bits;
 use super::super::kernels::Kernels;
 use super::super::store::Store;
-use super::super::tables::{DcTable, value};
+use super::super::tables::DcTable;
 use super::super::window::WindowBytes;
 use super::ProgressiveScan;
 use crate::limits::{Cancel, Stopped};
@@ -112,8 +112,8 @@ fn first_mcu(
         };
         bits.refill(bytes);
         let entry = table.entry(bits.buffer, damaged);
-        *prediction = prediction.wrapping_add(value(bits.buffer, entry));
-        bits.consume(entry);
+        *prediction = prediction.wrapping_add(entry.value(bits.buffer));
+        bits.consume(entry.length());
         if let Some(dc) = block.dc(stores) {
             *dc = (*prediction << low) as i16;
         }

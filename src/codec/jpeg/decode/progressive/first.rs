@@ -3,7 +3,7 @@
 use super::super::bits::Bits;
 use super::super::block::bit;
 use super::super::store::StoredBlock;
-use super::super::tables::{BAND_BITS, EOB, FirstTable, LONG, Symbol, value};
+use super::super::tables::{EOB, FirstTable, LONG, Symbol};
 use super::super::window::WindowBytes;
 use super::{Band, run_of_blocks};
 use std::sync::Arc;
@@ -72,11 +72,11 @@ impl<'a> FirstBand<'a> {
                     k += 16;
                 }
                 Symbol::Value => {
-                    let entry = code.ac_entry();
-                    k += (entry >> 24) as usize;
-                    self.put(&mut block, k, (value(bits.buffer, entry) as i16) << low);
+                    let entry = code.ac_entry(bits.buffer);
+                    k += entry.advance();
+                    self.put(&mut block, k, (entry.value(bits.buffer) as i16) << low);
                     found |= self.band.bit(k);
-                    bits.consume(entry);
+                    bits.consume(entry.length());
                 }
             }
         }
@@ -96,26 +96,25 @@ impl<'a> FirstBand<'a> {
         low: u8,
         k: &mut usize,
     ) -> bool {
-        let pair = self.table.pairs[bits.peek::<BAND_BITS>()];
-        let entry = pair as u32;
-        let first = *k + (entry >> 24) as usize;
-        let second = first + usize::from((pair >> 32) as u8);
+        let entry = self.table.pair(bits.buffer);
+        let first = *k + entry.advance();
+        let second = first + entry.second_advance();
         // The second first: without a second symbol it writes to the first one's place.
-        self.put(block, second, ((pair >> 48) as i16) << low);
-        self.put(block, first, (value(bits.buffer, entry) as i16) << low);
+        self.put(block, second, entry.second_value() << low);
+        self.put(block, first, (entry.value(bits.buffer) as i16) << low);
         if second < self.band.last {
             *found |= bit(first) | bit(second);
-            bits.consume(entry);
+            bits.consume(entry.length());
             *k = second;
             return false;
         }
         *found |= self.band.bit(first) | self.band.bit(second);
         if (self.band.last..EOB - 1).contains(&first) {
             // The first symbol fills the band: the second belongs to the next block.
-            bits.consume((pair >> 40) as u32 & 63);
+            bits.consume(entry.own_length());
             *k = first;
         } else {
-            bits.consume(entry);
+            bits.consume(entry.length());
             *k = second;
         }
         true

@@ -1,6 +1,6 @@
 //! Lookup tables for the AC scans of progressive pictures (T.81 G.1.2.2, G.1.2.3).
 
-use super::{ASIDE, Code, LongCodes, pair_entry, short_codes};
+use super::{Code, Entry, LongCodes, pair_entry, short_codes, singles};
 use crate::codec::jpeg::huffman::HuffmanRef;
 
 /// Index bits of the tables.
@@ -36,32 +36,34 @@ impl Code {
 /// Decodes first scans.
 #[derive(Debug)]
 pub(in super::super) struct FirstTable {
-    /// As [`AcTable::pairs`](super::AcTable::pairs). All but values and EOB0 are for [`FirstTable::code`].
-    pub(in super::super) pairs: [u64; LEN],
+    /// One or two symbols. All but values and EOB0 are for [`FirstTable::code`].
+    pairs: [Entry; LEN],
     long: LongCodes,
 }
 
 impl FirstTable {
     pub(super) fn new(table: HuffmanRef<'_>) -> FirstTable {
-        let mut singles = [ASIDE; LEN];
-        short_codes(table, BAND_BITS, |range, code| {
-            singles[range].fill(match (code.meaning(), code.run()) {
-                (Symbol::Value, _) | (Symbol::EndOfBand, 0) => code.alone(),
-                _ => code.aside(),
-            });
+        let singles: [Entry; LEN] = singles(table, |code, buffer| match (code.meaning(), code.run()) {
+            (Symbol::Value, _) | (Symbol::EndOfBand, 0) => code.ac_entry(buffer),
+            _ => code.aside(),
         });
         FirstTable {
             pairs: std::array::from_fn(|index| pair_entry(&singles, index)),
-            long: LongCodes::new(table, BAND_BITS),
+            long: LongCodes::new(table, BAND_BITS - 1),
         }
+    }
+
+    /// The entry of the code at the head of `buffer`, and of the one behind it if there is room.
+    #[inline(always)]
+    pub(in super::super) fn pair(&self, buffer: u64) -> Entry {
+        self.pairs[(buffer >> (64 - BAND_BITS)) as usize]
     }
 
     /// The code at the head of `buffer`, for which the pairs say [`LONG`](super::LONG).
     #[cold]
     #[inline(never)]
     pub(in super::super) fn code(&self, buffer: u64, damaged: &mut bool) -> Code {
-        let pair = self.pairs[(buffer >> (64 - BAND_BITS)) as usize];
-        self.long.at(pair, buffer, damaged)
+        self.long.at(self.pair(buffer), buffer, damaged)
     }
 }
 
@@ -80,7 +82,9 @@ impl RefinementTable {
 
     pub(super) fn new(table: HuffmanRef<'_>) -> RefinementTable {
         let mut entries = [RefinementTable::OTHER; LEN];
-        short_codes(table, BAND_BITS, |range, code| entries[range].fill(RefinementTable::entry(code)));
+        short_codes(table, BAND_BITS, BAND_BITS, |range, code| {
+            entries[range].fill(RefinementTable::entry(code));
+        });
         RefinementTable { entries, long: LongCodes::new(table, BAND_BITS) }
     }
 

@@ -364,18 +364,22 @@ fn unstuff(source: &[u8], out: &mut [u8]) -> Unstuffed {
             _mm256_storeu_si256(target.as_mut_ptr().cast(), bytes);
             _mm256_movemask_epi8(_mm256_cmpeq_epi8(bytes, all_ones)) as u32
         };
+        // A branch, so that the next load need not wait for this one.
+        if found == 0 {
+            read += STEP;
+            written += STEP;
+            continue;
+        }
         let clean = found.trailing_zeros() as usize;
         read += clean;
         written += clean;
-        if found != 0 {
-            match chunk[clean + 1] {
-                0x00 => {
-                    read += 2;
-                    written += 1;
-                }
-                0xFF => read += 1,
-                _ => return Unstuffed { read, written, ending: Ending::Marker },
+        match chunk[clean + 1] {
+            0x00 => {
+                read += 2;
+                written += 1;
             }
+            0xFF => read += 1,
+            _ => return Unstuffed { read, written, ending: Ending::Marker },
         }
     }
     let rest = scalar::unstuff(&source[read..], &mut out[written..]);

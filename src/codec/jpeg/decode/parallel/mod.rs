@@ -132,7 +132,7 @@ pub(super) struct Layout {
 
 /// How many workers a scan of `bytes` bytes and `blocks` blocks of `scales` is worth, if `most` are at hand.
 pub(super) fn workers(bytes: usize, blocks: impl Iterator<Item = (usize, Scale)>, most: usize) -> usize {
-    let memory: usize = blocks.map(|(blocks, scale)| blocks * (3 + 2 * scale.stored())).sum();
+    let memory: usize = blocks.map(|(blocks, scale)| blocks * (1 + 2 * scale.stored())).sum();
     if memory > MAX_BYTES { 1 } else { most.min(bytes / MIN_EACH).max(1) }
 }
 
@@ -304,9 +304,8 @@ fn transform_blocks<K: Kernels>(
                 if !is_wanted {
                     continue;
                 }
-                let dc = blocks.dc.get(number).map_or(0, |dc| dc.wrapping_add(offset));
-                let is_flat = blocks.flat.get(number).is_none_or(|&flat| flat);
-                if is_flat && corner.scale.k() > 2 {
+                let dc = blocks.dc(number, corner.scale).map_or(0, |dc| dc.wrapping_add(offset));
+                if blocks.is_flat(number, corner.scale) {
                     fill(corner, dc, rows, column, row);
                 } else {
                     blocks.load(number, corner.scale, &mut block);

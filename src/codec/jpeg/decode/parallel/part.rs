@@ -27,7 +27,7 @@ impl PartMemory {
     /// Bytes held.
     pub(in crate::codec::jpeg::decode) fn bytes(&self) -> usize {
         let blocks = self.blocks.iter();
-        let held = blocks.map(|b| b.dc.capacity() * 2 + b.corners.capacity() * 2 + b.flat.capacity());
+        let held = blocks.map(|b| b.corners.capacity() * 2 + b.flat.capacity());
         size_of::<WindowBytes>() + held.sum::<usize>()
     }
 }
@@ -35,26 +35,52 @@ impl PartMemory {
 /// The blocks of one component in the order of the data.
 #[derive(Debug, Default)]
 pub(super) struct Blocks {
-    pub(super) dc: Vec<i16>,
-    /// [`Scale::stored`] coefficients of each block, none at 1/8. What stands for DC does not count.
-    pub(super) corners: Vec<i16>,
-    pub(super) flat: Vec<bool>,
+    /// [`Scale::stored`] coefficients of each block, DC first.
+    corners: Vec<i16>,
+    /// Which blocks have nothing but DC, where that saves a transform.
+    flat: Vec<bool>,
 }
 
 impl Blocks {
+    /// Whether a block of nothing but DC is better filled. Small transforms cost no more than the branch.
+    fn tells_flat(scale: Scale) -> bool {
+        scale.k() > 4
+    }
+
+    fn clear(&mut self) {
+        self.corners.clear();
+        self.flat.clear();
+    }
+
+    /// Makes room for `more` blocks.
+    fn make_room(&mut self, more: usize, scale: Scale) -> Result<(), OutOfMemory> {
+        let refused = |_| OutOfMemory { bytes: (more * scale.stored() * 2) as u64 };
+        self.flat.try_reserve(more).map_err(refused)?;
+        self.corners.try_reserve(more * scale.stored()).map_err(refused)
+    }
+
+    /// Appends the block `ac`, whose place for DC takes that.
     #[inline(always)]
-    fn push(&mut self, dc: i16, ac: &Block, last: Last, scale: Scale) {
-        self.dc.push(dc);
-        self.flat.push(last.is_flat());
+    fn push(&mut self, dc: i16, ac: &mut Block, last: Last, scale: Scale) {
+        ac.0[0] = dc;
         match scale.stored() {
-            1 => {}
+            1 => self.corners.push(dc),
             8 => self.corners.extend_from_slice(&ac.0[..8]),
             16 => self.corners.extend_from_slice(&ac.0[..16]),
             _ => self.corners.extend_from_slice(&ac.0[..64]),
         }
+        if Blocks::tells_flat(scale) {
+            self.flat.push(last.is_flat());
+        }
     }
 
-    /// Writes the coefficients of block number `at` to `ac`; zeros if there is none.
+    /// DC of block number `at`, if there is such a block.
+    #[inline(always)]
+    pub(super) fn dc(&self, at: usize, scale: Scale) -> Option<i16> {
+        self.corners.get(at * scale.stored()).copied()
+    }
+
+    /// Writes the coefficients of block number `at` to `ac`, with anything as DC; zeros if there is no such block.
     #[inline(always)]
     pub(super) fn load(&self, at: usize, scale: Scale, ac: &mut Block) {
         let from = self.corners.get(at * scale.stored()..).unwrap_or_default();
@@ -64,6 +90,12 @@ impl Blocks {
             16 => copy::<16>(from, ac),
             _ => copy::<64>(from, ac),
         }
+    }
+
+    /// Whether block number `at` is known to have nothing but DC.
+    #[inline(always)]
+    pub(super) fn is_flat(&self, at: usize, scale: Scale) -> bool {
+        Blocks::tells_flat(scale) && self.flat.get(at).is_none_or(|&flat| flat)
     }
 }
 
@@ -146,9 +178,7 @@ impl<'a> Part<'a> {
     ) -> Part<'a> {
         let PartMemory { window, blocks } = memory;
         for blocks in &mut *blocks {
-            blocks.dc.clear();
-            blocks.corners.clear();
-            blocks.flat.clear();
+            blocks.clear();
         }
         let lanes = layout.lanes.clone();
         let in_mcu = lanes.iter().map(|lane| lane.h * lane.v).sum();
@@ -269,11 +299,7 @@ impl<'a> Part<'a> {
 
     fn make_room(&mut self) -> Result<(), OutOfMemory> {
         for ((blocks, lane), scale) in self.blocks.iter_mut().zip(&self.scan.lanes).zip(&self.scales) {
-            let more = ROOM * lane.h * lane.v;
-            let refused = |_| OutOfMemory { bytes: (more * scale.stored() * 2) as u64 };
-            blocks.dc.try_reserve(more).map_err(refused)?;
-            blocks.flat.try_reserve(more).map_err(refused)?;
-            blocks.corners.try_reserve(more * scale.stored()).map_err(refused)?;
+            blocks.make_room(ROOM * lane.h * lane.v, *scale)?;
         }
         Ok(())
     }

@@ -11,6 +11,9 @@ pub const MAX_OPTIONS_LEN: u32 = 8192;
 /// The first allocation for a body.
 const FIRST_CHUNK: usize = 16 << 10;
 
+/// How many times larger the room for a body becomes when it is full.
+const GROWTH: usize = 64;
+
 /// Most that [`append`] reads at once: a record of TLS.
 const APPEND: usize = 16 << 10;
 
@@ -81,7 +84,7 @@ pub fn gather_body<E: From<WireError>>(
     while body.len() < len {
         if body.len() == body.capacity() {
             // Few steps, as each may move what has come. The system finds memory only for what is written to.
-            let capacity = (8 * body.len()).clamp(FIRST_CHUNK.min(len), len);
+            let capacity = (GROWTH * body.len()).clamp(FIRST_CHUNK.min(len), len);
             body.try_reserve_exact(capacity - body.len())
                 .map_err(|_| WireError::Io(io::ErrorKind::OutOfMemory.into()))?;
         }

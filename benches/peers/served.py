@@ -37,23 +37,31 @@ def overhead(workload: Workload, place: Place, core: int, rounds: int) -> dict:
     return {"workload": workload.id, "served_cpu_ms": wire, "in_process_cpu_ms": bare, "ratio": ratio}
 
 
-def latency(workload: Workload, place: Place, core: int, rounds: int) -> dict:
-    """Wall time of one request at a time: a server that has all cores against one that has one."""
+def latency(workload: Workload, place: Place, rounds: int) -> dict:
+    """Wall time of one request at a time: a server that has two cores against servers that have one of these each, since two
+    cores are seldom equally fast at the same time."""
     image = place.source(workload).read_bytes()
+    cores = tuple(ALL_CORES[:2])
 
-    def start(cores: tuple[int, ...]) -> Running:
+    def start(*cores: int) -> Running:
         server = our_server(place, cores, workers=len(cores))
         return Running(ServedWorker(server, image, workload.options()))
 
-    two, one = start(tuple(ALL_CORES[:2])), start((core,))
+    running = [start(*cores)] + [start(core) for core in cores]
     try:
-        for running in (two, one):
-            running.warm_up(0.5)
-        median = lambda batch: statistics.median(batch.wall_ms)
-        two_ms, one_ms, ratio = paired(two, one, rounds, median)
+        for one in running:
+            one.warm_up(0.5)
+        turns = []
+        for turn in range(rounds):
+            order = running if turn % 2 == 0 else running[::-1]
+            medians = {id(one): statistics.median(one.batch().wall_ms) for one in order}
+            two, *ones = (medians[id(one)] for one in running)
+            turns.append((two, statistics.mean(ones)))
     finally:
-        two.worker.close()
-        one.worker.close()
+        for one in running:
+            one.worker.close()
+    two_ms, one_ms = (statistics.median(column) for column in zip(*turns))
+    ratio = statistics.median(two / one for two, one in turns)
     return {"workload": workload.id, "two_cores_ms": two_ms, "one_core_ms": one_ms, "ratio": ratio}
 
 
@@ -108,7 +116,7 @@ def measure(place: Place, core: int, rounds: int, say) -> dict:
     results = {"overhead": overhead(BY_ID["W3"], place, core, 2 * rounds)}
     if len(ALL_CORES) > 1:
         say("server: latency on two cores")
-        results["latency"] = latency(BY_ID["W2"], place, core, 2 * rounds)
+        results["latency"] = latency(BY_ID["W2"], place, 2 * rounds)
     say("server: throughput")
     results["throughput"] = throughput(BY_ID["W1"], place, max(1, rounds // 2))
     return results

@@ -2,9 +2,9 @@
 //! announces too much, dawdles or floods is cut off, and so is who does not take what is sent.
 
 use super::super::meter::RATE;
+use super::ended::{Ended, IDLE_FRAMES};
 use super::frame::{self, Head, MAX_CONTROL, Opcode, Violation};
 use crate::engine::{BudgetSpent, Engine, JobError, Reservation};
-use crate::reason::Reason;
 use crate::server::Settings;
 use bytes::{Buf, Bytes, BytesMut};
 use std::sync::Arc;
@@ -14,9 +14,6 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 /// What is read at a time.
 const READ_BYTES: usize = 16 << 10;
-
-/// Frames a second that carry nothing: pings, pongs and empty fragments.
-const IDLE_FRAMES: u32 = 100;
 
 /// Longest farewell: a close frame, and the peer's own.
 const FAREWELL: Duration = Duration::from_secs(2);
@@ -32,65 +29,6 @@ pub(super) enum Message {
     Unkept(Opcode, JobError),
     Ping(Bytes),
     Close(Option<u16>),
-}
-
-/// Why there is nothing more to read or write.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum Ended {
-    #[error("the peer is gone")]
-    Gone,
-    #[error("")]
-    Closed(Option<u16>),
-    #[error("its time is up")]
-    Slow,
-    #[error("the peer does not take what it is sent")]
-    NotTaken,
-    #[error(transparent)]
-    Broken(#[from] Violation),
-    #[error("a text is not UTF-8")]
-    NotText,
-    #[error("a message is longer than {max} bytes")]
-    TooLong { max: u64 },
-    #[error("more than {IDLE_FRAMES} frames a second carry nothing")]
-    Flood,
-    #[error(
-        "a valid token is needed: send it as the header 'Authorization: Bearer TOKEN', or as 'token' in the first text"
-    )]
-    Unauthorized,
-    #[error("the peer has been silent for too long")]
-    Silent,
-    #[error("the server stops")]
-    Stopping,
-    #[error("the connection has to make room")]
-    PutOut,
-}
-
-impl Ended {
-    /// The code of the close frame, where one can still be sent.
-    pub(super) fn close_code(&self) -> Option<u16> {
-        match self {
-            Ended::Gone | Ended::NotTaken | Ended::PutOut => None,
-            Ended::Closed(code) => Some(code.unwrap_or(1000)),
-            Ended::Stopping | Ended::Silent => Some(1001),
-            Ended::Broken(_) => Some(1002),
-            Ended::NotText => Some(1007),
-            Ended::Slow | Ended::Flood | Ended::Unauthorized => Some(1008),
-            Ended::TooLong { .. } => Some(1009),
-        }
-    }
-
-    /// The word for metrics and log; nothing for an end that is nobody's fault.
-    pub(super) fn reason(&self) -> Option<Reason> {
-        match self {
-            Ended::Gone | Ended::Closed(_) | Ended::Stopping | Ended::PutOut | Ended::Silent => None,
-            Ended::Slow => Some(Reason::SlowClient),
-            Ended::NotTaken => Some(Reason::WriteTimeout),
-            Ended::Broken(_) | Ended::NotText => Some(Reason::BadRequest),
-            Ended::Flood => Some(Reason::RateLimit),
-            Ended::TooLong { .. } => Some(Reason::BodyTooLarge),
-            Ended::Unauthorized => Some(Reason::Unauthorized),
-        }
-    }
 }
 
 /// Longest messages that are taken, in bytes.

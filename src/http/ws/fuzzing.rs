@@ -1,7 +1,8 @@
 //! What must hold of a peer's frames.
 
 use super::ask;
-use super::channel::{Channel, Ended, Longest, Message};
+use super::channel::{Channel, Longest, Message};
+use super::ended::Ended;
 use super::frame::Opcode;
 use crate::engine::{self, Engine};
 use crate::http::base64;

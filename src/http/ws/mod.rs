@@ -8,6 +8,7 @@
 
 mod ask; // what a text asks for.
 mod channel; // Channel: messages to and from one peer, under limits.
+mod ended; // why a conversation is over.
 mod frame; // the heads of frames, and the mask.
 pub(super) mod fuzzing; // what must hold of a peer's frames.
 mod manner; // Manner: what a connection is for.

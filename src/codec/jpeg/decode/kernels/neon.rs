@@ -161,18 +161,22 @@ fn unstuff(source: &[u8], out: &mut [u8]) -> Unstuffed {
         };
         // Four bits for each byte.
         let found = vget_lane_u64::<0>(vreinterpret_u64_u8(vshrn_n_u16::<4>(vreinterpretq_u16_u8(equal))));
+        // A branch, so that the next load need not wait for this one.
+        if found == 0 {
+            read += STEP;
+            written += STEP;
+            continue;
+        }
         let clean = (found.trailing_zeros() / 4) as usize;
         read += clean;
         written += clean;
-        if found != 0 {
-            match chunk[clean + 1] {
-                0x00 => {
-                    read += 2;
-                    written += 1;
-                }
-                0xFF => read += 1,
-                _ => return Unstuffed { read, written, ending: Ending::Marker },
+        match chunk[clean + 1] {
+            0x00 => {
+                read += 2;
+                written += 1;
             }
+            0xFF => read += 1,
+            _ => return Unstuffed { read, written, ending: Ending::Marker },
         }
     }
     let rest = scalar::unstuff(&source[read..], &mut out[written..]);

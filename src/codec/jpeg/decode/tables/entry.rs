@@ -2,7 +2,7 @@
 
 /// Advance of an end of block, more than any position can reach by runs.
 pub(in super::super) const EOB: usize = 128;
-/// Advance that sends a decoder to [`LongCodes`].
+/// Advance that sends a decoder to [`LongCodes`](super::LongCodes).
 pub(in super::super) const LONG: usize = 192;
 
 /// What a table says of the bits at the head of a buffer: a symbol, and the one behind it if the index holds it, too.

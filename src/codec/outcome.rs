@@ -74,11 +74,13 @@ pub enum Warning {
     Shrunk,
     /// The coefficients of the JPEG source were kept: nothing was encoded anew, and nothing lost.
     Lossless,
+    /// Not even quality 100 scores the `target`.
+    TargetMissed,
 }
 
 impl Warning {
     /// Every warning.
-    pub const ALL: [Warning; 9] = [
+    pub const ALL: [Warning; 10] = [
         Warning::Upscaled,
         Warning::FramesDropped,
         Warning::ProfileDropped,
@@ -88,6 +90,7 @@ impl Warning {
         Warning::Passthrough,
         Warning::Shrunk,
         Warning::Lossless,
+        Warning::TargetMissed,
     ];
 
     /// The word in the report.
@@ -102,6 +105,7 @@ impl Warning {
             Warning::Passthrough => "passthrough",
             Warning::Shrunk => "shrunk",
             Warning::Lossless => "lossless",
+            Warning::TargetMissed => "target_missed",
         }
     }
 }

@@ -101,6 +101,7 @@ fn carry_out(
         (plan.source.animated, Warning::FramesDropped),
         (geometry.enlarges_to(size), Warning::Upscaled),
         (size != geometry.output(), Warning::Shrunk),
+        (spec.target.zip(score).is_some_and(|(target, score)| score < target), Warning::TargetMissed),
     ] {
         if happened {
             warnings.add(warning);
@@ -277,7 +278,9 @@ mod tests {
         let input = photo(160, 120);
         let plain = Spec::plain(100, 75);
         let found = run(&input, &Spec { target: Some(80.0), ..plain.clone() });
-        assert!(found.score.unwrap() >= 80.0);
+        assert!(found.score.unwrap() >= 80.0 && !found.warnings.contains(Warning::TargetMissed));
+        let best = run(&input, &Spec { target: Some(99.9), ..plain.clone() });
+        assert!(best.score.unwrap() < 99.9 && best.warnings.contains(Warning::TargetMissed));
         let quality = found.quality.unwrap();
         assert!(found.bytes == run(&input, &Spec { quality: Some(quality), ..plain }).bytes);
     }

@@ -10,13 +10,18 @@ from wire import Connection
 from workloads import BY_ID, Workload
 
 
+def in_turns(running: list[Running], rounds: int, value) -> list[list[float]]:
+    """The values of all, batch about batch, every other round backwards: a row a round."""
+    rows = []
+    for turn in range(rounds):
+        values = {id(one): value(one.batch()) for one in (running if turn % 2 == 0 else running[::-1])}
+        rows.append([values[id(one)] for one in running])
+    return rows
+
+
 def paired(first: Running, second: Running, rounds: int, value) -> tuple[float, float, float]:
     """Medians of both and of their ratio, first to second, batch about batch."""
-    pairs = []
-    for turn in range(rounds):
-        order = (first, second) if turn % 2 == 0 else (second, first)
-        batches = {id(one): one.batch() for one in order}
-        pairs.append((value(batches[id(first)]), value(batches[id(second)])))
+    pairs = in_turns([first, second], rounds, value)
     firsts, seconds = zip(*pairs)
     ratios = [a / b for a, b in pairs]
     return statistics.median(firsts), statistics.median(seconds), statistics.median(ratios)
@@ -51,12 +56,8 @@ def latency(workload: Workload, place: Place, rounds: int) -> dict:
     try:
         for one in running:
             one.warm_up(0.5)
-        turns = []
-        for turn in range(rounds):
-            order = running if turn % 2 == 0 else running[::-1]
-            medians = {id(one): statistics.median(one.batch().wall_ms) for one in order}
-            two, *ones = (medians[id(one)] for one in running)
-            turns.append((two, statistics.mean(ones)))
+        rows = in_turns(running, rounds, lambda batch: statistics.median(batch.wall_ms))
+        turns = [(two, statistics.mean(ones)) for two, *ones in rows]
     finally:
         for one in running:
             one.worker.close()

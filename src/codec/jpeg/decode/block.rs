@@ -29,6 +29,11 @@ impl Scale {
         if self.0 <= 4 { 4 } else { 8 }
     }
 
+    /// Whether a block with nothing but DC is better filled than transformed. Small transforms cost no more than the branch.
+    pub(super) const fn fills_flat(self) -> bool {
+        self.0 > 4
+    }
+
     /// How many coefficients a stored block has, with the unused ones that make a row whole.
     pub(super) const fn stored(self) -> usize {
         match self.0 {

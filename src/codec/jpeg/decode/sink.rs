@@ -54,8 +54,7 @@ impl Sink for PlaneSink<'_, '_> {
             }
             return;
         }
-        // Below 5 points the transform costs no more than the branch.
-        if corner.scale.k() > 4 && last.is_flat() {
+        if corner.scale.fills_flat() && last.is_flat() {
             fill(corner, dc, rows, column, row);
         } else {
             transform(kernels, corner, dc, ac, rows, column, row);

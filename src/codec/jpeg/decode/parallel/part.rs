@@ -37,16 +37,11 @@ impl PartMemory {
 pub(super) struct Blocks {
     /// [`Scale::stored`] coefficients of each block, DC first.
     corners: Vec<i16>,
-    /// Which blocks have nothing but DC, where that saves a transform.
+    /// Which blocks have nothing but DC, if [`Scale::fills_flat`].
     flat: Vec<bool>,
 }
 
 impl Blocks {
-    /// Whether a block of nothing but DC is better filled. Small transforms cost no more than the branch.
-    fn tells_flat(scale: Scale) -> bool {
-        scale.k() > 4
-    }
-
     fn clear(&mut self) {
         self.corners.clear();
         self.flat.clear();
@@ -69,7 +64,7 @@ impl Blocks {
             16 => self.corners.extend_from_slice(&ac.0[..16]),
             _ => self.corners.extend_from_slice(&ac.0[..64]),
         }
-        if Blocks::tells_flat(scale) {
+        if scale.fills_flat() {
             self.flat.push(last.is_flat());
         }
     }
@@ -92,10 +87,10 @@ impl Blocks {
         }
     }
 
-    /// Whether block number `at` is known to have nothing but DC.
+    /// Whether block number `at` is one to fill.
     #[inline(always)]
     pub(super) fn is_flat(&self, at: usize, scale: Scale) -> bool {
-        Blocks::tells_flat(scale) && self.flat.get(at).is_none_or(|&flat| flat)
+        scale.fills_flat() && self.flat.get(at).is_none_or(|&flat| flat)
     }
 }
 

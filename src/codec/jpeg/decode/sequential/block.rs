@@ -2,7 +2,7 @@
 
 use super::super::bits::Bits;
 use super::super::block::Block;
-use super::super::tables::{AcTable, EOB, Entry, LONG, SKIP_BITS};
+use super::super::tables::{AcTable, EOB, Entry, LONG};
 use super::super::window::WindowBytes;
 use super::Lane;
 
@@ -131,14 +131,14 @@ fn pass_over(bits: &mut Bits, bytes: &WindowBytes, ac: &AcTable, mut k: usize, d
     loop {
         let end = loop {
             bits.refill(bytes);
-            let skip = u32::from(ac.skips[bits.peek::<SKIP_BITS>()]);
+            let skip = ac.skip(bits.buffer);
             let next = k + (skip >> 6) as usize;
             if next >= 63 {
                 break (skip, next);
             }
             bits.consume(skip);
             k = next;
-            let skip = u32::from(ac.skips[bits.peek::<SKIP_BITS>()]);
+            let skip = ac.skip(bits.buffer);
             let next = k + (skip >> 6) as usize;
             if next >= 63 {
                 break (skip, next);

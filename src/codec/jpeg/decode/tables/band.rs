@@ -45,7 +45,7 @@ impl FirstTable {
     pub(super) fn new(table: HuffmanRef<'_>) -> FirstTable {
         let singles: [Entry; LEN] = singles(table, |code, buffer| match (code.meaning(), code.run()) {
             (Symbol::Value, _) | (Symbol::EndOfBand, 0) => code.ac_entry(buffer),
-            _ => code.aside(),
+            _ => Entry::aside(code),
         });
         FirstTable {
             pairs: std::array::from_fn(|index| pair_entry(&singles, index)),

@@ -1,5 +1,7 @@
 //! `Entry`: one cell of a lookup table.
 
+use super::Code;
+
 /// Advance of an end of block, more than any position can reach by runs.
 pub(in super::super) const EOB: usize = 128;
 /// Advance that sends a decoder to [`LongCodes`](super::LongCodes).
@@ -75,15 +77,14 @@ impl Entry {
         (self.0 as i64 >> 56) as i16
     }
 
-    /// Sends a decoder to [`LongCodes::at`](super::LongCodes::at) though the index holds the code: it is `length` bits long
-    /// and stands for `symbol`.
-    pub(super) const fn aside(length: u8, symbol: u8) -> Entry {
-        Entry(Entry::ASIDE.0 | (length as u64) << 40 | (symbol as u64) << 48)
+    /// Sends a decoder to [`LongCodes::at`](super::LongCodes::at) though the index holds the code.
+    pub(super) fn aside(code: Code) -> Entry {
+        Entry(Entry::ASIDE.0 | u64::from(code.length) << 40 | u64::from(code.symbol) << 48)
     }
 
-    /// What [`Entry::aside`] was made of; a length of 0 for [`Entry::ASIDE`].
-    pub(super) fn code(self) -> (u8, u8) {
-        ((self.0 >> 40) as u8, (self.0 >> 48) as u8)
+    /// What [`Entry::aside`] was made of; no code for [`Entry::ASIDE`].
+    pub(super) fn code(self) -> Code {
+        Code { length: (self.0 >> 40) as u8, symbol: (self.0 >> 48) as u8 }
     }
 
     /// With a `second` symbol, which stands at the head of `buffer`.

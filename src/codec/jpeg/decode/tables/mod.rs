@@ -11,11 +11,11 @@ use crate::codec::jpeg::huffman::{HuffmanRef, HuffmanSpec};
 use std::sync::Arc;
 
 /// Index bits of the DC table.
-pub(super) const DC_BITS: u32 = 9;
-/// Index bits of the AC tables. Larger ones fall out of the first-level cache.
-pub(super) const AC_BITS: u32 = 11;
+const DC_BITS: u32 = 9;
+/// Index bits of the AC tables. One more is hardly faster, and twice the work to build.
+const AC_BITS: u32 = 11;
 /// Index bits of the table that passes over several symbols at once.
-pub(super) const SKIP_BITS: u32 = 12;
+const SKIP_BITS: u32 = 12;
 
 /// What a code stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -40,11 +40,6 @@ impl Code {
         let (run, size) = (u32::from(self.symbol >> 4), u32::from(self.symbol & 15));
         let advance = if size == 0 && run != 15 { EOB as u32 } else { run + 1 };
         Entry::new(self.length.into(), size, advance, self.is_positive(buffer))
-    }
-
-    /// As an [`Entry`] that sends a decoder to [`LongCodes::at`], though the index holds the code.
-    fn aside(self) -> Entry {
-        Entry::aside(self.length, self.symbol)
     }
 
     /// Whether the value behind the code at the head of `buffer` is positive.
@@ -85,8 +80,8 @@ impl LongCodes {
     /// The code at the head of `buffer`, whose `entry` sends here.
     fn at(&self, entry: Entry, buffer: u64, damaged: &mut bool) -> Code {
         match entry.code() {
-            (0, _) => self.decode(buffer, damaged),
-            (length, symbol) => Code { length, symbol },
+            Code { length: 0, .. } => self.decode(buffer, damaged),
+            code => code,
         }
     }
 
@@ -153,19 +148,17 @@ pub(super) struct AcTable {
     /// One or two symbols.
     pairs: [Entry; 1 << AC_BITS],
     /// As many symbols as fit, without their values: 0..6 their length, 6..16 their advance.
-    pub(super) skips: [u16; 1 << SKIP_BITS],
+    skips: [u16; 1 << SKIP_BITS],
     long: LongCodes,
 }
 
 impl AcTable {
     pub(super) fn new(table: HuffmanRef<'_>) -> AcTable {
-        let singles =
-            singles(
-                table,
-                |code, buffer| {
-                    if code.symbol & 15 > MAX_SIZE { code.aside() } else { code.ac_entry(buffer) }
-                },
-            );
+        let entry = |code: Code, buffer| match code.symbol & 15 {
+            0..=MAX_SIZE => code.ac_entry(buffer),
+            _ => Entry::aside(code),
+        };
+        let singles = singles(table, entry);
         AcTable {
             pairs: std::array::from_fn(|index| pair_entry(&singles, index)),
             skips: std::array::from_fn(|index| skip_entry(&singles, index)),
@@ -177,6 +170,12 @@ impl AcTable {
     #[inline(always)]
     pub(super) fn pair(&self, buffer: u64) -> Entry {
         self.pairs[(buffer >> (64 - AC_BITS)) as usize]
+    }
+
+    /// As many symbols at the head of `buffer` as fit: their length in the low six bits, their advance above.
+    #[inline(always)]
+    pub(super) fn skip(&self, buffer: u64) -> u32 {
+        self.skips[(buffer >> (64 - SKIP_BITS)) as usize].into()
     }
 
     /// The entry of the code at the head of `buffer`, for which the pairs say [`LONG`].

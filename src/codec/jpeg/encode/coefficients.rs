@@ -84,15 +84,21 @@ impl Coefficients {
         Ok(())
     }
 
-    /// Transforms and quantises row `row` of the MCUs of `planes`.
-    pub(super) fn transform_row(&mut self, planes: &[Plane], row: usize, reciprocals: &[Reciprocals; 2]) {
+    /// Transforms and quantises row `row` of the MCUs of `planes`, which becomes row `to` of the picture.
+    pub(super) fn transform_row(
+        &mut self,
+        planes: &[Plane],
+        row: usize,
+        to: usize,
+        reciprocals: &[Reciprocals; 2],
+    ) {
         for (index, (plane, blocks)) in planes.iter().zip(&mut self.planes).enumerate() {
             let (_, v) = self.frame.mcu_blocks(index);
             let table = usize::from(self.frame.components[index].quantisation);
-            for y in row * v..(row + 1) * v {
-                let range = y * blocks.across..(y + 1) * blocks.across;
+            for y in 0..v {
+                let range = (to * v + y) * blocks.across..(to * v + y + 1) * blocks.across;
                 dct::forward(
-                    &plane.samples()[y * 8 * plane.stride()..],
+                    &plane.samples()[(row * v + y) * 8 * plane.stride()..],
                     plane.stride(),
                     &reciprocals[table],
                     &mut blocks.blocks[range.clone()],

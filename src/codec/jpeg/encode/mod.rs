@@ -44,6 +44,8 @@ struct Whole {
     coefficients: Coefficients,
     reciprocals: [Reciprocals; 2],
     coding: Coding,
+    /// Rows of MCUs that are there.
+    rows: usize,
 }
 
 /// Encodes pictures; its buffers stay for the next one.
@@ -94,7 +96,7 @@ impl Encoder {
             Coding::Optimised => Tables::Optimised,
             Coding::Progressive | Coding::Smallest => {
                 let coefficients = Coefficients::new(frame, steps.to_vec())?;
-                self.whole = Some(Whole { coefficients, reciprocals, coding: options.coding });
+                self.whole = Some(Whole { coefficients, reciprocals, coding: options.coding, rows: 0 });
                 return Ok(());
             }
         };
@@ -102,14 +104,15 @@ impl Encoder {
         self.sequential.start(frame, reciprocals, tables, self.restart_interval, &mut self.out)
     }
 
-    /// Encodes row `row` of the MCUs. Rows come in order, and their samples, margin included, are final.
+    /// Encodes the next row of MCUs, which is row `row` of `planes`. Its samples, margin included, are final.
     ///
     /// # Errors
     /// [`OutOfMemory`] when there is no room for what waits, or for the file.
     pub fn mcu_row(&mut self, planes: &Planes, row: usize) -> Result<(), OutOfMemory> {
         match &mut self.whole {
             Some(whole) => {
-                whole.coefficients.transform_row(planes.planes(), row, &whole.reciprocals);
+                whole.coefficients.transform_row(planes.planes(), row, whole.rows, &whole.reciprocals);
+                whole.rows += 1;
                 Ok(())
             }
             None => self.sequential.mcu_row(planes.planes(), row, &mut self.out),
@@ -130,15 +133,19 @@ impl Encoder {
         Ok(None)
     }
 
-    /// Goes on, at row `row` of the MCUs of `planes`, with all rows that follow, which `tail` has encoded.
+    /// Goes on with all rows of MCUs of `planes`, which `tail` has encoded.
     ///
     /// # Errors
     /// [`OutOfMemory`] when there is no room for what waits, or for the file.
-    pub fn append(&mut self, Tail(tail): Tail, planes: &Planes, row: usize) -> Result<(), OutOfMemory> {
-        let is_appended = self.sequential.append(&tail, planes.planes(), row, &mut self.out)?;
-        self.tail = Some(tail);
-        let rows = if is_appended { 0..0 } else { row..mcu_rows(planes) };
-        rows.into_iter().try_for_each(|row| self.mcu_row(planes, row))
+    pub fn append(&mut self, tail: Option<Tail>, planes: &Planes) -> Result<(), OutOfMemory> {
+        if let Some(Tail(tail)) = tail {
+            let is_appended = self.sequential.append(&tail, planes.planes(), &mut self.out)?;
+            self.tail = Some(tail);
+            if is_appended {
+                return Ok(());
+            }
+        }
+        (0..mcu_rows(planes)).try_for_each(|row| self.mcu_row(planes, row))
     }
 
     /// Ends the file.

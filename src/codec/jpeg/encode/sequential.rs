@@ -160,19 +160,18 @@ impl Sequential {
         Ok(())
     }
 
-    /// Goes on with row `row` of the MCUs of `planes`: the first MCU, then what `tail` has coded. False, and nothing done, where
+    /// Goes on with the rows of MCUs of `planes`: the first MCU, then what `tail` has coded. False, and nothing done, where
     /// not all of it may wait: the tables then depend on when they were settled.
     pub(super) fn append(
         &mut self,
         tail: &Sequential,
         planes: &[Plane],
-        row: usize,
         out: &mut Vec<u8>,
     ) -> Result<bool, OutOfMemory> {
         if self.settled || self.tokens.len() + self.batch.len() + tail.tokens.len() > MOST_TOKENS {
             return Ok(false);
         }
-        self.transform(planes, row, 0, 1);
+        self.transform(planes, 0, 0, 1);
         let first = self.tokenise(1);
         self.keep(first, out)?;
         self.histogram.add(&tail.histogram);
@@ -358,8 +357,9 @@ mod tests {
                 shared.start(&planes, &options).unwrap();
                 let mut tail = shared.tail().unwrap().unwrap();
                 (0..top).for_each(|row| shared.mcu_row(&planes, row).unwrap());
-                tail.encode(&below(&planes, top)).unwrap();
-                shared.append(tail, &planes, top).unwrap();
+                let below = below(&planes, top);
+                tail.encode(&below).unwrap();
+                shared.append(Some(tail), &below).unwrap();
                 assert!(shared.finish().unwrap() == expected, "{side} from {top}");
             }
             let mut counted = Encoder::default();

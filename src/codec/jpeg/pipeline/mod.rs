@@ -263,27 +263,25 @@ impl<'a> Resize<'a> {
             rows.into_iter().try_for_each(|row| encoder.mcu_row(planes, row))
         };
         let rows = encode::mcu_rows(planes);
-        let mut middle = None;
-        let mut tail = None;
-        if self.limits.spare_workers > 0 && rows >= MIN_SHARED_ROWS && shrink.can_share() {
+        let (mut tail, mut below) = (None, None);
+        if rows >= MIN_SHARED_ROWS && shrink.can_share() {
             tail = encoder.tail()?;
             let upper = |planes: &Planes, done| encode(encoder, planes, done);
             let lower = tail.as_mut().map(|tail| |planes: &Planes| tail.encode(planes));
-            middle = shrink.share(planes, &mut times, upper, lower)?;
+            below = shrink.share(planes, &mut times, upper, lower)?;
+        } else {
+            while shrink.step(planes.planes_mut(), &mut times)? {
+                let started = Instant::now();
+                encode(encoder, planes, shrink.complete(planes))?;
+                times.encode += started.elapsed();
+            }
         }
-        let mut more = middle.is_none();
-        while more {
-            more = shrink.step(planes.planes_mut(), &mut times)?;
-            let started = Instant::now();
-            encode(encoder, planes, shrink.complete(planes))?;
-            times.encode += started.elapsed();
+        let started = Instant::now();
+        match below {
+            Some(below) => encoder.append(tail, below)?,
+            None => encode(encoder, planes, rows)?,
         }
         let flaws = shrink.flaws();
-        let started = Instant::now();
-        match (middle, tail) {
-            (Some(middle), Some(tail)) if middle < rows => encoder.append(tail, planes, middle)?,
-            _ => encode(encoder, planes, rows)?,
-        }
         let value = encoder.finish()?;
         times.encode += started.elapsed();
         Ok(Made { value, flaws, times })

@@ -17,6 +17,21 @@ pub(super) struct Buffers {
     decode: decode::Scratch,
     resizers: [PlaneResizer; 4],
     weights: WeightCache,
+    /// Only pictures that two workers make need it.
+    below: Option<Box<Below>>,
+}
+
+/// The lower part of a picture, which another worker makes.
+#[derive(Debug, Default)]
+struct Below {
+    resizers: [PlaneResizer; 4],
+    planes: Planes,
+}
+
+impl Below {
+    fn bytes(&self) -> usize {
+        self.resizers.iter().map(PlaneResizer::bytes).sum::<usize>() + self.planes.bytes()
+    }
 }
 
 impl Buffers {
@@ -30,12 +45,14 @@ impl Buffers {
         self.decode.bytes()
             + self.resizers.iter().map(PlaneResizer::bytes).sum::<usize>()
             + self.weights.bytes()
+            + self.below.as_ref().map_or(0, |below| below.bytes())
     }
 
-    /// Gives the decoder's coefficient memory back if more than `bytes` are held.
+    /// Gives the memory for coefficients and for a second worker back if more than `bytes` are held.
     pub(super) fn shrink_to(&mut self, bytes: usize) {
         if self.bytes() > bytes {
             self.decode.shrink_to(0);
+            self.below = None;
         }
     }
 }
@@ -46,6 +63,8 @@ impl Buffers {
 pub(super) struct Shrink<'a> {
     decoder: Decoder<'a>,
     resizers: &'a mut [PlaneResizer],
+    /// What another worker can make the lower part with.
+    below: Option<&'a mut Below>,
     /// Components that nobody wants.
     unwanted: usize,
     /// Rows made so far, by plane.
@@ -67,16 +86,25 @@ impl<'a> Shrink<'a> {
         scales.resize(header.frame.components().len(), Scale::ALL[0]);
         let mut decoder = Decoder::new(input, header, &scales, limits, &mut buffers.decode)?;
         let layouts = decoder.layouts().to_vec();
+        let mut start = |resizers: &mut [PlaneResizer]| {
+            resizers.iter_mut().zip(routes).zip(&layouts).try_for_each(|((resizer, route), layout)| {
+                let (width, rows) = (layout.min_stride, layout.strip_rows);
+                resizer.start(kernel, &route.x, &route.y, width, rows, &mut buffers.weights)
+            })
+        };
         let resizers = &mut buffers.resizers[..routes.len()];
-        for ((resizer, route), layout) in resizers.iter_mut().zip(routes).zip(&layouts) {
-            let (width, rows) = (layout.min_stride, layout.strip_rows);
-            resizer.start(kernel, &route.x, &route.y, width, rows, &mut buffers.weights)?;
+        start(resizers)?;
+        let mut below = None;
+        if limits.spare_workers > 0 && !decoder.streams() {
+            let memory = &mut **buffers.below.get_or_insert_default();
+            start(&mut memory.resizers)?;
+            below = Some(memory);
         }
         for index in 0..layouts.len() {
             let (columns, rows) = resizers.get(index).map_or((0..0, 0..0), PlaneResizer::reads);
             decoder.want_only(index, columns, rows);
         }
-        Ok(Shrink { decoder, resizers, unwanted: layouts.len() - routes.len(), made: [0; 4] })
+        Ok(Shrink { decoder, resizers, below, unwanted: layouts.len() - routes.len(), made: [0; 4] })
     }
 
     /// Takes the next row of MCUs; false when all rows of all planes have been made.
@@ -97,24 +125,27 @@ impl<'a> Shrink<'a> {
         Ok(!self.resizers.iter().all(PlaneResizer::is_done))
     }
 
-    /// Whether other workers can help.
+    /// Whether another worker can help.
     pub(super) fn can_share(&self) -> bool {
-        !self.decoder.streams()
+        self.below.is_some()
     }
 
-    /// Makes all rows with the help of other workers: `upper` is called with the
-    /// planes and how many of their first rows of MCUs are final, again and again; `lower` once, by another worker, with the
-    /// part below these. Says where that begins; `None`, and nothing done, for a picture that streams.
+    /// Makes all rows with the help of other workers: `upper` is called with the planes and how many of their first rows of MCUs
+    /// are final, again and again; `lower` once, by another worker, with the planes of what lies below these. Gives that lower
+    /// part, unless the planes have all of it.
     ///
     /// # Errors
     /// As [`Shrink::step`], and those of `upper` and `lower`.
+    ///
+    /// # Panics
+    /// When [`Shrink::can_share`] says no.
     pub(super) fn share<U, L>(
         &mut self,
         planes: &mut Planes,
         times: &mut StageTimes,
         mut upper: U,
         lower: Option<L>,
-    ) -> Result<Option<usize>, JpegError>
+    ) -> Result<Option<&Planes>, JpegError>
     where
         U: FnMut(&Planes, usize) -> Result<(), OutOfMemory> + Send,
         L: FnOnce(&Planes) -> Result<(), OutOfMemory> + Send,
@@ -124,27 +155,28 @@ impl<'a> Shrink<'a> {
         let mcus = planes.height().div_ceil(heights[0]);
         self.make_front(planes, &mut upper)?;
         let row = self.decoder.given();
-        let Some(whole) = self.decoder.whole()? else { return Ok(None) };
+        let (Some(whole), Some(below)) = (self.decoder.whole()?, &mut self.below) else {
+            unreachable!("asked to share what streams");
+        };
         times.decode += started.elapsed();
         let started = Instant::now();
         let done = complete(&self.made, planes.planes(), &heights);
-        // Whoever has the upper part encodes the lower one, too, unless that worker can do it. An even number, so that the
-        // margins fit, and behind all that has been begun.
+        // Whoever has the upper part encodes the lower one, too, unless that worker can do it. Behind all that has been begun.
         let share = (mcus - done) * if lower.is_some() { 5 } else { 4 } / 10;
         let begun = self.made.iter().zip(heights).map(|(made, height)| made.div_ceil(height)).max();
-        let middle = (done + share).max(begun.unwrap_or(0) + 1).next_multiple_of(2);
+        let middle = (done + share).max(begun.unwrap_or(0) + 1);
         let ends: Vec<_> = planes.planes().iter().map(Plane::height).collect();
         let (resizers, unwanted, made) = (&mut *self.resizers, self.unwanted, &mut self.made);
         if middle >= mcus {
             let rest = Rest { from: row, ends: &ends };
             make_rest(whole, resizers, unwanted, rest, planes.planes_mut(), made)?;
             upper(planes, mcus)?;
-            return Ok(Some(mcus));
+            return Ok(None);
         }
         let tops = heights.map(|height| middle * height);
         let rest = Rest { from: row, ends: &tops };
-        let mut below = Planes::new(planes.width(), planes.height() - tops[0], planes.sampling())?;
-        let mut lower_resizers = resizers.to_vec();
+        let Below { resizers: lower_resizers, planes: lower_planes } = &mut **below;
+        lower_planes.reset(planes.width(), planes.height() - tops[0], planes.sampling())?;
         let (upper_done, lower_done) = rayon::join(
             || {
                 make_rest(whole, resizers, unwanted, rest, planes.planes_mut(), made)?;
@@ -152,18 +184,14 @@ impl<'a> Shrink<'a> {
             },
             || {
                 let parts: Vec<_> = tops.iter().zip(&ends).map(|(&top, &end)| top..end).collect();
-                make_part(whole, &mut lower_resizers, unwanted, &parts, below.planes_mut())?;
-                lower.map_or(Ok(()), |lower| lower(&below)).map_err(JpegError::from)
+                let lower_resizers = &mut lower_resizers[..ends.len()];
+                make_part(whole, lower_resizers, unwanted, &parts, lower_planes.planes_mut())?;
+                lower.map_or(Ok(()), |lower| lower(lower_planes)).map_err(JpegError::from)
             },
         );
         upper_done.and(lower_done)?;
-        for ((plane, below), top) in planes.planes_mut().iter_mut().zip(below.planes()).zip(tops) {
-            let from = top * plane.stride();
-            let rest = &mut plane.samples_mut()[from..];
-            rest.copy_from_slice(&below.samples()[..rest.len()]);
-        }
         times.resize += started.elapsed();
-        Ok(Some(middle))
+        Ok(Some(lower_planes))
     }
 
     /// Makes the rows that stream while other workers decode the rest, if there are such.

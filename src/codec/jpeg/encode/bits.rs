@@ -23,6 +23,16 @@ pub(super) struct BitWriter {
     restart: u8,
 }
 
+/// Bits that follow on others.
+#[derive(Debug, Default)]
+pub(super) struct Apart {
+    /// Whole bytes, not stuffed.
+    bytes: Vec<u8>,
+    /// The bits behind them, from the top, and how many there are.
+    rest: u64,
+    count: u32,
+}
+
 impl Default for BitWriter {
     fn default() -> Self {
         BitWriter { pending: 0, count: 0, batch: Box::new([0; BATCH_BYTES]), len: 0, restart: 0 }
@@ -43,22 +53,44 @@ impl BitWriter {
         out: &mut Vec<u8>,
     ) -> Result<(), OutOfMemory> {
         for batch in tokens.chunks(BATCH) {
-            let (pairs, rest) = batch.as_chunks::<2>();
-            for &[first, second] in pairs {
-                if (first | second) < RAW {
-                    let (a, b) = (book.bits(first), book.bits(second));
-                    self.put(a.0 << b.1 | b.0, a.1 + b.1);
-                } else {
-                    self.put_any(first, book, out)?;
-                    self.put_any(second, book, out)?;
-                }
-            }
-            for &token in rest {
-                self.put_any(token, book, out)?;
-            }
+            self.put_all(batch, book, out)?;
             self.drain(out)?;
         }
         Ok(())
+    }
+
+    /// As [`BitWriter::write`], for tokens behind others that are not written yet: what they begin with is only
+    /// known to [`BitWriter::append`]. There must be no restart among them.
+    pub(super) fn write_apart(&mut self, tokens: &[Token], book: &CodeBook) -> Result<Apart, OutOfMemory> {
+        let mut apart = Apart::default();
+        for batch in tokens.chunks(BATCH) {
+            self.put_all(batch, book, &mut Vec::new())?;
+            let bytes = &self.batch[..self.len];
+            apart.bytes.try_reserve(bytes.len()).map_err(|_| OutOfMemory { bytes: bytes.len() as u64 })?;
+            apart.bytes.extend_from_slice(bytes);
+            self.len = 0;
+        }
+        (apart.rest, apart.count) = (self.pending, self.count);
+        self.reset();
+        Ok(apart)
+    }
+
+    /// Appends what another writer has written apart.
+    pub(super) fn append(&mut self, apart: &Apart, out: &mut Vec<u8>) -> Result<(), OutOfMemory> {
+        for batch in apart.bytes.chunks(4 * BATCH) {
+            let (words, rest) = batch.as_chunks::<4>();
+            for word in words {
+                self.put(u32::from_be_bytes(*word).into(), 32);
+            }
+            for &byte in rest {
+                self.put(byte.into(), 8);
+            }
+            self.drain(out)?;
+        }
+        if apart.count > 0 {
+            self.put(apart.rest >> (64 - apart.count), apart.count);
+        }
+        self.drain(out)
     }
 
     /// Fills the last byte with ones (F.1.2.3) and appends it.
@@ -66,6 +98,24 @@ impl BitWriter {
         self.align();
         self.drain(out)?;
         self.restart = 0;
+        Ok(())
+    }
+
+    /// Writes a batch of tokens, which is then to be drained.
+    fn put_all(&mut self, batch: &[Token], book: &CodeBook, out: &mut Vec<u8>) -> Result<(), OutOfMemory> {
+        let (pairs, rest) = batch.as_chunks::<2>();
+        for &[first, second] in pairs {
+            if (first | second) < RAW {
+                let (a, b) = (book.bits(first), book.bits(second));
+                self.put(a.0 << b.1 | b.0, a.1 + b.1);
+            } else {
+                self.put_any(first, book, out)?;
+                self.put_any(second, book, out)?;
+            }
+        }
+        for &token in rest {
+            self.put_any(token, book, out)?;
+        }
         Ok(())
     }
 
@@ -172,6 +222,24 @@ mod tests {
                 .flat_map(|b| [b, 0].into_iter().take(1 + usize::from(b == 0xFF)))
                 .collect();
             prop_assert_eq!(out, bytes);
+        }
+    }
+
+    #[test]
+    fn bits_that_were_written_apart_follow_on_those_before() {
+        let tokens: Vec<Token> =
+            (0..20_000_u32).map(|i| raw(i * 7 & 0x7F, 7)).chain([raw(1, 1); 3]).collect();
+        let book = CodeBook::default();
+        let (mut alone, mut expected) = (BitWriter::default(), vec![]);
+        alone.write(&tokens, &book, &mut expected).unwrap();
+        alone.finish(&mut expected).unwrap();
+        for head in [0, 1, 2, 3, 9_000, tokens.len()] {
+            let (mut writer, mut out) = (BitWriter::default(), vec![]);
+            let apart = BitWriter::default().write_apart(&tokens[head..], &book).unwrap();
+            writer.write(&tokens[..head], &book, &mut out).unwrap();
+            writer.append(&apart, &mut out).unwrap();
+            writer.finish(&mut out).unwrap();
+            assert!(out == expected, "{head} tokens before");
         }
     }
 

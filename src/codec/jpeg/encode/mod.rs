@@ -55,6 +55,8 @@ pub struct Encoder {
     sequential: Sequential,
     /// Memory for a [`Tail`].
     tail: Option<Box<Sequential>>,
+    /// Whether that has the end of the file, which waits to be written.
+    tail_waits: bool,
     /// Only files of several scans need it.
     progressive: Option<Box<Progressive>>,
     /// The picture so far, when it is to be coded as a whole.
@@ -84,7 +86,7 @@ impl Encoder {
         let basis = if options.coding == Coding::Smallest { Basis::Eye } else { Basis::AnnexK };
         let steps = tables::quantisation(options.quality, basis);
         self.open(&frame, options)?;
-        self.whole = None;
+        (self.whole, self.tail_waits) = (None, false);
         let reciprocals = match options.coding {
             Coding::Smallest => [Reciprocals::sixteenths(), Reciprocals::sixteenths()],
             Coding::Fixed | Coding::Optimised | Coding::Progressive => {
@@ -139,9 +141,9 @@ impl Encoder {
     /// [`OutOfMemory`] when there is no room for what waits, or for the file.
     pub fn append(&mut self, tail: Option<Tail>, planes: &Planes) -> Result<(), OutOfMemory> {
         if let Some(Tail(tail)) = tail {
-            let is_appended = self.sequential.append(&tail, planes.planes(), &mut self.out)?;
+            self.tail_waits = self.sequential.append(&tail, planes.planes(), &mut self.out)?;
             self.tail = Some(tail);
-            if is_appended {
+            if self.tail_waits {
                 return Ok(());
             }
         }
@@ -161,7 +163,8 @@ impl Encoder {
                 self.code_whole(&coefficients, coding)
             }
             None => {
-                self.sequential.finish(&mut self.out)?;
+                let tail = self.tail.as_deref_mut().filter(|_| self.tail_waits);
+                self.sequential.finish(tail, &mut self.out)?;
                 Ok(self.close())
             }
         }
@@ -221,7 +224,7 @@ impl Encoder {
         for row in 0..frame.mcus().1 {
             self.sequential.coefficient_row(coefficients, row, &mut self.out)?;
         }
-        self.sequential.finish(&mut self.out)
+        self.sequential.finish(None, &mut self.out)
     }
 
     fn close(&mut self) -> Vec<u8> {

@@ -101,15 +101,13 @@ impl Sequential {
         self.writer.reset();
         match tables {
             Tables::Standard => self.settle(&STANDARD, out),
-            Tables::Optimised => {
-                self.histogram.clear();
-                Ok(())
-            }
+            Tables::Optimised => self.histogram.clear(),
         }
+        Ok(())
     }
 
     /// Writes `tables` and the header of the scan; from here on tokens need not wait.
-    fn settle(&mut self, tables: &[TablePair; 2], out: &mut Vec<u8>) -> Result<(), OutOfMemory> {
+    fn settle(&mut self, tables: &[TablePair; 2], out: &mut Vec<u8>) {
         let standard = std::ptr::eq(tables, &*STANDARD);
         if !(standard && self.book_is_standard) {
             self.book.set(tables);
@@ -119,9 +117,6 @@ impl Sequential {
         segments::write_huffman(out, &self.frame, &all, tables);
         segments::write_scan(out, &self.frame, &all, Band::ALL);
         self.settled = true;
-        self.writer.write(&self.tokens, &self.book, out)?;
-        self.tokens.clear();
-        Ok(())
     }
 
     /// Codes row `row` of the MCUs of `planes`.
@@ -160,8 +155,9 @@ impl Sequential {
         Ok(())
     }
 
-    /// Goes on with the rows of MCUs of `planes`: the first MCU, then what `tail` has coded. False, and nothing done, where
-    /// not all of it may wait: the tables then depend on when they were settled.
+    /// Goes on with the rows of MCUs of `planes`: the first MCU, then what `tail` has coded, which is to be given to
+    /// [`Sequential::finish`]. False, and nothing done, where not all of it may wait: the tables then depend on when they were
+    /// settled.
     pub(super) fn append(
         &mut self,
         tail: &Sequential,
@@ -175,8 +171,6 @@ impl Sequential {
         let first = self.tokenise(1);
         self.keep(first, out)?;
         self.histogram.add(&tail.histogram);
-        wait(&mut self.tokens, &tail.tokens)?;
-        self.predictions = tail.predictions;
         Ok(true)
     }
 
@@ -221,7 +215,9 @@ impl Sequential {
     fn settle_if_full(&mut self, out: &mut Vec<u8>) -> Result<(), OutOfMemory> {
         if !self.settled && self.tokens.len() > MOST_TOKENS {
             let tables = self.histogram.tables(Coverage::All);
-            self.settle(&tables, out)?;
+            self.settle(&tables, out);
+            self.writer.write(&self.tokens, &self.book, out)?;
+            self.tokens.clear();
         }
         Ok(())
     }
@@ -299,13 +295,30 @@ impl Sequential {
         n
     }
 
-    /// Ends the scan.
-    pub(super) fn finish(&mut self, out: &mut Vec<u8>) -> Result<(), OutOfMemory> {
+    /// Ends the scan, with what an appended `tail` has coded behind the rest: two workers then write the tokens that wait.
+    pub(super) fn finish(
+        &mut self,
+        tail: Option<&mut Sequential>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), OutOfMemory> {
         if !self.settled {
             let tables = self.histogram.tables(Coverage::Counted);
-            self.settle(&tables, out)?;
+            self.settle(&tables, out);
         }
-        self.writer.finish(out)
+        let Sequential { writer, tokens, book, .. } = self;
+        match tail {
+            None => writer.write(tokens, book, out)?,
+            Some(tail) => {
+                let (head, tail) = rayon::join(
+                    || writer.write(tokens, book, out),
+                    || tail.writer.write_apart(&tail.tokens, book),
+                );
+                head?;
+                writer.append(&tail?, out)?;
+            }
+        }
+        tokens.clear();
+        writer.finish(out)
     }
 
     #[cfg(test)]

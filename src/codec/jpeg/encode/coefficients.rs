@@ -3,6 +3,7 @@
 use super::dct::{self, Block, Reciprocals, SCAN, nonzero};
 use super::frame::Frame;
 use super::huffman::{Coverage, Histogram};
+use super::padding::Blocks;
 use super::token::{self, CLASS, PER_BLOCK, Token};
 use super::trellis::{self, Rates, Steps};
 use crate::codec::jpeg::planes::Plane;
@@ -93,7 +94,7 @@ impl Coefficients {
         reciprocals: &[Reciprocals; 2],
     ) {
         for (index, (plane, blocks)) in planes.iter().zip(&mut self.planes).enumerate() {
-            let (_, v) = self.frame.mcu_blocks(index);
+            let (h, v) = self.frame.mcu_blocks(index);
             let table = usize::from(self.frame.components[index].quantisation);
             for y in 0..v {
                 let range = (to * v + y) * blocks.across..(to * v + y + 1) * blocks.across;
@@ -105,6 +106,10 @@ impl Coefficients {
                     &mut blocks.masks[range],
                 );
             }
+            let across = blocks.across;
+            let rows = to * v * across..(to + 1) * v * across;
+            let (blocks, masks) = (&mut blocks.blocks[rows.clone()], &mut blocks.masks[rows]);
+            Blocks { blocks, masks, across, mcu: (h, v) }.fill_up(plane, 0, row * v);
         }
     }
 

@@ -13,6 +13,7 @@ mod estimate;
 mod frame;
 mod huffman;
 mod options;
+mod padding;
 mod progressive;
 mod script;
 mod segments;

@@ -5,6 +5,7 @@ use super::coefficients::Coefficients;
 use super::dct::{self, Block, Reciprocals};
 use super::frame::Frame;
 use super::huffman::{CodeBook, Coverage, Histogram};
+use super::padding::Blocks;
 use super::segments::{self, Band};
 use super::tables::{STANDARD, TablePair};
 use super::token::{self, CLASS, PER_BLOCK, RESTART, Token};
@@ -255,6 +256,10 @@ impl Sequential {
                 );
                 done += count * h;
             }
+            let across = count * h;
+            let made = done - v * across..done;
+            let (blocks, masks) = (&mut self.blocks[made.clone()], &mut self.masks[made]);
+            Blocks { blocks, masks, across, mcu: (h, v) }.fill_up(plane, first * h, row * v);
         }
     }
 

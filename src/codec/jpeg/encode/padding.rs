@@ -1,0 +1,73 @@
+//! Blocks that only fill up an MCU (T.81 A.2.4): they lie behind the last column or row of samples, and nobody sees them.
+
+use super::dct::Block;
+use crate::codec::jpeg::planes::Plane;
+
+/// Some rows of blocks that make whole MCUs.
+pub(super) struct Blocks<'t> {
+    pub(super) blocks: &'t mut [Block],
+    pub(super) masks: &'t mut [u64],
+    /// Blocks in a row.
+    pub(super) across: usize,
+    /// Blocks of an MCU, across and down: as many rows as it has down.
+    pub(super) mcu: (usize, usize),
+}
+
+impl Blocks<'_> {
+    /// Gives those behind the end of `plane` the DC coefficient of the block before them in the scan and no other, which is
+    /// what costs least. The first of all is block (`x`, `y`) of the plane.
+    pub(super) fn fill_up(self, plane: &Plane, x: usize, y: usize) {
+        let Blocks { blocks, masks, across, mcu: (h, v) } = self;
+        let (columns, rows) = (plane.width().div_ceil(8) - x, plane.height().div_ceil(8) - y);
+        if columns >= across && rows >= v {
+            return;
+        }
+        for y in 0..v {
+            for x in 0..across {
+                if x < columns && y < rows {
+                    continue;
+                }
+                // The first block of an MCU has samples.
+                let before = if x % h > 0 { y * across + x - 1 } else { (y - 1) * across + x + h - 1 };
+                let (dc, at) = (blocks[before].0[0], y * across + x);
+                blocks[at] = Block::default();
+                blocks[at].0[0] = dc;
+                masks[at] = u64::from(dc != 0);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::codec::jpeg::encode::tests::picture;
+    use crate::codec::jpeg::encode::{Coding, Encoder, Options};
+    use crate::codec::jpeg::planes::Sampling;
+
+    #[test]
+    fn what_lies_behind_the_last_block_with_samples_changes_nothing() {
+        for (sampling, width, height) in [
+            (Sampling::S420, 200, 150),
+            (Sampling::S420, 8, 8),
+            (Sampling::S422, 70, 20),
+            (Sampling::S444, 30, 9),
+        ] {
+            for coding in [Coding::Fixed, Coding::Optimised, Coding::Progressive, Coding::Smallest] {
+                let options = Options { coding, ..Options::default() };
+                let mut planes = picture(width, height, sampling);
+                let expected = Encoder::default().encode(&planes, &options).unwrap();
+                for plane in planes.planes_mut() {
+                    let (columns, rows) = (plane.width().div_ceil(8) * 8, plane.height().div_ceil(8) * 8);
+                    let stride = plane.stride();
+                    for (i, sample) in plane.samples_mut().iter_mut().enumerate() {
+                        if i % stride >= columns || i / stride >= rows {
+                            *sample = (i * i) as u8;
+                        }
+                    }
+                }
+                let file = Encoder::default().encode(&planes, &options).unwrap();
+                assert!(file == expected, "{sampling:?} {width} x {height} {coding:?}");
+            }
+        }
+    }
+}

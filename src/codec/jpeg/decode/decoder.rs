@@ -162,6 +162,15 @@ impl<'a> Decoder<'a> {
         self.row
     }
 
+    /// How much of some work the worker that made the rows of [`Upper`] does while another one does the rest, from 0 to 1, to
+    /// judge by what they have done so far.
+    pub fn lead(&self) -> f64 {
+        match &self.source {
+            Source::Parallel(parallel) => parallel.lead(),
+            Source::Stream(_) | Source::Stored(..) => 0.5,
+        }
+    }
+
     /// The picture once all its coefficients are there, so that several workers can make samples of it; `None` for
     /// one that streams.
     ///

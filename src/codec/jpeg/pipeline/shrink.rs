@@ -155,6 +155,7 @@ impl<'a> Shrink<'a> {
         let mcus = planes.height().div_ceil(heights[0]);
         self.make_front(planes, &mut upper)?;
         let row = self.decoder.given();
+        let lead = self.decoder.lead();
         let (Some(whole), Some(below)) = (self.decoder.whole()?, &mut self.below) else {
             unreachable!("asked to share what streams");
         };
@@ -162,7 +163,7 @@ impl<'a> Shrink<'a> {
         let started = Instant::now();
         let done = complete(&self.made, planes.planes(), &heights);
         // Whoever has the upper part encodes the lower one, too, unless that worker can do it. Behind all that has been begun.
-        let share = (mcus - done) * if lower.is_some() { 5 } else { 4 } / 10;
+        let share = ((mcus - done) as f64 * if lower.is_some() { lead } else { 0.8 * lead }).round() as usize;
         let begun = self.made.iter().zip(heights).map(|(made, height)| made.div_ceil(height)).max();
         let middle = (done + share).max(begun.unwrap_or(0) + 1);
         let ends: Vec<_> = planes.planes().iter().map(Plane::height).collect();

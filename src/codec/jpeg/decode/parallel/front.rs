@@ -10,6 +10,7 @@ use crate::codec::jpeg::decode::sink::PlaneSink;
 use crate::codec::jpeg::error::JpegError;
 use crate::limits::Cancel;
 use std::sync::Arc;
+use std::time::Instant;
 
 /// The first part of a scan while its rows stream.
 #[derive(Debug)]
@@ -58,10 +59,11 @@ impl<'t, 'a> Front<'t, 'a> {
 
     /// Decodes the next row of MCUs.
     pub(in crate::codec::jpeg::decode) fn row(&mut self, sink: PlaneSink<'_, '_>) {
-        let scan = &mut self.part.scan;
-        let before = scan.reader.offset();
-        sink.stream_row(scan);
-        self.largest = self.largest.max(scan.reader.offset().saturating_sub(before));
+        let (started, before) = (Instant::now(), self.part.bytes());
+        sink.stream_row(&mut self.part.scan);
+        let bytes = self.part.bytes().saturating_sub(before);
+        self.part.pace.count(bytes, self.columns * self.part.in_mcu, started);
+        self.largest = self.largest.max(bytes);
         self.part.place += self.columns;
     }
 

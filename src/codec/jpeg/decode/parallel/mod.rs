@@ -17,6 +17,7 @@
 //! ```
 
 mod front;
+mod pace;
 mod part;
 mod share;
 
@@ -29,12 +30,14 @@ use super::sink::{fill, transform};
 use crate::codec::jpeg::error::JpegError;
 use crate::limits::Cancel;
 pub(super) use front::Front;
+use pace::Pace;
 pub(super) use part::PartMemory;
 use part::{DecodePart, Goal, Part};
 use share::Data;
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 /// Least data for each worker, in bytes: below, handing out work costs more than it gains.
 const MIN_EACH: usize = 96 * 1024;
@@ -91,8 +94,10 @@ impl<'t, 'a> Waiting<'t, 'a> {
     /// Decodes the coefficients of one part after another, until none waits.
     fn decode(&self, cancel: &Cancel) {
         while let Some(part) = self.take_last() {
+            let started = Instant::now();
             part.open();
             part.outcome = kernels::run(DecodePart { part, goal: Goal::Share, cancel });
+            part.pace.count(part.bytes(), part.mcus * part.in_mcu, started);
         }
     }
 }
@@ -221,6 +226,12 @@ impl<'a> Parallel<'a> {
         let behind = self.parts.partition_point(|part| part.place <= mcu);
         let count = self.parts.get(behind).map_or(usize::MAX, |next| next.place - mcu);
         Some((self.parts.get(behind.checked_sub(1)?)?, count))
+    }
+
+    /// How much of some work the worker of the front does while another one does the rest, from 0 to 1.
+    pub(super) fn lead(&self) -> f64 {
+        let Some((front, others)) = self.parts.split_first() else { return 0.5 };
+        front.pace.share_beside(others.iter().map(|part| part.pace).fold(Pace::default(), Pace::with))
     }
 
     fn flaws(&self) -> Flaws {

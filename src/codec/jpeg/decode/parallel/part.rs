@@ -1,6 +1,7 @@
 //! `Part`: one share of a scan, which a worker decodes into memory.
 
 use super::Layout;
+use super::pace::Pace;
 use super::share::Share;
 use crate::codec::jpeg::decode::Flaws;
 use crate::codec::jpeg::decode::block::{Block, Corner, Scale};
@@ -108,6 +109,8 @@ pub(super) struct Part<'a> {
     pub(super) scan: SequentialScan<'a>,
     pub(super) blocks: &'a mut [Blocks; 4],
     scales: Vec<Scale>,
+    /// Blocks of an MCU.
+    pub(super) in_mcu: usize,
     /// MCUs decoded.
     pub(super) mcus: usize,
     /// Where the first ones start.
@@ -124,6 +127,7 @@ pub(super) struct Part<'a> {
     /// What to add to the DC coefficients of each lane.
     pub(super) offsets: [i32; 4],
     pub(super) outcome: Result<(), JpegError>,
+    pub(super) pace: Pace,
 }
 
 /// Where an MCU starts: bits since the start of the share, and the DC predictions.
@@ -185,6 +189,7 @@ impl<'a> Part<'a> {
             scan: SequentialScan { reader, lanes, columns: layout.columns, restarts, flaws },
             blocks,
             scales: corners.iter().map(|corner| corner.scale).collect(),
+            in_mcu,
             mcus: 0,
             starts: Vec::with_capacity(NOTED),
             damaged: Vec::new(),
@@ -194,12 +199,18 @@ impl<'a> Part<'a> {
             is_absorbed: false,
             offsets: [0; 4],
             outcome: Ok(()),
+            pace: Pace::default(),
         }
     }
 
     /// Goes to the start of the share.
     pub(super) fn open(&mut self) {
         self.scan.reader.open_at(self.share.start(), self.share.end(self.input));
+    }
+
+    /// Bytes between the start of the share and where decoding stands.
+    pub(super) fn bytes(&self) -> usize {
+        self.scan.reader.offset().saturating_sub(self.share.start())
     }
 
     /// Takes over the share of the `next` part, which has not been opened. False, and nothing done, if this part has read

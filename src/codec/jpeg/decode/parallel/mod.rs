@@ -43,8 +43,8 @@ use std::time::Instant;
 const MIN_EACH: usize = 96 * 1024;
 /// Most shares, unless there are more workers.
 const MOST_SHARES: usize = 16;
-/// Least share, in bytes: more than the window of the share before reaches beyond its end.
-const MIN_SHARE: usize = 64 * 1024;
+/// Least average share, in bytes: the window of the share before must not reach beyond the end of one that is half as large.
+const MIN_SHARE: usize = 72 * 1024;
 /// Most memory for the coefficients of all shares together, in bytes.
 const MAX_BYTES: usize = 64 << 20;
 
@@ -159,7 +159,7 @@ impl<'a> Parallel<'a> {
     ) -> Option<Parallel<'a>> {
         let (columns, interval) = (layout.columns, layout.restart_interval);
         let mcus = columns * layout.rows;
-        let data = Data { input, start: data, interval, mcus };
+        let data = Data { input, start: data, interval, mcus, workers };
         let shares = data.shares(memory.len())?;
         let parts = memory.iter_mut().zip(shares);
         let parts = parts.map(|(memory, share)| Part::new(input, share, layout, corners, memory)).collect();

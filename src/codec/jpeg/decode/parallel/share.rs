@@ -64,6 +64,7 @@ pub(super) struct Data<'a> {
     pub(super) interval: u16,
     /// MCUs of the picture.
     pub(super) mcus: usize,
+    pub(super) workers: usize,
 }
 
 impl Data<'_> {
@@ -71,9 +72,13 @@ impl Data<'_> {
         self.input.len() - self.start
     }
 
-    /// Where share `index` of `shares` begins.
+    /// Where share `index` of `shares` begins. Two workers meet somewhere about the middle; whoever is there first waits for the
+    /// other one to be done with its share, so that shares are half as large there and twice as large at both ends.
     fn cut(&self, index: usize, shares: usize) -> usize {
-        self.start + (self.len() as u64 * index as u64 / shares as u64) as usize
+        let even = index as f64 / shares as f64;
+        let off = 2.0 * even - 1.0;
+        let at = if self.workers == 2 { 0.5 + (off + off.powi(3)) / 4.0 } else { even };
+        self.start + (self.len() as f64 * at) as usize
     }
 
     /// Cuts the data into at most `shares` shares, at restart markers where there are such. `None` if one of these, up to
@@ -128,7 +133,7 @@ mod tests {
         for i in 0..10 {
             input.extend([1, 2, 3, 4, 5, 6, 0xFF, 0xD0 | i & 7]);
         }
-        let data = Data { input: &input, start: 0, interval: 100, mcus: 1040 };
+        let data = Data { input: &input, start: 0, interval: 100, mcus: 1040, workers: 3 };
         let shares = data.shares(3).unwrap();
         assert_eq!(shares.iter().map(|share| share.start()).collect::<Vec<_>>(), [0, 34, 58]);
         assert_eq!(shares[1], Share::Mcus { start: 34, first: 400, count: 300, last: false });
@@ -139,18 +144,21 @@ mod tests {
         let cut = Data { input: &input[..8], ..data };
         assert_eq!(cut.shares(3), None, "no marker at all");
         input[17] = 0xD3;
-        let data = Data { input: &input, start: 0, interval: 100, mcus: 1040 };
+        let data = Data { input: &input, start: 0, interval: 100, mcus: 1040, workers: 3 };
         assert_eq!(data.shares(3), None, "a marker out of order");
     }
 
     #[test]
-    fn shares_without_restarts_are_equal_and_cut_no_stuffed_byte() {
+    fn shares_without_restarts_cut_no_stuffed_byte_and_are_smaller_where_two_workers_meet() {
         let mut input = vec![0; 90_000];
         input[29_999..30_001].copy_from_slice(&[0xFF, 0x00]);
-        let data = Data { input: &input, start: 0, interval: 0, mcus: 1000 };
+        let data = Data { input: &input, start: 0, interval: 0, mcus: 1000, workers: 3 };
         let shares = data.shares(3).unwrap();
         let bytes = |start, end| Share::Bytes { start, end };
         assert_eq!(shares, [bytes(0, 29_999), bytes(29_999, 60_000), bytes(60_000, 90_000)]);
         assert_eq!(shares[0].with(shares[1]), bytes(0, 60_000));
+        let shares = Data { workers: 2, ..data }.shares(8).unwrap();
+        let sizes: Vec<_> = shares.iter().map(|share| share.end(&input) - share.start()).collect();
+        assert_eq!(sizes, [18_632, 12_305, 8_086, 5_977, 5_976, 8_086, 12_305, 18_633]);
     }
 }

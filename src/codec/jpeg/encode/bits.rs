@@ -228,7 +228,7 @@ mod tests {
     #[test]
     fn bits_that_were_written_apart_follow_on_those_before() {
         let tokens: Vec<Token> =
-            (0..20_000_u32).map(|i| raw(i * 7 & 0x7F, 7)).chain([raw(1, 1); 3]).collect();
+            (0..20_000_u32).map(|i| raw((i * 7) & 0x7F, 7)).chain([raw(1, 1); 3]).collect();
         let book = CodeBook::default();
         let (mut alone, mut expected) = (BitWriter::default(), vec![]);
         alone.write(&tokens, &book, &mut expected).unwrap();

@@ -146,10 +146,13 @@ fn sums(q: [__m256i; 4]) -> [__m256i; 8] {
 #[target_feature(enable = "avx2")]
 #[inline]
 fn quantise(sums: [__m256i; 8], reciprocals: &Reciprocals, block: &mut Block) -> u64 {
-    let (factors, _) = reciprocals.0.as_chunks::<8>();
+    let (factors, _) = reciprocals.factors.as_chunks::<8>();
     let (rows, _) = block.0.as_chunks_mut::<16>();
-    let quantised =
-        |k: usize| _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_cvtepi32_ps(sums[k]), load_f32(&factors[k])));
+    let away = _mm256_set1_epi32(reciprocals.away);
+    let quantised = |k: usize| {
+        let sums = _mm256_add_epi32(sums[k], _mm256_sign_epi32(away, sums[k]));
+        _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_cvtepi32_ps(sums), load_f32(&factors[k])))
+    };
     let word = |k: usize| _mm256_permute4x64_epi64(_mm256_packs_epi32(quantised(k), quantised(k + 1)), 0xD8);
     let words = [word(0), word(2), word(4), word(6)];
     for (row, word) in rows.iter_mut().zip(words) {

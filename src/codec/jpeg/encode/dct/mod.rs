@@ -3,7 +3,8 @@
 //! Two passes of a 1-D DCT with 14-bit cosines, the first on columns. Coefficients come out in column-major
 //! order (8 x horizontal frequency + vertical frequency), which saves a transposition; [`SCAN`] reads them
 //! in zig-zag order. Quantisation multiplies by a reciprocal in f32 and rounds to nearest even: single IEEE
-//! operations, so every instruction set gives the same bits.
+//! operations, so every instruction set gives the same bits. Before that, coefficients move away from zero by as
+//! much as they do in the encoder of the IJG, so that a quality means the same picture and the same size as there.
 
 mod scalar;
 
@@ -52,21 +53,30 @@ const FIRST_SHIFT: u32 = 14 - FIRST_PASS_BITS;
 /// Fractional bits of a coefficient before quantisation.
 const COEFFICIENT_BITS: u32 = 14 + FIRST_PASS_BITS;
 
+/// How far a coefficient moves away from zero, of a step of 1. The IJG's encoder rounds to eighths, then to steps with ties
+/// away from zero: that is as if half an eighth were added.
+const AWAY: i32 = 1 << (COEFFICIENT_BITS - 4);
+
 /// What turns DCT sums into quantised coefficients.
 #[derive(Debug, Clone)]
 #[repr(align(32))]
-pub(crate) struct Reciprocals([f32; 64]);
+pub(crate) struct Reciprocals {
+    factors: [f32; 64],
+    /// What is added to the size of a sum before.
+    away: i32,
+}
 
 impl Reciprocals {
     /// For division by the steps of `table`.
     pub(crate) fn new(table: &QuantTable) -> Reciprocals {
         let unit = (1_u32 << COEFFICIENT_BITS) as f32;
-        Reciprocals(std::array::from_fn(|i| 1.0 / (f32::from(table.0[i % 8 * 8 + i / 8]) * unit)))
+        let factors = std::array::from_fn(|i| 1.0 / (f32::from(table.0[i % 8 * 8 + i / 8]) * unit));
+        Reciprocals { factors, away: AWAY }
     }
 
     /// For coefficients that are not quantised but come out times 16, as the trellis wants them.
     pub(crate) fn sixteenths() -> Reciprocals {
-        Reciprocals([16.0 / (1_u32 << COEFFICIENT_BITS) as f32; 64])
+        Reciprocals { factors: [16.0 / (1_u32 << COEFFICIENT_BITS) as f32; 64], away: 0 }
     }
 }
 
@@ -142,6 +152,39 @@ mod tests {
                     prop_assert!((got - exact).abs() < 0.25, "({u}, {v}): {got} for {exact}");
                 }
             }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn quantisation_rounds_as_the_encoder_of_the_ijg_does(
+            samples in prop::collection::vec(any::<u8>(), 64),
+            table in table(),
+        ) {
+            let (mut fine, mut block) = ([Block::default()], [Block::default()]);
+            // Sixteenths of a level are not exact, so that where they are near an edge either side is right.
+            forward(&samples, 8, &Reciprocals::sixteenths(), &mut fine, &mut [0]);
+            forward(&samples, 8, &Reciprocals::new(&table), &mut block, &mut [0]);
+            for i in 0..64 {
+                let step = i32::from(table.0[i % 8 * 8 + i / 8]);
+                let sixteenths = i32::from(fine[0].0[i]);
+                let likely = [-1, 1].map(|off| {
+                    let eighths = (f64::from(sixteenths + off) / 2.0).round() as i32;
+                    (eighths.abs() + 4 * step) / (8 * step) * eighths.signum()
+                });
+                let got = i32::from(block[0].0[i]);
+                prop_assert!(likely.contains(&got), "{sixteenths} sixteenths in steps of {step}: {got}");
+            }
+        }
+    }
+
+    #[test]
+    fn exact_ties_go_away_from_zero() {
+        let mut block = [Block::default()];
+        for (sample, dc) in [(129_u8, 1), (127, -1), (131, 2), (125, -2), (128, 0)] {
+            // DC is 8 times the difference to 128: half, one and a half steps of 16.
+            forward(&[sample; 64], 8, &Reciprocals::new(&QuantTable([16; 64])), &mut block, &mut [0]);
+            assert_eq!(block[0].0[0], dc, "{sample}");
         }
     }
 

@@ -95,13 +95,18 @@ fn turn(x: [int16x8_t; 8]) -> [int16x8_t; 8] {
 #[target_feature(enable = "neon")]
 #[inline]
 fn quantise(sums: [[int32x4_t; 2]; 8], reciprocals: &Reciprocals, block: &mut Block) {
-    let (factors, _) = reciprocals.0.as_chunks::<8>();
+    let (factors, _) = reciprocals.factors.as_chunks::<8>();
+    let away = vdupq_n_s32(reciprocals.away);
     let (rows, _) = block.0.as_chunks_mut::<8>();
     for ((row, sums), factors) in rows.iter_mut().zip(sums).zip(factors) {
         // SAFETY: these are the halves of 8 factors.
         let halves = unsafe { [vld1q_f32(factors.as_ptr()), vld1q_f32(factors.as_ptr().add(4))] };
-        let [lo, hi]: [int16x4_t; 2] =
-            std::array::from_fn(|i| vqmovn_s32(vcvtnq_s32_f32(vmulq_f32(vcvtq_f32_s32(sums[i]), halves[i]))));
+        let [lo, hi]: [int16x4_t; 2] = std::array::from_fn(|i| {
+            // All ones for a negative sum, so that this is a subtraction; what a zero gains is rounded away.
+            let negative = vshrq_n_s32::<31>(sums[i]);
+            let sum = vaddq_s32(sums[i], vsubq_s32(veorq_s32(away, negative), negative));
+            vqmovn_s32(vcvtnq_s32_f32(vmulq_f32(vcvtq_f32_s32(sum), halves[i])))
+        });
         // SAFETY: 8 coefficients are stored into 8.
         unsafe { vst1q_s16(row.as_mut_ptr(), vcombine_s16(lo, hi)) };
     }

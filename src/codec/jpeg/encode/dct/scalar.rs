@@ -21,7 +21,8 @@ pub(super) fn forward(
         for v in 0..8 {
             let sums = dct(halfway.map(|column| column[v]));
             for (u, sum) in sums.into_iter().enumerate() {
-                let quantised = (sum as f32 * reciprocals.0[8 * u + v]).round_ties_even();
+                let sum = sum + sum.signum() * reciprocals.away;
+                let quantised = (sum as f32 * reciprocals.factors[8 * u + v]).round_ties_even();
                 block.0[8 * u + v] = quantised as i16;
             }
         }

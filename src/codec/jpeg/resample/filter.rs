@@ -24,7 +24,7 @@ pub(super) const GROUP: usize = 8;
 pub(super) const DOWN_STEP: usize = 32;
 
 /// Up to eight rows between the two filters.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub(super) struct Group {
     samples: Vec<i16>,
     /// Pairs of neighbouring samples of all eight rows, for the twins that turn the group on its side.

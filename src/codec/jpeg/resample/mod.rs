@@ -62,7 +62,7 @@ impl WeightCache {
 ///
 /// Fill [`PlaneResizer::strip`], call [`PlaneResizer::push`], then take rows with [`PlaneResizer::take`]
 /// until there are none; and again. The buffers stay for the next picture.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub struct PlaneResizer {
     across: Option<Arc<Weights>>,
     down: Option<Arc<Weights>>,

@@ -2,7 +2,7 @@
 //!
 //! Huffman codes synchronise themselves: a decoder that starts anywhere soon meets the true boundaries between
 //! MCUs, mostly within a few (Klein and Wiseman, "Parallel Huffman decoding with applications to JPEG files",
-//! The Computer Journal 46, 2003). So the bytes are cut into equal shares, and who decodes one notes where its first MCUs
+//! The Computer Journal 46, 2003). So the bytes are cut into shares, and who decodes one notes where its first MCUs
 //! begin. Afterwards the share before is decoded on from its end until it stands where one of these
 //! begins: from there on both would decode the same, but for the DC predictions, whose difference is added.
 //! What the later one had before is dropped. Where there are restart markers, shares begin behind one, and

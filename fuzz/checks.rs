@@ -1,9 +1,9 @@
 //! What must hold for any bytes: one function a fuzz target. The ordinary tests run them too, over the seeds.
 
-use imgsrv::auth::Tokens;
 use imgsrv::codec::{self, Scratch, process};
 use imgsrv::limits::Limits;
 use imgsrv::report::Report;
+use imgsrv::service::auth::Tokens;
 use imgsrv::spec::{Icc, Metadata, Options, Spec};
 use imgsrv::wire::{self, Form, Incoming, WireError};
 use std::sync::LazyLock;
@@ -29,7 +29,7 @@ pub(crate) const CHECKS: &[Check] = &[
     #[cfg(feature = "http")]
     ("xmlrpc", imgsrv::http::fuzzing::xmlrpc),
     #[cfg(feature = "http")]
-    ("task_file", imgsrv::jobs::fuzzing::task_file),
+    ("task_file", imgsrv::tasks::fuzzing::task_file),
 ];
 
 /// A megapixel in 64 MiB: enough to go everywhere, and small enough to go there often.

@@ -4,7 +4,7 @@ mod tasks;
 
 pub use tasks::TaskMetrics;
 
-use crate::reason::Reason;
+use crate::reject_reason::RejectReason;
 use crate::status::Status;
 use std::fmt::{self, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,7 +12,7 @@ use std::time::Duration;
 
 /// The way a request came in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Via {
+pub enum Protocol {
     /// The binary TCP protocol.
     Tcp,
     /// HTTP.
@@ -23,17 +23,17 @@ pub enum Via {
     XmlRpc,
 }
 
-impl Via {
+impl Protocol {
     /// Every door, in order of declaration.
-    pub const ALL: [Via; 4] = [Via::Tcp, Via::Http, Via::WebSocket, Via::XmlRpc];
+    pub const ALL: [Protocol; 4] = [Protocol::Tcp, Protocol::Http, Protocol::WebSocket, Protocol::XmlRpc];
 
     /// The word for metrics and log.
     pub fn word(self) -> &'static str {
         match self {
-            Via::Tcp => "tcp",
-            Via::Http => "http",
-            Via::WebSocket => "ws",
-            Via::XmlRpc => "xmlrpc",
+            Protocol::Tcp => "tcp",
+            Protocol::Http => "http",
+            Protocol::WebSocket => "ws",
+            Protocol::XmlRpc => "xmlrpc",
         }
     }
 }
@@ -137,7 +137,7 @@ impl Histogram {
 
 /// What is so only at the moment of asking; the engine knows it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Moment {
+pub struct EngineGauges {
     /// Jobs that wait for a worker.
     pub queue_depth: usize,
     /// Jobs on a worker.
@@ -149,10 +149,10 @@ pub struct Moment {
 /// Everything that is counted. One for a process.
 #[derive(Debug, Default)]
 pub struct Metrics {
-    requests: [[Counter; Status::ALL.len()]; Via::ALL.len()],
-    request_time: [Histogram; Via::ALL.len()],
+    requests: [[Counter; Status::ALL.len()]; Protocol::ALL.len()],
+    request_time: [Histogram; Protocol::ALL.len()],
     stage_time: [Histogram; STAGES.len()],
-    rejected: [Counter; Reason::ALL.len()],
+    rejected: [Counter; RejectReason::ALL.len()],
     /// Requests in hand, from header to reply.
     pub in_progress: Gauge,
     /// Open connections.
@@ -171,7 +171,7 @@ pub struct Metrics {
 
 impl Metrics {
     /// Notes an answered request.
-    pub fn answered(&self, via: Via, status: Status, time: Duration) {
+    pub fn answered(&self, via: Protocol, status: Status, time: Duration) {
         self.requests[via as usize][status as usize].increment();
         self.request_time[via as usize].observe(time);
     }
@@ -182,26 +182,26 @@ impl Metrics {
     }
 
     /// Notes a refusal.
-    pub fn rejected(&self, reason: Reason) {
+    pub fn rejected(&self, reason: RejectReason) {
         self.rejected[reason.index()].increment();
     }
 
     /// How many refusals had this reason.
-    pub fn rejections(&self, reason: Reason) -> u64 {
+    pub fn rejections(&self, reason: RejectReason) -> u64 {
         self.rejected[reason.index()].total()
     }
 
     /// The exposition.
-    pub fn render(&self, moment: Moment) -> String {
+    pub fn render(&self, moment: EngineGauges) -> String {
         let mut text = String::with_capacity(16 << 10);
         let written = self.write(&mut text, moment);
         debug_assert!(written.is_ok(), "a string takes everything");
         text
     }
 
-    fn write(&self, out: &mut String, moment: Moment) -> fmt::Result {
+    fn write(&self, out: &mut String, moment: EngineGauges) -> fmt::Result {
         head(out, "imgsrv_requests_total", "counter", "Requests answered.")?;
-        for via in Via::ALL {
+        for via in Protocol::ALL {
             for status in Status::ALL {
                 let total = self.requests[via as usize][status as usize].total();
                 let (via, status) = (via.word(), status.word());
@@ -210,7 +210,7 @@ impl Metrics {
         }
         let name = "imgsrv_request_duration_seconds";
         head(out, name, "histogram", "From the last byte of a request to the first of its reply.")?;
-        for via in Via::ALL {
+        for via in Protocol::ALL {
             histogram(out, name, "door", via.word(), &self.request_time[via as usize])?;
         }
         let name = "imgsrv_stage_duration_seconds";
@@ -219,7 +219,7 @@ impl Metrics {
             histogram(out, name, "stage", word, &self.stage_time[stage as usize])?;
         }
         head(out, "imgsrv_rejected_total", "counter", "Requests and connections turned down.")?;
-        for reason in Reason::ALL {
+        for reason in RejectReason::ALL {
             let (word, total) = (reason.word(), self.rejections(reason));
             writeln!(out, "imgsrv_rejected_total{{reason=\"{word}\"}} {total}")?;
         }
@@ -297,14 +297,14 @@ mod tests {
     #[test]
     fn what_is_counted_is_shown_under_the_documented_names() {
         let metrics = Metrics::default();
-        metrics.answered(Via::Tcp, Status::Ok, Duration::from_millis(30));
-        metrics.answered(Via::Tcp, Status::Ok, Duration::from_secs(100));
-        metrics.rejected(Reason::Bomb);
+        metrics.answered(Protocol::Tcp, Status::Ok, Duration::from_millis(30));
+        metrics.answered(Protocol::Tcp, Status::Ok, Duration::from_secs(100));
+        metrics.rejected(RejectReason::Bomb);
         metrics.staged(Stage::Decode, Duration::from_micros(500));
         metrics.bytes_in.add(7);
         let _held = metrics.connections.hold();
         drop(metrics.in_progress.hold());
-        let text = metrics.render(Moment { queue_depth: 3, workers_busy: 2, memory_reserved: 99 });
+        let text = metrics.render(EngineGauges { queue_depth: 3, workers_busy: 2, memory_reserved: 99 });
         for line in [
             "imgsrv_requests_total{door=\"tcp\",status=\"ok\"} 2",
             "imgsrv_request_duration_seconds_bucket{door=\"tcp\",le=\"0.025\"} 0",
@@ -326,7 +326,7 @@ mod tests {
 
     #[test]
     fn every_sample_belongs_to_the_family_announced_before_it() {
-        let text = Metrics::default().render(Moment::default());
+        let text = Metrics::default().render(EngineGauges::default());
         let mut family = "";
         for line in text.lines() {
             match line.strip_prefix("# ") {

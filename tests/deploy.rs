@@ -3,7 +3,7 @@
 
 mod support;
 
-use imgsrv::engine::{Engine, Settings};
+use imgsrv::engine::{Engine, EngineSettings};
 use std::collections::BTreeSet;
 use std::process::Command;
 
@@ -23,7 +23,7 @@ fn metric_names(text: &str) -> BTreeSet<&str> {
 
 #[test]
 fn the_dashboard_and_the_documentation_name_metrics_that_exist() {
-    let engine = Engine::new(Settings::for_workers(1)).unwrap();
+    let engine = Engine::new(EngineSettings::for_workers(1)).unwrap();
     let page = engine.metrics().render(engine.load());
     let exist: BTreeSet<_> =
         page.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect();

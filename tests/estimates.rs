@@ -3,7 +3,7 @@
 
 use image::{ImageFormat, RgbaImage};
 use imgsrv::codec::{self, Route, Scratch};
-use imgsrv::engine::{Engine, Job, Settings};
+use imgsrv::engine::{Engine, EngineSettings, Job};
 use imgsrv::limits::{Limits, MIB};
 use imgsrv::spec::{Options, Spec};
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -157,7 +157,7 @@ fn no_request_takes_more_memory_than_its_plan_says() {
 fn a_worker_has_let_go_of_a_large_picture_when_its_caller_is_answered() {
     let _alone = ALONE.lock();
     let patient = Duration::from_secs(600); // whatever the build
-    let settings = Settings { request_timeout: patient, ..Settings::for_workers(1) };
+    let settings = EngineSettings { request_timeout: patient, ..EngineSettings::for_workers(1) };
     let engine = Engine::new(settings).expect("an engine");
     let large = made(&encoded(ImageFormat::Png), "format=bmp&width=3200&height=2800&kernel=nearest");
     for _ in 0..3 {

@@ -2,13 +2,13 @@
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "a test may")]
 
-#[cfg(all(feature = "http", feature = "jobs"))]
+#[cfg(all(feature = "http", feature = "tasks"))]
 mod http_support;
 mod support;
 
-use imgsrv::auth::Token;
-use imgsrv::client::{Client, Settings};
-use imgsrv::sandbox::{Fence, Kept};
+use imgsrv::client::{Client, ClientSettings};
+use imgsrv::service::auth::Token;
+use imgsrv::service::sandbox::{Fence, Kept};
 use imgsrv::spec::Spec;
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -26,8 +26,11 @@ fn kernel_can() -> bool {
 }
 
 fn takes(server: &Server, token: &str) -> bool {
-    let settings =
-        Settings { server: server.address.to_string(), token: Token::new(token), ..Settings::default() };
+    let settings = ClientSettings {
+        server: server.address.to_string(),
+        token: Token::new(token),
+        ..ClientSettings::default()
+    };
     let spec = Spec { width: 16, ..Spec::default() };
     Client::connect(&settings).and_then(|mut client| client.request(&png(64, 48), &spec)).is_ok()
 }
@@ -94,7 +97,7 @@ fn tokens_are_read_again_where_they_were_and_nowhere_else() {
     }
 }
 
-#[cfg(all(feature = "http", feature = "jobs"))]
+#[cfg(all(feature = "http", feature = "tasks"))]
 #[test]
 fn tasks_metrics_and_both_doors_work_inside() {
     use http_support::tasks::{end_of, start, upload};

@@ -1,6 +1,6 @@
 //! Accepted means kept: tasks over HTTP through real crashes and on a full disk.
 #![allow(clippy::unwrap_used, reason = "a test may")]
-#![cfg(all(feature = "http", feature = "jobs"))]
+#![cfg(all(feature = "http", feature = "tasks"))]
 
 mod http_support;
 mod support;

@@ -1,14 +1,16 @@
 //! The store of tasks on a real file system that fills up, and the runners on a real engine.
-#![cfg(feature = "jobs")]
+#![cfg(feature = "tasks")]
 #![allow(missing_docs, clippy::unwrap_used)]
 
 mod support;
 
-use imgsrv::engine::{Engine, Settings};
-use imgsrv::jobs::{FileStore, Limits, NewTask, Owner, Runners, State, StoreError, TaskId, TaskStore, Tasks};
+use imgsrv::engine::{Engine, EngineSettings};
 use imgsrv::report::Report;
 use imgsrv::spec::{Op, Spec};
 use imgsrv::status::Status;
+use imgsrv::tasks::{
+    DiskStore, Limits, NewTask, Owner, Runners, State, StoreError, TaskId, TaskStore, Tasks,
+};
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -29,7 +31,7 @@ fn submit(store: &dyn TaskStore, image: &[u8]) -> Result<TaskId, StoreError> {
 fn a_full_disk_refuses_and_loses_nothing_and_recovers_by_itself() {
     let Some(disk) = SmallDisk::mount() else { return };
     let limits = Limits { tasks_per_owner: usize::MAX, ..Limits::default() };
-    let mut store = FileStore::open(disk.path(), limits).unwrap();
+    let mut store = DiskStore::open(disk.path(), limits).unwrap();
     let image = |n: u64| n.to_be_bytes().repeat(2000 + 37 * (n as usize % 50));
     let mut kept = HashMap::new();
     let (mut submits, mut refused, mut filled) = (0, 0, 0);
@@ -52,7 +54,7 @@ fn a_full_disk_refuses_and_loses_nothing_and_recovers_by_itself() {
         refused += in_a_row;
         if filled % 5 == 0 {
             drop(store); // which must also start on a full disk
-            store = FileStore::open(disk.path(), limits).unwrap();
+            store = DiskStore::open(disk.path(), limits).unwrap();
         }
         // Reads go on, and what is there is just what was accepted.
         let listed = store.list(&everybody()).unwrap();
@@ -91,12 +93,13 @@ fn end_of(tasks: &Tasks, id: TaskId) -> State {
 }
 
 fn engine() -> Arc<Engine> {
-    let patient = Settings { request_timeout: Duration::from_secs(100), ..Settings::for_workers(2) };
+    let patient =
+        EngineSettings { request_timeout: Duration::from_secs(100), ..EngineSettings::for_workers(2) };
     Arc::new(Engine::new(patient).unwrap())
 }
 
 fn tasks(folder: &Path, engine: &Engine) -> Arc<Tasks> {
-    let store = FileStore::open(folder, Limits::default()).unwrap();
+    let store = DiskStore::open(folder, Limits::default()).unwrap();
     Tasks::new(Box::new(store), engine.metrics().clone())
 }
 

@@ -1,6 +1,6 @@
 //! Tasks over HTTP against the real server, with real clients.
 #![allow(clippy::unwrap_used, reason = "a test may")]
-#![cfg(all(feature = "http", feature = "jobs"))]
+#![cfg(all(feature = "http", feature = "tasks"))]
 
 mod http_support;
 mod support;

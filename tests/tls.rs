@@ -4,8 +4,8 @@
 
 mod support;
 
-use imgsrv::auth::Token;
-use imgsrv::client::{Client, ClientError, Security, Settings};
+use imgsrv::client::{Client, ClientError, ClientSettings, Security};
+use imgsrv::service::auth::Token;
 use imgsrv::spec::Spec;
 use imgsrv::status::Status;
 use std::path::PathBuf;
@@ -42,9 +42,9 @@ impl Certificate {
         Server::start(&[&[certificate.as_str(), &key], more].concat())
     }
 
-    fn trusted(&self, server: &Server) -> Settings {
+    fn trusted(&self, server: &Server) -> ClientSettings {
         let security = Security::TlsWithCa(self.certificate.clone());
-        Settings { server: server.address.to_string(), security, ..Settings::default() }
+        ClientSettings { server: server.address.to_string(), security, ..ClientSettings::default() }
     }
 }
 
@@ -137,7 +137,7 @@ fn a_picture_goes_there_and_back_under_tls() {
     for _ in 0..3 {
         assert_eq!(client.request(&support::png(64, 48), &thumb()).unwrap().report.width, Some(16));
     }
-    let anyone = Settings { security: Security::TlsInsecure, ..certificate.trusted(&server) };
+    let anyone = ClientSettings { security: Security::TlsInsecure, ..certificate.trusted(&server) };
     assert!(Client::connect(&anyone).unwrap().ping().is_ok());
 }
 
@@ -146,13 +146,15 @@ fn an_unknown_authority_and_a_wrong_name_are_refused_before_anything_is_sent() {
     let certificate = Certificate::new();
     let server = certificate.server(&[]);
     let stranger = Certificate::new();
-    let untrusting = Settings {
+    let untrusting = ClientSettings {
         security: Security::TlsWithCa(stranger.certificate.clone()),
         ..certificate.trusted(&server)
     };
     assert!(matches!(Client::connect(&untrusting), Err(ClientError::Unreachable { .. })));
-    let other_name =
-        Settings { server: format!("127.0.0.2:{}", server.address.port()), ..certificate.trusted(&server) };
+    let other_name = ClientSettings {
+        server: format!("127.0.0.2:{}", server.address.port()),
+        ..certificate.trusted(&server)
+    };
     assert!(Client::connect(&other_name).is_err());
     assert!(server.stop().contains("reason=tls"));
 }
@@ -202,8 +204,11 @@ fn a_token_opens_the_door_and_its_absence_does_not() {
     std::fs::write(tokens.path(), "first:correct-horse\nsecond:battery-staple\n").unwrap();
     let server = Server::start(&[&format!("--token-file={}", tokens.path().display())]);
     let with = |token: &str| {
-        let settings =
-            Settings { server: server.address.to_string(), token: Token::new(token), ..Settings::default() };
+        let settings = ClientSettings {
+            server: server.address.to_string(),
+            token: Token::new(token),
+            ..ClientSettings::default()
+        };
         Client::connect(&settings).unwrap().request(&support::png(8, 8), &thumb())
     };
     assert!(with("correct-horse").is_ok() && with("battery-staple").is_ok());

@@ -6,10 +6,11 @@ use crate::harness::{Server, ask, extended, jpeg, shared};
 use crate::table::{Row, Scale};
 use imgsrv::codec::{self, Plan, Scratch};
 use imgsrv::engine::{self, Engine};
-use imgsrv::gate::{self, Gate};
 use imgsrv::limits::Limits;
-use imgsrv::server::{self, Stop};
+use imgsrv::service::admission::{self, Gate};
+use imgsrv::service::shutdown::Stop;
 use imgsrv::spec::Spec;
+use imgsrv::{net, service, tcp};
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::TcpStream;
@@ -232,15 +233,16 @@ pub(crate) fn panics(_program: &Path, scale: Scale) -> Row {
         }
         codec::process_planned(body, plan, spec, limits, scratch)
     };
-    let engine =
-        Arc::new(Engine::with_process(engine::Settings::for_workers(2), Arc::new(work)).expect("workers"));
-    let listener = server::listen("127.0.0.1:0").expect("a port");
+    let engine = Arc::new(
+        Engine::with_process(engine::EngineSettings::for_workers(2), Arc::new(work)).expect("workers"),
+    );
+    let listener = net::listen("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("its address");
     let stop = Stop::new(&listener).expect("a stop");
     let door = std::thread::spawn({
         let (engine, stop) = (engine.clone(), stop.clone());
-        let gate = Gate::new(gate::Settings::default());
-        move || server::serve(listener, engine, gate, server::Settings::default(), stop)
+        let gate = Gate::new(admission::AdmissionSettings::default());
+        move || tcp::serve(listener, engine, gate, service::settings::ServiceSettings::default(), stop)
     });
     let picture = jpeg(640, 480);
     let (good, bad) = (extended(&picture, "width=64"), extended(&[&picture, TRIGGER].concat(), "width=64"));

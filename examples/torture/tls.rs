@@ -4,7 +4,7 @@ use crate::harness::{Dice, Server, extended, jpeg, read_to_end};
 use crate::probe::percentile;
 use crate::slow::{crowd, cuts, range};
 use crate::table::{Row, Scale};
-use imgsrv::client::{Client, Security, Settings};
+use imgsrv::client::{Client, ClientSettings, Security};
 use imgsrv::spec::Spec;
 use std::io::Write;
 use std::net::Shutdown;
@@ -36,9 +36,9 @@ impl Certificate {
         Server::start(program, &[&[certificate.as_str(), &key], more].concat())
     }
 
-    fn trusted(&self, server: &Server) -> Settings {
+    fn trusted(&self, server: &Server) -> ClientSettings {
         let security = Security::TlsWithCa(self.certificate.clone());
-        Settings { server: server.address.to_string(), security, ..Settings::default() }
+        ClientSettings { server: server.address.to_string(), security, ..ClientSettings::default() }
     }
 }
 
@@ -62,7 +62,7 @@ fn client_hello(minor: u8) -> Vec<u8> {
 }
 
 /// Requests over TLS, one every 200 ms on a new connection, until told to stop: how many were good, and their times.
-fn probe(settings: &Settings, picture: &[u8], stop: &AtomicBool) -> (usize, usize, Vec<Duration>) {
+fn probe(settings: &ClientSettings, picture: &[u8], stop: &AtomicBool) -> (usize, usize, Vec<Duration>) {
     let (mut asked, mut good, mut times) = (0, 0, Vec::new());
     while !stop.load(Ordering::Relaxed) {
         let began = Instant::now();
@@ -163,12 +163,12 @@ pub(crate) fn downgrades(program: &Path, _scale: Scale) -> Row {
     let answer = read_to_end(&mut plain).0;
     let in_clear = answer.first().is_none_or(|byte| *byte == 21); // an alert, or nothing
     let impostor = Certificate::new();
-    let wrong_authority = Settings {
+    let wrong_authority = ClientSettings {
         security: Security::TlsWithCa(impostor.certificate.clone()),
         ..certificate.trusted(&server)
     };
     let port = server.address.port();
-    let wrong_name = Settings { server: format!("127.0.0.2:{port}"), ..certificate.trusted(&server) };
+    let wrong_name = ClientSettings { server: format!("127.0.0.2:{port}"), ..certificate.trusted(&server) };
     let fooled =
         [wrong_authority, wrong_name].iter().filter(|settings| Client::connect(settings).is_ok()).count();
     let served = server.metric("imgsrv_requests_total") - 1.0; // the harness's ping

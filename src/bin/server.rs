@@ -15,8 +15,11 @@ mod server {
 use anyhow::{Context, bail};
 use imgsrv::config::Effective;
 use imgsrv::engine::Engine;
-use imgsrv::gate::Gate;
-use imgsrv::server::{Stop, listen, serve, serve_metrics};
+use imgsrv::net::listen;
+use imgsrv::service::admission::Gate;
+use imgsrv::service::metrics_listener::serve_metrics;
+use imgsrv::service::shutdown::Stop;
+use imgsrv::tcp::serve;
 use server::arguments::{self, Action};
 use server::secrets::{self, Reload};
 use server::{health, logging, process, sandbox, web};

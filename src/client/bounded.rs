@@ -1,6 +1,6 @@
 //! `Bounded`: a connection that is read and written up to a deadline and no longer.
 
-use super::channel::Channel;
+use crate::client::transport::Transport;
 use std::io::{self, IoSlice, Read, Write};
 use std::net::TcpStream;
 use std::time::Instant;
@@ -8,14 +8,14 @@ use std::time::Instant;
 /// A timeout of a socket bounds one pause, and a peer that sends a byte now and then never pauses for long: so
 /// each call gets what is left of the whole.
 pub(super) struct Bounded<'a> {
-    pub(super) channel: &'a mut Channel,
+    pub(super) channel: &'a mut Transport,
     /// The socket beneath.
     pub(super) socket: &'a TcpStream,
     pub(super) until: Instant,
 }
 
 impl Bounded<'_> {
-    fn in_time(&mut self) -> io::Result<&mut Channel> {
+    fn in_time(&mut self) -> io::Result<&mut Transport> {
         let left = self.until.saturating_duration_since(Instant::now());
         if left.is_zero() {
             return Err(io::ErrorKind::TimedOut.into());

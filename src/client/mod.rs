@@ -1,10 +1,10 @@
 //! A blocking client: connect with retries, send an image, receive the result.
 //!
 //! ```no_run
-//! use imgsrv::client::{Client, Settings};
+//! use imgsrv::client::{Client, ClientSettings};
 //! use imgsrv::spec::Spec;
 //!
-//! let mut client = Client::connect(&Settings::default())?;
+//! let mut client = Client::connect(&ClientSettings::default())?;
 //! let photo = std::fs::read("photo.jpg")?;
 //! let small = client.request(&photo, &Spec { width: 800, ..Spec::default() })?;
 //! std::fs::write("small.jpg", small.payload)?;
@@ -12,34 +12,34 @@
 //! ```
 
 mod bounded;
-mod channel;
+mod transport;
 mod retry;
 mod session;
 #[cfg(feature = "tls")]
 mod tls;
 
-pub use channel::Security;
 pub use retry::Backoff;
 pub use session::{Event, Session};
+pub use transport::Security;
 
-use crate::auth::Token;
 use crate::report::Report;
+use crate::service::auth::Token;
 use crate::spec::{Spec, encode_pairs};
 use crate::status::Status;
 use crate::wire::{self, Form, Header, MAX_BODY_LEN, Reply, WireError};
 use bounded::Bounded;
-use channel::Channel;
 use std::borrow::Cow;
 use std::io;
 use std::net::{TcpStream, ToSocketAddrs};
 use std::time::{Duration, Instant};
+use transport::Transport;
 
 /// Bytes a second that a slow line is granted on top of the timeout.
 const SLOWEST_LINE: usize = 256 << 10;
 
 /// Where the server is and how patient the client.
 #[derive(Debug, Clone)]
-pub struct Settings {
+pub struct ClientSettings {
     /// `host:port`. Default: `127.0.0.1:65432`.
     pub server: String,
     /// For connecting to one address. Default: 5 s.
@@ -57,9 +57,9 @@ pub struct Settings {
     pub security: Security,
 }
 
-impl Default for Settings {
+impl Default for ClientSettings {
     fn default() -> Self {
-        Settings {
+        ClientSettings {
             server: "127.0.0.1:65432".into(),
             connect_timeout: Duration::from_secs(5),
             timeout: Duration::from_secs(60),
@@ -139,7 +139,7 @@ impl ClientError {
 /// A connection to a server. Requests on it are answered one after another.
 #[derive(Debug)]
 pub struct Client {
-    channel: Channel,
+    channel: Transport,
     /// Beneath the channel.
     socket: TcpStream,
     timeout: Duration,
@@ -155,7 +155,7 @@ impl Client {
     ///
     /// # Errors
     /// [`ClientError::Unreachable`] with the last reason.
-    pub fn connect(settings: &Settings) -> Result<Client, ClientError> {
+    pub fn connect(settings: &ClientSettings) -> Result<Client, ClientError> {
         let mut pauses = settings.retries.pauses();
         loop {
             match Client::connect_once(settings) {
@@ -175,8 +175,8 @@ impl Client {
     ///
     /// # Errors
     /// [`ClientError::Unreachable`].
-    pub fn connect_once(settings: &Settings) -> Result<Client, ClientError> {
-        let Settings { server, timeout, max_reply, token, .. } = settings.clone();
+    pub fn connect_once(settings: &ClientSettings) -> Result<Client, ClientError> {
+        let ClientSettings { server, timeout, max_reply, token, .. } = settings.clone();
         match open(settings) {
             Ok((channel, socket)) => {
                 let until = Instant::now() + timeout;
@@ -282,7 +282,7 @@ fn is_final(error: &io::Error) -> bool {
 }
 
 /// The connection, and the socket beneath it.
-fn open(settings: &Settings) -> io::Result<(Channel, TcpStream)> {
+fn open(settings: &ClientSettings) -> io::Result<(Transport, TcpStream)> {
     let mut last = io::Error::new(io::ErrorKind::AddrNotAvailable, "the name has no address");
     for address in settings.server.to_socket_addrs()? {
         match TcpStream::connect_timeout(&address, settings.connect_timeout) {
@@ -291,7 +291,7 @@ fn open(settings: &Settings) -> io::Result<(Channel, TcpStream)> {
                 socket.set_read_timeout(Some(settings.timeout))?;
                 socket.set_write_timeout(Some(settings.timeout))?;
                 let beneath = socket.try_clone()?;
-                let channel = Channel::open(socket, &settings.security, &settings.server)?;
+                let channel = Transport::open(socket, &settings.security, &settings.server)?;
                 return Ok((channel, beneath));
             }
             Err(error) => last = error,

@@ -1,6 +1,6 @@
 //! `Session`: requests that survive a closed connection, a restarted server and a busy one.
 
-use super::{Client, ClientError, Settings};
+use crate::client::{Client, ClientError, ClientSettings};
 use crate::spec::Spec;
 use crate::wire::Reply;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use std::time::Duration;
 /// their answer, so each may be sent as often as it takes.
 #[derive(Debug)]
 pub struct Session {
-    settings: Settings,
+    settings: ClientSettings,
     client: Option<Client>,
     /// Whether the open connection has answered before, so that its loss says nothing about the server.
     proven: bool,
@@ -30,7 +30,7 @@ pub enum Event<'a> {
 
 impl Session {
     /// A session that has not connected yet.
-    pub fn new(settings: Settings) -> Session {
+    pub fn new(settings: ClientSettings) -> Session {
         Session { settings, client: None, proven: false }
     }
 

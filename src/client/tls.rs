@@ -1,6 +1,6 @@
 //! The client's side of TLS: authorities, server names, the handshake.
 
-use super::Security;
+use crate::client::Security;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;

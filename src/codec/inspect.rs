@@ -1,17 +1,17 @@
 //! `Facts`: all that a file says about itself, read without decoding a pixel.
 
-use super::bytes::Bytes;
-use super::colour;
-use super::error::CodecError;
-use super::exif;
-use super::geometry::{Orientation, Size};
-use super::jpeg::encode::{Basis, quantisation};
-use super::jpeg::error::{JpegError, Kind};
-use super::jpeg::header::{Coding, FrameHeader, Header};
-use super::metadata::Metadata;
-use super::ownership;
-use super::probe::Probe;
-use super::source::Source;
+use crate::codec::bytes::Bytes;
+use crate::codec::error::CodecError;
+use crate::codec::jpeg::encode::{Basis, quantisation};
+use crate::codec::jpeg::error::{JpegError, Kind};
+use crate::codec::jpeg::header::{Coding, FrameHeader, Header};
+use crate::codec::metadata::Metadata;
+use crate::codec::metadata::exif;
+use crate::codec::metadata::ownership;
+use crate::codec::probe::Probe;
+use crate::codec::source::Source;
+use crate::codec::transform::colour;
+use crate::codec::transform::geometry::{Orientation, Size};
 use crate::format::Format;
 use crate::limits::Limits;
 use crate::pixels::Channels;
@@ -101,7 +101,7 @@ pub struct EstimatedQuality {
 /// Reads what the headers of `input` say.
 ///
 /// # Errors
-/// As [`probe`](super::probe()).
+/// As [`probe`](crate::codec::probe()).
 pub fn inspect(input: &[u8], limits: &Limits) -> Result<Facts, CodecError> {
     let Source { probe, metadata, header, .. } = Source::open(input, limits)?;
     let Probe { format, stored, orientation, channels, depth, animated, .. } = probe;

@@ -1,10 +1,10 @@
 //! How much memory a plan takes at most, stage by stage: what admission reserves before a picture is decoded.
 
-use super::geometry::Geometry;
-use super::metric;
-use super::plan::{Plan, Route, kept_coding, rearrangement};
-use super::planar;
-use super::source::Source;
+use crate::codec::metric;
+use crate::codec::plan::{Plan, Route, kept_coding, rearrangement};
+use crate::codec::source::Source;
+use crate::codec::transform::geometry::Geometry;
+use crate::codec::transform::planar;
 use crate::format::Format;
 use crate::ops;
 use crate::pixels::Channels;

@@ -1,7 +1,7 @@
 //! How much a result looks like its original: SSIMULACRA2, 100 for the same, 90 for no visible loss.
 
-use super::error::CodecError;
-use super::place;
+use crate::codec::error::CodecError;
+use crate::codec::transform::orient_pad;
 use crate::pixels::{Channels, Pixels};
 use fast_ssim2::{PixelDescriptor, PixelSlice, Ssimulacra2Reference};
 
@@ -25,7 +25,7 @@ impl Original {
 }
 
 fn coloured(pixels: &Pixels) -> Result<Pixels, CodecError> {
-    place::widened(pixels, if pixels.channels().has_alpha() { Channels::Rgba } else { Channels::Rgb })
+    orient_pad::widened(pixels, if pixels.channels().has_alpha() { Channels::Rgba } else { Channels::Rgb })
 }
 
 fn view(pixels: &Pixels) -> Result<PixelSlice<'_>, CodecError> {

@@ -1,14 +1,14 @@
 //! `Picture`: a picture on its way, between decode and encode, as planes or as pixels.
 
-use super::encode::{self, Output};
-use super::error::CodecError;
-use super::geometry::{Geometry, Size};
-use super::jpeg::colour;
-use super::jpeg::planes::{Planes, Sampling};
-use super::jpeg::resample::resized;
-use super::planar::Planar;
-use super::resize::resize;
-use super::scratch::Scratch;
+use crate::codec::error::CodecError;
+use crate::codec::format::encode::{self, Output};
+use crate::codec::jpeg::colour;
+use crate::codec::jpeg::planes::{Planes, Sampling};
+use crate::codec::jpeg::resample::resized;
+use crate::codec::scratch::Scratch;
+use crate::codec::transform::geometry::{Geometry, Size};
+use crate::codec::transform::planar::Planar;
+use crate::codec::transform::resize::resize;
 use crate::pixels::Pixels;
 use crate::spec::Quality;
 use std::borrow::Cow;

@@ -1,16 +1,16 @@
 //! `Plan`: how a request will be carried out, decided from the headers alone.
 
-use super::colour;
-use super::encode;
-use super::error::CodecError;
-use super::geometry::{Geometry, Size};
-use super::jpeg::encode::Coding;
-use super::jpeg::header::{self, Header};
-use super::jpeg::lossless::{Keep, Rearrangement};
-use super::memory;
-use super::planar;
-use super::probe::Probe;
-use super::source::Source;
+use crate::codec::error::CodecError;
+use crate::codec::format::encode;
+use crate::codec::jpeg::encode::Coding;
+use crate::codec::jpeg::header::{self, Header};
+use crate::codec::jpeg::lossless::{Keep, Rearrangement};
+use crate::codec::memory;
+use crate::codec::probe::Probe;
+use crate::codec::source::Source;
+use crate::codec::transform::colour;
+use crate::codec::transform::geometry::{Geometry, Size};
+use crate::codec::transform::planar;
 use crate::format::Format;
 use crate::limits::Limits;
 use crate::spec::{Effort, Icc, Op, OutputFormat, Spec, Subsampling};
@@ -47,7 +47,7 @@ impl fmt::Display for Route {
     }
 }
 
-/// How one request will be carried out. Whatever is decided here, [`process`](fn@super::process) does.
+/// How one request will be carried out. Whatever is decided here, [`process`](fn@crate::codec::process) does.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Plan {
     /// What the header of the source says.
@@ -101,7 +101,7 @@ impl Plan {
 /// Says how `spec` would be carried out on `input`, from the headers alone: no pixel is decoded.
 ///
 /// # Errors
-/// Those that [`process`](fn@super::process) would find before it decodes: see [`CodecError`].
+/// Those that [`process`](fn@crate::codec::process) would find before it decodes: see [`CodecError`].
 pub fn plan(input: &[u8], spec: &Spec, limits: &Limits) -> Result<Plan, CodecError> {
     Plan::of(&Source::open(input, limits)?, spec, limits)
 }

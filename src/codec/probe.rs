@@ -1,11 +1,11 @@
 //! `Probe`: what the header of a file says, read without decoding a pixel.
 
-use super::decode;
-use super::error::CodecError;
-use super::geometry::{Orientation, Size};
-use super::jpeg::error::JpegError;
-use super::jpeg::header::Header;
-use super::sniff::sniff;
+use crate::codec::error::CodecError;
+use crate::codec::format;
+use crate::codec::jpeg::error::JpegError;
+use crate::codec::jpeg::header::Header;
+use crate::codec::sniff::sniff;
+use crate::codec::transform::geometry::{Orientation, Size};
 use crate::format::Format;
 use crate::limits::Limits;
 use crate::pixels::Channels;
@@ -61,8 +61,8 @@ pub(super) fn of(
     limits: &Limits,
 ) -> Result<Probe, CodecError> {
     let probe = match header {
-        Some(header) => decode::jpeg_probe(input, header),
-        None => decode::probe(format, input)?,
+        Some(header) => format::jpeg_probe(input, header),
+        None => format::probe(format, input)?,
     };
     let Size { width, height } = probe.stored;
     if width == 0 || height == 0 {

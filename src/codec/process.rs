@@ -1,14 +1,14 @@
 //! The whole way of one picture: read the headers, plan, decode and transform, encode.
 
-use super::encode::Output;
-use super::error::CodecError;
-use super::outcome::{Encoded, SourceInfo, StageTimes, Warning, Warnings};
-use super::plan::{self, Plan, Route};
-use super::probe::Probe;
-use super::rate::{self, Chosen};
-use super::scratch::Scratch;
-use super::source::Source;
-use super::transform::{Transform, Transformed};
+use crate::codec::encoded::{Encoded, SourceInfo, StageTimes, Warning, Warnings};
+use crate::codec::error::CodecError;
+use crate::codec::format::encode::Output;
+use crate::codec::plan::{self, Plan, Route};
+use crate::codec::probe::Probe;
+use crate::codec::quality_search::{self, Chosen};
+use crate::codec::scratch::Scratch;
+use crate::codec::source::Source;
+use crate::codec::transform::{Transform, Transformed};
 use crate::limits::Limits;
 use crate::spec::Spec;
 use std::time::Instant;
@@ -29,7 +29,7 @@ pub fn process(
     carry_out(&source, &plan, spec, limits, scratch, started)
 }
 
-/// The same by a `plan` that [`plan`](super::plan()) made of this `input`, `spec` and limits: what it knows is not
+/// The same by a `plan` that [`plan`](crate::codec::plan()) made of this `input`, `spec` and limits: what it knows is not
 /// found out again.
 ///
 /// # Errors
@@ -85,7 +85,7 @@ fn carry_out(
         Route::Planar | Route::Pixels => {
             let mut transformed = transform.picture(scratch)?;
             let started = Instant::now();
-            let chosen = rate::encode(&mut transformed.value, &output, scratch)?;
+            let chosen = quality_search::encode(&mut transformed.value, &output, scratch)?;
             transformed.times.encode += started.elapsed();
             transformed.map(|picture, _| {
                 picture.give_back(scratch);
@@ -147,8 +147,8 @@ fn source_info(probe: &Probe) -> SourceInfo {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::codec::geometry::tests::any_spec;
     use crate::codec::probe;
+    use crate::codec::transform::geometry::tests::any_spec;
     use crate::format::Format;
     use crate::spec::{Effort, Kernel, Op, OutputFormat, Quality, Rotate};
     use image::{ImageFormat, Rgb, RgbImage, Rgba, RgbaImage};

@@ -1,6 +1,6 @@
 //! `Scratch`: the large buffers of one worker, kept from picture to picture so that each is paid for once.
 
-use super::jpeg::pipeline;
+use crate::codec::jpeg::pipeline;
 use crate::limits::OutOfMemory;
 use std::fmt;
 

@@ -1,7 +1,7 @@
 //! Tells formats apart by their first bytes: an allow-list, and names for what is not on it.
 
-use super::bytes::Bytes;
-use super::error::CodecError;
+use crate::codec::bytes::Bytes;
+use crate::codec::error::CodecError;
 use crate::format::Format;
 
 /// The format of `input`, by content alone.

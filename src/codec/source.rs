@@ -1,11 +1,11 @@
 //! `Source`: a file whose headers have been read, once for all who need them.
 
-use super::decode;
-use super::error::CodecError;
-use super::jpeg::header::Header;
-use super::metadata::Metadata;
-use super::probe::{self, Probe, jpeg_header};
-use super::sniff::sniff;
+use crate::codec::error::CodecError;
+use crate::codec::format;
+use crate::codec::jpeg::header::Header;
+use crate::codec::metadata::Metadata;
+use crate::codec::probe::{self, Probe, jpeg_header};
+use crate::codec::sniff::sniff;
 use crate::limits::Limits;
 
 /// A file and what its headers say.
@@ -42,7 +42,7 @@ impl<'a> Source<'a> {
     fn of(input: &'a [u8], probe: Probe, header: Option<Header<'a>>) -> Source<'a> {
         let metadata = match &header {
             Some(header) => Metadata::of_jpeg(&header.metadata, input.get(header.scans..)),
-            None => decode::metadata(probe.format, input),
+            None => format::metadata(probe.format, input),
         };
         Source { input, probe, metadata, header }
     }

@@ -4,7 +4,8 @@
 use super::file::{self, Contents};
 use super::{BadSetting, Config, Machine, SETTINGS, Setting};
 use crate::engine;
-use crate::spec::{Offer, SpecError};
+use crate::service::policy::RequestPolicy;
+use crate::spec::SpecError;
 use std::fmt;
 
 /// Where a value came from, in order of precedence.
@@ -78,7 +79,7 @@ pub struct Effective {
     /// The settings.
     pub config: Config,
     /// What can be asked for, presets included.
-    pub offer: Offer,
+    pub offer: RequestPolicy,
     /// One for each of [`SETTINGS`].
     pub(super) origins: Vec<Origin>,
     /// Of each preset.
@@ -122,7 +123,7 @@ impl Effective {
             SETTINGS.iter().zip(&origins).any(|(one, from)| one.name == name && *from == Origin::Default)
         };
         if is_default("queue") {
-            config.queue = engine::Settings::for_workers(config.workers).queue;
+            config.queue = engine::EngineSettings::for_workers(config.workers).queue;
         }
         if is_default("total_memory") {
             config.total_memory = Config::shared_memory(config.workers, machine);

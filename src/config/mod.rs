@@ -15,10 +15,10 @@ pub use setting::{BadSetting, SETTINGS, Setting};
 pub use show::example;
 
 use crate::engine;
-use crate::gate;
 use crate::limits::{Limits, MIB};
-use crate::server;
-use crate::spec::{Offer, Quality, Spec};
+use crate::service;
+use crate::service::policy::RequestPolicy;
+use crate::spec::{Quality, Spec};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -117,7 +117,7 @@ pub enum LogFormat {
     Json,
 }
 
-/// Whether a server is kept from what it does not need ([`crate::sandbox`]).
+/// Whether a server is kept from what it does not need ([`crate::service::sandbox`]).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sandbox {
     /// As far as the system can.
@@ -132,9 +132,9 @@ impl Config {
     /// The defaults on this machine.
     pub fn defaults(machine: Machine) -> Config {
         let limits = Limits::default();
-        let engine = engine::Settings::for_workers(machine.cores);
-        let server = server::Settings::default();
-        let gate = gate::Settings::default();
+        let engine = engine::EngineSettings::for_workers(machine.cores);
+        let server = service::settings::ServiceSettings::default();
+        let gate = service::admission::AdmissionSettings::default();
         Config {
             bind: "127.0.0.1:65432".into(),
             http: "127.0.0.1:8080".into(),
@@ -180,21 +180,21 @@ impl Config {
 
     /// The memory for all requests that goes with a number of workers on a machine.
     fn shared_memory(workers: usize, machine: Machine) -> u64 {
-        let wanted = engine::Settings::for_workers(workers).total_memory;
+        let wanted = engine::EngineSettings::for_workers(workers).total_memory;
         wanted.min(machine.memory / 2).max(16 * MIB)
     }
 
     /// What can be asked for, as yet without presets.
-    fn offer(&self) -> Offer {
+    fn offer(&self) -> RequestPolicy {
         // Who sets another quality asks for it on behalf of every caller.
         let quality = (self.quality != Quality::DEFAULT).then_some(self.quality);
         let base = Spec { quality, ..Spec::default() };
-        Offer { base, only_presets: self.only_presets, ..Offer::default() }
+        RequestPolicy { base, only_presets: self.only_presets, ..RequestPolicy::default() }
     }
 
     /// The part that the engine needs.
-    pub fn engine(&self) -> engine::Settings {
-        engine::Settings {
+    pub fn engine(&self) -> engine::EngineSettings {
+        engine::EngineSettings {
             workers: self.workers,
             queue: self.queue,
             queue_timeout: self.queue_timeout,
@@ -213,8 +213,8 @@ impl Config {
     }
 
     /// The part that the TCP door needs, but for what has to be read from files.
-    pub fn server(&self) -> server::Settings {
-        server::Settings {
+    pub fn server(&self) -> service::settings::ServiceSettings {
+        service::settings::ServiceSettings {
             max_body: u32::try_from(self.max_body).unwrap_or(u32::MAX).min(crate::wire::MAX_BODY_LEN),
             header_timeout: self.header_timeout,
             body_timeout: self.body_timeout,
@@ -229,8 +229,8 @@ impl Config {
     }
 
     /// The part that all doors share, but for what has to be read from files.
-    pub fn gate(&self) -> gate::Settings {
-        gate::Settings {
+    pub fn gate(&self) -> service::admission::AdmissionSettings {
+        service::admission::AdmissionSettings {
             max_connections: self.max_connections,
             per_ip: self.per_ip,
             tokens: None,
@@ -241,11 +241,11 @@ impl Config {
     }
 }
 
-#[cfg(feature = "jobs")]
+#[cfg(feature = "tasks")]
 impl Config {
     /// What the store of tasks may keep.
-    pub fn tasks(&self) -> crate::jobs::Limits {
-        crate::jobs::Limits {
+    pub fn tasks(&self) -> crate::tasks::Limits {
+        crate::tasks::Limits {
             ttl: self.task_ttl,
             bytes: self.task_bytes,
             tasks_per_owner: self.tasks_per_owner,

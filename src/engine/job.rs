@@ -1,9 +1,9 @@
 //! What goes into the engine and what comes out: `Job`, `Done`, `JobError`, each with its report.
 
-use super::budget::Reservation;
 use crate::codec::{CodecError, Encoded};
+use crate::engine::budget::Reservation;
 use crate::limits::Stopped;
-use crate::reason::Reason;
+use crate::reject_reason::RejectReason;
 use crate::report::Report;
 use crate::spec::Spec;
 use crate::status::Status;
@@ -14,7 +14,7 @@ use std::time::Duration;
 pub struct Job {
     /// The image file.
     pub body: Vec<u8>,
-    /// The memory that the body holds, from [`super::Engine::open`].
+    /// The memory that the body holds, from [`crate::engine::Engine::open`].
     pub memory: Reservation,
     /// What to make of it.
     pub spec: Spec,
@@ -37,7 +37,7 @@ pub struct Done {
 
 /// What there is not enough of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Scarce {
+pub enum BusyCause {
     /// Places in the queue, or time to wait in it.
     Places,
     /// Workers: none was free in time.
@@ -53,7 +53,7 @@ pub enum JobError {
     #[error("the server is busy, try again in {} ms", retry_after.as_millis())]
     Busy {
         /// What ran out.
-        scarce: Scarce,
+        scarce: BusyCause,
         /// When trying again may help.
         retry_after: Duration,
     },
@@ -80,23 +80,23 @@ impl JobError {
     }
 
     /// The word for metrics and log.
-    pub fn reason(&self) -> Reason {
+    pub fn reason(&self) -> RejectReason {
         match self {
-            JobError::Busy { scarce: Scarce::Places, .. } => Reason::QueueFull,
-            JobError::Busy { scarce: Scarce::Workers, .. } => Reason::QueueTimeout,
-            JobError::Busy { scarce: Scarce::Memory, .. } => Reason::Memory,
-            JobError::Abandoned => Reason::Abandoned,
-            JobError::Panicked => Reason::Internal,
+            JobError::Busy { scarce: BusyCause::Places, .. } => RejectReason::QueueFull,
+            JobError::Busy { scarce: BusyCause::Workers, .. } => RejectReason::QueueTimeout,
+            JobError::Busy { scarce: BusyCause::Memory, .. } => RejectReason::Memory,
+            JobError::Abandoned => RejectReason::Abandoned,
+            JobError::Panicked => RejectReason::Internal,
             JobError::Codec(error) => match error {
-                CodecError::Unsupported(_) => Reason::Unsupported,
-                CodecError::Damaged { .. } => Reason::Corrupt,
-                CodecError::TooLarge { what, .. } if what.contains("scans") => Reason::TooManyScans,
-                CodecError::TooLarge { .. } => Reason::Bomb,
-                CodecError::BadRequest(_) => Reason::BadRequest,
-                CodecError::Stopped(Stopped::Cancelled) => Reason::Abandoned,
-                CodecError::Stopped(Stopped::DeadlinePassed) => Reason::Deadline,
-                CodecError::OutOfMemory(_) => Reason::Memory,
-                CodecError::Internal(_) => Reason::Internal,
+                CodecError::Unsupported(_) => RejectReason::Unsupported,
+                CodecError::Damaged { .. } => RejectReason::Corrupt,
+                CodecError::TooLarge { what, .. } if what.contains("scans") => RejectReason::TooManyScans,
+                CodecError::TooLarge { .. } => RejectReason::Bomb,
+                CodecError::BadRequest(_) => RejectReason::BadRequest,
+                CodecError::Stopped(Stopped::Cancelled) => RejectReason::Abandoned,
+                CodecError::Stopped(Stopped::DeadlinePassed) => RejectReason::Deadline,
+                CodecError::OutOfMemory(_) => RejectReason::Memory,
+                CodecError::Internal(_) => RejectReason::Internal,
             },
         }
     }

@@ -14,12 +14,12 @@ mod worker;
 mod tests;
 
 pub use budget::{Budget, BudgetSpent, Reservation};
-pub use job::{Done, Job, JobError, Scarce};
+pub use job::{BusyCause, Done, Job, JobError};
 pub use ticket::Ticket;
 
 use crate::codec::{self, CodecError, Encoded, Plan, Scratch};
 use crate::limits::{Limits, MIB};
-use crate::metrics::{Metrics, Moment};
+use crate::metrics::{EngineGauges, Metrics};
 use crate::spec::Spec;
 use queue::{Lane, Lanes};
 use std::fmt;
@@ -31,7 +31,7 @@ use worker::Workers;
 
 /// How an engine is set up.
 #[derive(Debug, Clone)]
-pub struct Settings {
+pub struct EngineSettings {
     /// Threads that process pictures. Default: the cores of the machine.
     pub workers: usize,
     /// Jobs that may wait for a worker before no more bodies are asked for. Those on their way by then are queued
@@ -47,11 +47,11 @@ pub struct Settings {
     pub limits: Limits,
 }
 
-impl Settings {
+impl EngineSettings {
     /// The defaults for a number of workers, at least one.
-    pub fn for_workers(workers: usize) -> Settings {
+    pub fn for_workers(workers: usize) -> EngineSettings {
         let workers = workers.max(1);
-        Settings {
+        EngineSettings {
             workers,
             queue: 16 * workers,
             queue_timeout: Duration::from_secs(2),
@@ -75,7 +75,7 @@ pub struct Engine {
 
 #[derive(Debug)]
 struct Shared {
-    settings: Settings,
+    settings: EngineSettings,
     workers: Workers,
     budget: Arc<Budget>,
     metrics: Arc<Metrics>,
@@ -104,14 +104,14 @@ struct State {
 
 /// A job whose header has been read: it is not too large, and its size is known.
 #[derive(Debug)]
-pub struct Examined {
+pub struct ProbedJob {
     job: Job,
     plan: Plan,
     /// Bytes that the job needs in all while it runs.
     needs: u64,
 }
 
-impl Examined {
+impl ProbedJob {
     /// Pixels of the source picture.
     pub fn pixels(&self) -> u64 {
         self.plan.source.upright().pixels()
@@ -128,7 +128,7 @@ impl Engine {
     ///
     /// # Errors
     /// When the threads cannot be started.
-    pub fn new(settings: Settings) -> std::io::Result<Engine> {
+    pub fn new(settings: EngineSettings) -> std::io::Result<Engine> {
         Engine::with_process(settings, Arc::new(codec::process_planned))
     }
 
@@ -136,7 +136,7 @@ impl Engine {
     ///
     /// # Errors
     /// When the threads cannot be started.
-    pub fn with_process(settings: Settings, process: Arc<Process>) -> std::io::Result<Engine> {
+    pub fn with_process(settings: EngineSettings, process: Arc<Process>) -> std::io::Result<Engine> {
         let workers = Workers::start(settings.workers)?;
         let budget = Budget::new(settings.total_memory);
         let promised = Instant::now();
@@ -148,7 +148,7 @@ impl Engine {
     }
 
     /// The settings it runs with.
-    pub fn settings(&self) -> &Settings {
+    pub fn settings(&self) -> &EngineSettings {
         &self.shared.settings
     }
 
@@ -158,9 +158,9 @@ impl Engine {
     }
 
     /// How full it is.
-    pub fn load(&self) -> Moment {
+    pub fn load(&self) -> EngineGauges {
         let state = self.shared.lock();
-        Moment {
+        EngineGauges {
             queue_depth: state.waiting.len(),
             workers_busy: state.running,
             memory_reserved: self.shared.budget.used(),
@@ -188,14 +188,14 @@ impl Engine {
 
     /// What to answer when a body does not fit the memory budget.
     pub fn busy(&self) -> JobError {
-        self.shared.busy(&mut self.shared.lock(), Scarce::Memory)
+        self.shared.busy(&mut self.shared.lock(), BusyCause::Memory)
     }
 
     /// Reads the header of a job's picture on the caller's thread.
     ///
     /// # Errors
     /// [`JobError::Codec`] when the header shows that the picture is refused.
-    pub fn examine(&self, job: Job) -> Result<Examined, JobError> {
+    pub fn probe(&self, job: Job) -> Result<ProbedJob, JobError> {
         let limits = &self.shared.settings.limits;
         let looked = catch_unwind(AssertUnwindSafe(|| codec::plan(&job.body, &job.spec, limits)));
         let plan = looked.map_err(|_| {
@@ -208,7 +208,7 @@ impl Engine {
             let error = codec::CodecError::TooLarge { what, value: needs, max: limits.request_memory };
             return Err(error.into());
         }
-        Ok(Examined { job, plan, needs })
+        Ok(ProbedJob { job, plan, needs })
     }
 
     /// Queues a job, unless the queue is full. It may be fuller than for [`Engine::admit`]: the queue fills up while
@@ -216,7 +216,7 @@ impl Engine {
     ///
     /// # Errors
     /// [`JobError::Busy`].
-    pub fn submit(&self, examined: Examined) -> Result<Ticket, JobError> {
+    pub fn submit(&self, examined: ProbedJob) -> Result<Ticket, JobError> {
         let shared = &self.shared;
         let lane = Lane::of(examined.pixels());
         let now = Instant::now();
@@ -235,7 +235,7 @@ impl Engine {
     /// # Errors
     /// [`JobError`].
     pub fn run(&self, job: Job, still_wanted: impl FnMut() -> bool) -> Result<Done, JobError> {
-        self.submit(self.examine(job)?)?.wait(still_wanted)
+        self.submit(self.probe(job)?)?.wait(still_wanted)
     }
 }
 
@@ -246,7 +246,7 @@ impl Shared {
 
     fn admit(&self, state: &mut State, places: usize) -> Result<(), JobError> {
         if state.waiting.len() >= places || self.wait_ahead(state) > self.settings.queue_timeout {
-            return Err(self.busy(state, Scarce::Places));
+            return Err(self.busy(state, BusyCause::Places));
         }
         Ok(())
     }
@@ -259,7 +259,7 @@ impl Shared {
 
     /// What to answer somebody who comes at the wrong time, and when to come again: each at a moment of their own, one
     /// after the other as fast as places come free. Who all came at the same moment would mostly be refused again.
-    fn busy(&self, state: &mut State, scarce: Scarce) -> JobError {
+    fn busy(&self, state: &mut State, scarce: BusyCause) -> JobError {
         let now = Instant::now();
         let ahead = self.wait_ahead(state);
         // Those who come again at once must not put off those who wait for longer than anybody waits in the queue.

@@ -1,7 +1,7 @@
 //! What the engine promises under load, with the real codec where a picture is needed, and with work that waits
 //! or panics on command where a moment is needed.
 
-use super::*;
+use crate::engine::*;
 use crate::limits::Stopped;
 use crate::spec::Op;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -23,7 +23,7 @@ fn job(engine: &Engine, body: Vec<u8>) -> Job {
 }
 
 fn submit(engine: &Engine, body: Vec<u8>) -> Result<Ticket, JobError> {
-    engine.submit(engine.examine(job(engine, body))?)
+    engine.submit(engine.probe(job(engine, body))?)
 }
 
 /// An engine whose jobs wait, each for one word through the gate; how many have started, and of which length.
@@ -34,7 +34,7 @@ struct Gated {
 }
 
 impl Gated {
-    fn new(settings: Settings) -> Gated {
+    fn new(settings: EngineSettings) -> Gated {
         let (gate, words) = mpsc::sync_channel(64);
         let (start, started) = mpsc::sync_channel(64);
         let words = Mutex::new(words);
@@ -63,13 +63,17 @@ fn until(condition: impl Fn() -> bool) {
     }
 }
 
-fn one_worker() -> Settings {
-    Settings { queue_timeout: PATIENCE, request_timeout: 2 * PATIENCE, ..Settings::for_workers(1) }
+fn one_worker() -> EngineSettings {
+    EngineSettings {
+        queue_timeout: PATIENCE,
+        request_timeout: 2 * PATIENCE,
+        ..EngineSettings::for_workers(1)
+    }
 }
 
 #[test]
 fn a_full_queue_says_busy_at_once_and_when_to_come_again() {
-    let gated = Gated::new(Settings { queue: 2, ..one_worker() });
+    let gated = Gated::new(EngineSettings { queue: 2, ..one_worker() });
     // One job of a known length teaches the engine how long a job takes.
     let first = submit(&gated.engine, ppm(9, 9)).unwrap();
     gated.started.recv_timeout(PATIENCE).unwrap();
@@ -81,7 +85,7 @@ fn a_full_queue_says_busy_at_once_and_when_to_come_again() {
     let Err(JobError::Busy { scarce, retry_after }) = gated.engine.admit() else {
         panic!("there are two places and both are taken")
     };
-    assert_eq!(scarce, Scarce::Places);
+    assert_eq!(scarce, BusyCause::Places);
     // Three jobs of 120 ms or more stand before the next one.
     assert!(retry_after >= Duration::from_millis(3 * 120), "{retry_after:?}");
     let told = || match gated.engine.admit() {
@@ -98,18 +102,22 @@ fn a_full_queue_says_busy_at_once_and_when_to_come_again() {
 
 #[test]
 fn a_body_that_was_on_its_way_when_the_queue_filled_up_is_queued() {
-    let gated = Gated::new(Settings { queue: 4, ..one_worker() });
+    let gated = Gated::new(EngineSettings { queue: 4, ..one_worker() });
     let mut held: Vec<_> = (0..5).map(|_| submit(&gated.engine, ppm(9, 9)).unwrap()).collect();
     assert!(gated.engine.admit().is_err() && !gated.engine.has_room(), "nobody else is asked for a body");
     held.extend((0..2).map(|_| submit(&gated.engine, ppm(9, 9)).unwrap()));
-    assert!(matches!(submit(&gated.engine, ppm(9, 9)), Err(JobError::Busy { scarce: Scarce::Places, .. })));
+    assert!(matches!(
+        submit(&gated.engine, ppm(9, 9)),
+        Err(JobError::Busy { scarce: BusyCause::Places, .. })
+    ));
     held.iter().for_each(|_| gated.open_once());
     held.into_iter().for_each(|ticket| drop(ticket.wait(|| true).unwrap()));
 }
 
 #[test]
 fn a_job_that_would_wait_longer_than_allowed_is_turned_away_before_it_waits() {
-    let gated = Gated::new(Settings { queue: 50, queue_timeout: Duration::from_millis(150), ..one_worker() });
+    let gated =
+        Gated::new(EngineSettings { queue: 50, queue_timeout: Duration::from_millis(150), ..one_worker() });
     let first = submit(&gated.engine, ppm(9, 9)).unwrap();
     gated.started.recv_timeout(PATIENCE).unwrap();
     std::thread::sleep(Duration::from_millis(200));
@@ -117,17 +125,20 @@ fn a_job_that_would_wait_longer_than_allowed_is_turned_away_before_it_waits() {
     first.wait(|| true).unwrap();
     until(|| gated.engine.load().workers_busy == 0);
     let _running = submit(&gated.engine, ppm(9, 9)).unwrap();
-    assert!(matches!(submit(&gated.engine, ppm(9, 9)), Err(JobError::Busy { scarce: Scarce::Places, .. })));
+    assert!(matches!(
+        submit(&gated.engine, ppm(9, 9)),
+        Err(JobError::Busy { scarce: BusyCause::Places, .. })
+    ));
     gated.open_once();
 }
 
 #[test]
 fn a_job_that_waits_for_too_long_is_told_busy() {
-    let gated = Gated::new(Settings { queue_timeout: Duration::from_millis(60), ..one_worker() });
+    let gated = Gated::new(EngineSettings { queue_timeout: Duration::from_millis(60), ..one_worker() });
     let running = submit(&gated.engine, ppm(9, 9)).unwrap();
     gated.started.recv_timeout(PATIENCE).unwrap();
     let waiting = submit(&gated.engine, ppm(9, 9)).unwrap();
-    assert!(matches!(waiting.wait(|| true), Err(JobError::Busy { scarce: Scarce::Workers, .. })));
+    assert!(matches!(waiting.wait(|| true), Err(JobError::Busy { scarce: BusyCause::Workers, .. })));
     assert_eq!(gated.engine.load().queue_depth, 0, "it holds no place any more");
     gated.open_once();
     assert!(running.wait(|| true).is_ok());
@@ -180,12 +191,13 @@ fn a_caller_who_leaves_while_its_picture_is_worked_on_ends_the_work_and_frees_th
     started.recv_timeout(PATIENCE).unwrap();
     drop(ticket);
     assert_eq!(ended.recv_timeout(PATIENCE), Ok(Stopped::Cancelled));
-    until(|| engine.load() == Moment::default());
+    until(|| engine.load() == EngineGauges::default());
 }
 
 #[test]
 fn the_codec_stops_between_rows_when_the_deadline_passes() {
-    let settings = Settings { request_timeout: Duration::from_millis(30), ..Settings::for_workers(1) };
+    let settings =
+        EngineSettings { request_timeout: Duration::from_millis(30), ..EngineSettings::for_workers(1) };
     let engine = Engine::new(settings).unwrap();
     // A median of this radius over so many pixels takes far longer than that.
     let mut job = job(&engine, ppm(3000, 2000));
@@ -195,7 +207,7 @@ fn the_codec_stops_between_rows_when_the_deadline_passes() {
         matches!(outcome, Err(JobError::Codec(CodecError::Stopped(Stopped::DeadlinePassed)))),
         "{outcome:?}"
     );
-    until(|| engine.load() == Moment::default());
+    until(|| engine.load() == EngineGauges::default());
 }
 
 #[test]
@@ -207,12 +219,12 @@ fn a_thousand_panics_are_a_thousand_answers_and_the_workers_live() {
         }
         codec::process_planned(body, plan, spec, limits, scratch)
     };
-    let engine = Engine::with_process(Settings::for_workers(2), Arc::new(work)).unwrap();
+    let engine = Engine::with_process(EngineSettings::for_workers(2), Arc::new(work)).unwrap();
     let answers = (0..1000).map(|_| engine.run(job(&engine, ppm(9, 9)), || true));
     let panicked = answers.filter(|answer| matches!(answer, Err(JobError::Panicked))).count();
     assert_eq!((panicked, engine.metrics().panics.total()), (1000, 1000));
     assert!(engine.run(job(&engine, ppm(9, 9)), || true).is_ok());
-    until(|| engine.load() == Moment::default());
+    until(|| engine.load() == EngineGauges::default());
 }
 
 #[test]
@@ -225,7 +237,7 @@ fn a_worker_lets_go_of_a_giants_buffers() {
         let _ = note.send((before, scratch.bytes()));
         outcome
     };
-    let engine = Engine::with_process(Settings::for_workers(1), Arc::new(process)).unwrap();
+    let engine = Engine::with_process(EngineSettings::for_workers(1), Arc::new(process)).unwrap();
     engine.run(job(&engine, ppm(5000, 4000)), || true).unwrap();
     engine.run(job(&engine, ppm(9, 9)), || true).unwrap();
     let [(_, giant), (after, _)] = [held.recv().unwrap(), held.recv().unwrap()];
@@ -235,7 +247,7 @@ fn a_worker_lets_go_of_a_giants_buffers() {
 
 #[test]
 fn one_job_always_runs_however_small_the_memory() {
-    let engine = Engine::new(Settings { total_memory: 1, ..Settings::for_workers(2) }).unwrap();
+    let engine = Engine::new(EngineSettings { total_memory: 1, ..EngineSettings::for_workers(2) }).unwrap();
     assert!(engine.run(job(&engine, ppm(100, 100)), || true).is_ok());
     assert_eq!(engine.load().memory_reserved, 0);
 }

@@ -1,10 +1,10 @@
 //! `Ticket`: the caller's end of a queued job, and `Slot`, the queue's end.
 
-use super::budget::Reservation;
-use super::job::{Done, Job, JobError, Scarce};
-use super::promise::{Awaited, Promise, promise};
-use super::{Examined, Shared};
 use crate::codec::{CodecError, Plan};
+use crate::engine::budget::Reservation;
+use crate::engine::job::{BusyCause, Done, Job, JobError};
+use crate::engine::promise::{Awaited, Promise, promise};
+use crate::engine::{ProbedJob, Shared};
 use crate::limits::{Cancel, Stopped};
 use crate::spec::Spec;
 use std::pin::Pin;
@@ -59,7 +59,7 @@ impl Ticket {
     /// Why the job is given up at this moment, if its time is up.
     pub fn overdue(&self, now: Instant) -> Option<JobError> {
         if now >= self.queue_deadline && self.left_queue() {
-            return Some(self.engine.busy(&mut self.engine.lock(), Scarce::Workers));
+            return Some(self.engine.busy(&mut self.engine.lock(), BusyCause::Workers));
         }
         (now >= self.deadline + GRACE).then(|| CodecError::Stopped(Stopped::DeadlinePassed).into())
     }
@@ -115,10 +115,10 @@ pub(super) struct Pending {
 }
 
 impl Slot {
-    pub(super) fn new(examined: Examined, now: Instant, engine: &Arc<Shared>) -> (Arc<Slot>, Ticket) {
+    pub(super) fn new(examined: ProbedJob, now: Instant, engine: &Arc<Shared>) -> (Arc<Slot>, Ticket) {
         let (reply, result) = promise();
-        let Examined { job: Job { body, memory, spec, deadline }, plan, needs } = examined;
-        let super::Settings { request_timeout, queue_timeout, .. } = engine.settings;
+        let ProbedJob { job: Job { body, memory, spec, deadline }, plan, needs } = examined;
+        let crate::engine::EngineSettings { request_timeout, queue_timeout, .. } = engine.settings;
         let deadline = now + deadline.unwrap_or(request_timeout).min(request_timeout);
         let cancel = Cancel::at(deadline);
         let pending =

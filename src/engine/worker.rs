@@ -1,9 +1,9 @@
 //! The worker threads, each with its own scratch, and what one of them does with a job.
 
-use super::Process;
-use super::job::{Done, JobError};
-use super::ticket::Pending;
 use crate::codec::Scratch;
+use crate::engine::Process;
+use crate::engine::job::{Done, JobError};
+use crate::engine::ticket::Pending;
 use crate::limits::Limits;
 use crate::metrics::{Metrics, Stage};
 use std::collections::VecDeque;

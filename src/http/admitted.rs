@@ -1,7 +1,7 @@
 //! `Admitted`: a caller with a token, where one is needed, and within its rate.
 
-use super::{Call, Door, Failure};
-use crate::rate::Caller;
+use crate::http::{Call, Door, Failure};
+use crate::service::rates::Caller;
 use axum::extract::FromRequestParts;
 use axum::http::Extensions;
 use axum::http::header::{AUTHORIZATION, HeaderMap};

@@ -1,6 +1,6 @@
 //! The parameter names of imaginary, as the options that they mean here.
 
-use super::Failure;
+use crate::http::Failure;
 
 /// Puts our names for theirs; what is not theirs stays.
 ///
@@ -130,11 +130,12 @@ fn colour(decimal: &str) -> Result<String, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spec::{Offer, decode_pairs};
+    use crate::service::policy::RequestPolicy;
+    use crate::spec::decode_pairs;
 
     fn canonical(query: &str) -> String {
         let pairs = translated(decode_pairs(query.as_bytes()).unwrap()).unwrap();
-        Offer::default().of_pairs(pairs).unwrap().spec.canonical()
+        RequestPolicy::default().of_pairs(pairs).unwrap().spec.canonical()
     }
 
     #[test]
@@ -162,7 +163,7 @@ mod tests {
     #[test]
     fn a_second_list_of_operations_is_refused() {
         let pairs = translated(decode_pairs(b"ops=blur:2&ops=sepia").unwrap()).unwrap();
-        assert!(Offer::default().of_pairs(pairs).is_err());
+        assert!(RequestPolicy::default().of_pairs(pairs).is_err());
     }
 
     #[test]

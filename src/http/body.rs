@@ -1,9 +1,9 @@
 //! Bodies, read under deadlines into memory that is reserved as their bytes arrive.
 
-use super::meter::RATE;
-use super::{Call, Door, Failure};
 use crate::engine::{BudgetSpent, Reservation};
-use crate::server::Settings;
+use crate::http::meter::RATE;
+use crate::http::{Call, Door, Failure};
+use crate::service::settings::ServiceSettings;
 use axum::body::{Body, HttpBody};
 use axum::http::header::{CONTENT_LENGTH, EXPECT, HeaderMap};
 use futures_util::StreamExt;
@@ -40,7 +40,7 @@ pub(crate) fn pass_over(door: &Door, call: &Call, headers: &HeaderMap, body: Bod
 }
 
 /// How long a body may come that nobody wants.
-pub(super) fn unwanted_time(settings: &Settings) -> Duration {
+pub(super) fn unwanted_time(settings: &ServiceSettings) -> Duration {
     settings.body_timeout + Duration::from_secs_f64(f64::from(settings.max_body) / RATE)
 }
 

@@ -1,14 +1,14 @@
 //! `Call`: one request from its head to its log line, and what every answer has.
 
-use super::Door;
-use super::failure::Failure;
-use super::meter::{InHand, Meter};
-use super::origin::Judged;
-use crate::access_log::{self, Line};
-use crate::gate;
-use crate::metrics::Via;
-use crate::reason::Reason;
+use crate::http::Door;
+use crate::http::failure::Failure;
+use crate::http::meter::{InHand, Meter};
+use crate::http::origin::Judged;
+use crate::metrics::Protocol;
+use crate::reject_reason::RejectReason;
 use crate::report::Report;
+use crate::service::access_log::{self, Line};
+use crate::service::admission;
 use axum::body::{Body, Bytes, HttpBody};
 use axum::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use axum::http::{Method, Request, StatusCode, Version};
@@ -35,7 +35,7 @@ const NO_SCRIPTS: HeaderValue = HeaderValue::from_static("default-src 'none'; im
 pub(super) struct Remote {
     pub(super) peer: SocketAddr,
     /// Whether somebody on the way can read along.
-    pub(super) line: gate::Line,
+    pub(super) line: admission::Line,
     /// The connection's number.
     pub(super) number: u64,
 }
@@ -46,7 +46,7 @@ pub(crate) struct Call {
     /// Who asks.
     pub(crate) peer: SocketAddr,
     /// Whether somebody on the way can read along.
-    pub(crate) line: gate::Line,
+    pub(crate) line: admission::Line,
     /// The clock of its connection.
     pub(super) meter: Arc<Meter>,
     /// Whether the connection goes on after a body that was not taken up.
@@ -107,10 +107,10 @@ impl Call {
     pub(crate) fn record(
         &self,
         door: &Door,
-        via: Via,
+        via: Protocol,
         report: &Report,
         bytes_out: usize,
-        failure: Option<(Reason, &str)>,
+        failure: Option<(RejectReason, &str)>,
     ) {
         let line = Line {
             via,
@@ -181,7 +181,7 @@ pub(super) async fn answer(
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     if let Judged::Allowed(origin) = judged {
-        super::origin::allow(response.headers_mut(), &method, origin);
+        crate::http::origin::allow(response.headers_mut(), &method, origin);
     }
     in_hand.allow_reply(response.body().size_hint().exact());
     let left = call.left().take();
@@ -205,7 +205,7 @@ fn finished(door: &Door, call: &Call, method: &Method, response: Response) -> Re
             *response.status_mut() = StatusCode::NO_CONTENT;
         } else {
             let message = failure.to_string();
-            call.record(door, Via::Http, &failure.report(), 0, Some((failure.reason(), &message)));
+            call.record(door, Protocol::Http, &failure.report(), 0, Some((failure.reason(), &message)));
             response = failure.answer(call.id());
             if method == Method::HEAD {
                 *response.body_mut() = Body::empty();
@@ -220,7 +220,7 @@ fn finished(door: &Door, call: &Call, method: &Method, response: Response) -> Re
             response.headers_mut().insert(header::ALLOW, allow);
         }
     } else if let Some(Told { report, bytes }) = response.extensions_mut().remove::<Told>() {
-        call.record(door, Via::Http, &report, bytes, None);
+        call.record(door, Protocol::Http, &report, bytes, None);
     }
     let headers = response.headers_mut();
     if let Ok(id) = HeaderValue::from_bytes(call.id().as_bytes()) {
@@ -265,7 +265,7 @@ impl Drop for Unanswered<'_> {
     fn drop(&mut self) {
         if !self.is_answered {
             let message = "the caller left before the result was ready";
-            access_log::refused(self.door.engine.metrics(), self.call.peer, Reason::Abandoned, message);
+            access_log::refused(self.door.engine.metrics(), self.call.peer, RejectReason::Abandoned, message);
         }
     }
 }

@@ -1,12 +1,13 @@
 //! One connection: TLS, hyper, and a watchdog over the stages that the meter tells apart.
 
-use super::call::{self, Remote, Routes};
-use super::meter::{InHand, Meter, Overrun};
-use super::socket::{Shared, Socket, Stream};
-use super::{Door, Failure, body};
-use crate::access_log;
-use crate::gate::{Guest, Line, Seat};
-use crate::reason::Reason;
+use crate::http::call::{self, Remote, Routes};
+use crate::http::meter::{InHand, Meter, Overrun};
+use crate::http::socket::{Shared, Socket, Stream};
+use crate::http::{Door, Failure, body};
+use crate::reject_reason::RejectReason;
+use crate::service::access_log;
+use crate::service::admission::Line;
+use crate::service::connections::{ConnectionGuard, ConnectionHandle};
 use hyper::body::{Body, Incoming};
 use hyper::header::UPGRADE;
 use hyper::service::service_fn;
@@ -42,7 +43,7 @@ pub(super) struct Leave {
     now: CancellationToken,
 }
 
-impl Guest for Leave {
+impl ConnectionHandle for Leave {
     fn shut(&self, how: Shutdown) {
         match how {
             Shutdown::Both => self.now.cancel(),
@@ -76,7 +77,7 @@ pub(super) struct Visitor {
     pub(super) socket: TcpStream,
     pub(super) peer: SocketAddr,
     pub(super) number: u64,
-    pub(super) seat: Seat,
+    pub(super) seat: ConnectionGuard,
     pub(super) leave: Arc<Leave>,
 }
 
@@ -91,8 +92,8 @@ pub(super) async fn serve(visitor: Visitor, door: Arc<Door>, routes: Routes) {
     let patience = door.settings.door.header_timeout;
     let (stream, line) = match timeout(patience, shaken_hands(&door, socket)).await {
         Ok(Ok(stream)) => stream,
-        Ok(Err(error)) => return refused(Reason::Tls, &error),
-        Err(_) => return refused(Reason::HeaderTimeout, &"no TLS handshake in time"),
+        Ok(Err(error)) => return refused(RejectReason::Tls, &error),
+        Err(_) => return refused(RejectReason::HeaderTimeout, &"no TLS handshake in time"),
     };
     let socket = Socket::shared(stream, meter.clone(), number);
     let remote = Remote { peer, line, number };
@@ -209,16 +210,16 @@ enum Ended {
     Closed,
     PutOut,
     Overrun(Overrun),
-    Broken(Reason, Box<dyn Error + Send + Sync>),
+    Broken(RejectReason, Box<dyn Error + Send + Sync>),
 }
 
 impl Ended {
     fn of(result: Result<(), Box<dyn Error + Send + Sync>>) -> Ended {
         let Err(error) = result else { return Ended::Closed };
         let reason = match error.downcast_ref::<hyper::Error>() {
-            Some(error) if error.is_parse() => Reason::BadRequest,
-            Some(error) if error.is_incomplete_message() => Reason::ShortHeader,
-            _ => Reason::Aborted,
+            Some(error) if error.is_parse() => RejectReason::BadRequest,
+            Some(error) if error.is_incomplete_message() => RejectReason::ShortHeader,
+            _ => RejectReason::Aborted,
         };
         Ended::Broken(reason, error)
     }

@@ -1,15 +1,16 @@
 //! `Failure`: why a request has no result, and what its caller, the metrics and the log are told.
 
-use super::multipart::FormError;
-use crate::auth::TooManyGuesses;
 use crate::engine::JobError;
-use crate::gate::{Denied, Full};
-use crate::jobs::{self, StoreError};
-use crate::rate::OverRate;
-use crate::reason::Reason;
+use crate::http::multipart::FormError;
+use crate::reject_reason::RejectReason;
 use crate::report::Report;
+use crate::service::admission::Denied;
+use crate::service::auth::TooManyGuesses;
+use crate::service::connections::Full;
+use crate::service::rates::OverRate;
 use crate::spec::SpecError;
 use crate::status::Status;
+use crate::tasks::{self, StoreError};
 use axum::body::Body;
 use axum::http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use axum::http::{Method, StatusCode};
@@ -65,7 +66,7 @@ pub(crate) enum Failure {
     #[error("the task is {0}: ask /status/ID, or listen to /status/ID/events")]
     NotDone(&'static str),
     #[error("{}", .0.message)]
-    TaskFailed(jobs::Failure),
+    TaskFailed(tasks::Failure),
     #[error(transparent)]
     NotKept(StoreError),
     #[error("tasks are off on this server: its operator can turn them on with --data-dir DIR")]
@@ -113,23 +114,25 @@ impl Failure {
         }
     }
 
-    pub(crate) fn reason(&self) -> Reason {
+    pub(crate) fn reason(&self) -> RejectReason {
         match self {
-            Failure::NoSuchPath(_) | Failure::NoSuchMethod(_) | Failure::Options(_) => Reason::BadRequest,
-            Failure::Head(StatusCode::REQUEST_TIMEOUT) => Reason::HeaderTimeout,
-            Failure::Head(_) | Failure::BadRequest(_) | Failure::Form(_) => Reason::BadRequest,
-            Failure::Empty => Reason::BadRequest,
+            Failure::NoSuchPath(_) | Failure::NoSuchMethod(_) | Failure::Options(_) => {
+                RejectReason::BadRequest
+            }
+            Failure::Head(StatusCode::REQUEST_TIMEOUT) => RejectReason::HeaderTimeout,
+            Failure::Head(_) | Failure::BadRequest(_) | Failure::Form(_) => RejectReason::BadRequest,
+            Failure::Empty => RejectReason::BadRequest,
             Failure::Full(full) => full.reason(),
-            Failure::NoSuchTask | Failure::NotDone(_) | Failure::NoTasks => Reason::BadRequest,
-            Failure::TaskFailed(_) => Reason::BadRequest,
-            Failure::NotKept(_) => Reason::StorageFull,
-            Failure::ForeignOrigin => Reason::ForeignOrigin,
+            Failure::NoSuchTask | Failure::NotDone(_) | Failure::NoTasks => RejectReason::BadRequest,
+            Failure::TaskFailed(_) => RejectReason::BadRequest,
+            Failure::NotKept(_) => RejectReason::StorageFull,
+            Failure::ForeignOrigin => RejectReason::ForeignOrigin,
             Failure::Denied(denied) => denied.reason(),
-            Failure::OverRate(_) => Reason::RateLimit,
-            Failure::BodyTooLarge { .. } => Reason::BodyTooLarge,
-            Failure::SlowBody => Reason::SlowClient,
-            Failure::BrokenBody => Reason::Truncated,
-            Failure::Cancelled => Reason::Abandoned,
+            Failure::OverRate(_) => RejectReason::RateLimit,
+            Failure::BodyTooLarge { .. } => RejectReason::BodyTooLarge,
+            Failure::SlowBody => RejectReason::SlowClient,
+            Failure::BrokenBody => RejectReason::Truncated,
+            Failure::Cancelled => RejectReason::Abandoned,
             Failure::Job(error) => error.reason(),
         }
     }

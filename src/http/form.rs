@@ -1,9 +1,9 @@
 //! `Upload`: the picture of a request, sent as it is or as a part of a form, and the form's other fields.
 
-use super::body::{self, Received};
-use super::multipart::{self, Part};
-use super::{Call, Door, Failure};
 use crate::engine::Reservation;
+use crate::http::body::{self, Received};
+use crate::http::multipart::{self, Part};
+use crate::http::{Call, Door, Failure};
 use axum::body::Body;
 use axum::http::header::{CONTENT_TYPE, HeaderMap};
 

@@ -1,10 +1,10 @@
 //! What must hold of this door's parsers for any bytes. They are private, so `fuzz/` and its test come here.
 
-pub use super::ws::fuzzing::websocket;
-pub use super::xmlrpc::fuzzing::xmlrpc;
+pub use crate::http::legacy::xmlrpc::fuzzing::xmlrpc;
+pub use crate::http::ws::fuzzing::websocket;
 
-use super::{aliases, form, multipart};
-use crate::spec::Offer;
+use crate::http::{aliases, form, multipart};
+use crate::service::policy::RequestPolicy;
 
 /// A Content-Type, a zero byte, a body: a form's parts lie within it one after the other, and its picture and
 /// fields are what is in them.
@@ -27,6 +27,6 @@ pub fn multipart(bytes: &[u8]) {
     assert_eq!(fields.len(), parts.len() - 1);
     assert!(parts.iter().any(|part| body[part.content.clone()] == image));
     if let Ok(pairs) = aliases::translated(fields) {
-        let _ = Offer::default().of_pairs(pairs);
+        let _ = RequestPolicy::default().of_pairs(pairs);
     }
 }

@@ -1,7 +1,7 @@
 //! `/health`, `/ready` and `/metrics`, which answer when the pool and the queue are full.
 
-use super::{Admitted, Door};
-use crate::server::readiness;
+use crate::http::{Admitted, Door};
+use crate::service::metrics_listener::readiness;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};

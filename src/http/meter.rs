@@ -1,9 +1,9 @@
 //! `Meter`: which stage a connection is in, and until when. The socket, the requests and the watchdog of a
 //! connection share one.
 
-use crate::gate::Seat;
-use crate::reason::Reason;
-use crate::server::Settings;
+use crate::reject_reason::RejectReason;
+use crate::service::connections::ConnectionGuard;
+use crate::service::settings::ServiceSettings;
 use futures_util::task::AtomicWaker;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
@@ -23,7 +23,7 @@ pub(super) struct Meter {
     write: Duration,
     state: Mutex<State>,
     watchdog: AtomicWaker,
-    seat: Seat,
+    seat: ConnectionGuard,
 }
 
 #[derive(Debug)]
@@ -64,18 +64,18 @@ pub(super) enum Overrun {
 
 impl Overrun {
     /// What it is called; idling too long has no name.
-    pub(super) fn reason(self) -> Option<Reason> {
+    pub(super) fn reason(self) -> Option<RejectReason> {
         match self {
             Overrun::Idle => None,
-            Overrun::Header => Some(Reason::HeaderTimeout),
-            Overrun::Write => Some(Reason::WriteTimeout),
+            Overrun::Header => Some(RejectReason::HeaderTimeout),
+            Overrun::Write => Some(RejectReason::WriteTimeout),
         }
     }
 }
 
 impl Meter {
     /// For a connection that was just opened: its first head is due.
-    pub(super) fn new(settings: &Settings, seat: Seat) -> Arc<Meter> {
+    pub(super) fn new(settings: &ServiceSettings, seat: ConnectionGuard) -> Arc<Meter> {
         let now = Instant::now();
         seat.idle();
         let state = State {

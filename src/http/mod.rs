@@ -22,8 +22,8 @@ mod failure; // Failure: why there is no result, and its JSON.
 #[doc(hidden)]
 pub mod fuzzing; // what must hold of the parsers, for fuzz/.
 mod form; // Upload: the picture of a request, as the body or as a part of a form.
-mod gray; // what the first WebSocket and XML-RPC clients ask for.
 mod health; // /health, /ready, /metrics.
+mod legacy; // XML-RPC and the base64 WebSocket of the first clients.
 mod meter; // Meter: which stage a connection is in, and until when.
 mod multipart; // the parts of a form.
 mod negotiate; // Accept and If-None-Match.
@@ -38,7 +38,6 @@ mod socket; // Socket: the bytes of a connection, plain or TLS, as the meter see
 mod tasks; // /upload, /status, /result, /tasks.
 mod work; // the engine's tickets as futures.
 mod ws; // WebSocket: /ws, /upload, /.
-mod xmlrpc; // XML-RPC: /RPC2, /.
 
 pub use origin::{BadOrigin, Origins};
 pub use serve::{Running, start};
@@ -48,9 +47,10 @@ pub(crate) use call::{Call, Told};
 pub(crate) use failure::Failure;
 
 use crate::engine::Engine;
-use crate::gate::Gate;
-use crate::jobs::Tasks;
-use crate::server::{self, Stop};
+use crate::service;
+use crate::service::admission::Gate;
+use crate::service::shutdown::Stop;
+use crate::tasks::Tasks;
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::{Method, Uri};
@@ -61,9 +61,9 @@ use tokio_util::sync::CancellationToken;
 
 /// How the door treats its peers.
 #[derive(Debug, Clone, Default)]
-pub struct Settings {
+pub struct HttpSettings {
     /// What it shares with the TCP door: limits, deadlines, what can be asked for, the certificate.
-    pub door: server::Settings,
+    pub door: service::settings::ServiceSettings,
     /// Whose pages in a browser may ask. Default: nobody's but our own.
     pub origins: Origins,
     /// Tasks that outlive their request. Default: none are taken.
@@ -75,7 +75,7 @@ pub struct Settings {
 pub(crate) struct Door {
     pub(crate) engine: Arc<Engine>,
     pub(crate) gate: Arc<Gate>,
-    pub(crate) settings: Settings,
+    pub(crate) settings: HttpSettings,
     pub(crate) stop: Stop,
     /// Cancelled when the server is asked to stop. Whatever has no end of its own has to watch it.
     pub(crate) stopping: CancellationToken,
@@ -84,8 +84,8 @@ pub(crate) struct Door {
 /// Every route.
 fn router(door: Arc<Door>) -> Router {
     Router::new()
-        .route("/", get(root).post(xmlrpc::root))
-        .route("/RPC2", post(xmlrpc::rpc2))
+        .route("/", get(root).post(legacy::xmlrpc::root))
+        .route("/RPC2", post(legacy::xmlrpc::rpc2))
         .route("/page.css", get(page::style))
         .route("/page.js", get(page::script))
         .route("/docs", get(page::docs))

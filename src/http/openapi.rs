@@ -1,7 +1,7 @@
 //! `/openapi.json`: what can be asked, as OpenAPI 3.1, made from the table of options.
 
-use super::{Door, reply};
 use crate::format::Format;
+use crate::http::{Door, reply};
 use crate::spec::KEYS;
 use crate::status::Status;
 use axum::extract::State;

@@ -1,7 +1,8 @@
 //! Query and form fields of a request to the options that every door has.
 
-use super::{Call, Failure, aliases};
-use crate::spec::{Offer, Options, decode_pairs};
+use crate::http::{Call, Failure, aliases};
+use crate::service::policy::RequestPolicy;
+use crate::spec::{Options, decode_pairs};
 
 /// Reads the options of a query and of the fields of a form. The caller's `id` becomes the call's.
 ///
@@ -9,7 +10,7 @@ use crate::spec::{Offer, Options, decode_pairs};
 /// [`Failure::Options`]; [`Failure::BadRequest`] for a token, which would end up in the logs of proxies, and
 /// for other servers' parameters that have no counterpart here.
 pub(crate) fn read(
-    offer: &Offer,
+    offer: &RequestPolicy,
     call: &Call,
     query: Option<&str>,
     fields: Vec<(String, String)>,

@@ -1,11 +1,12 @@
 //! The routes that make a picture of a picture: `/resize` and its relatives. They differ in what holds where
 //! the request says nothing.
 
-use super::body;
-use super::form::{self, Upload};
-use super::{Admitted, Door, Failure, negotiate, options, reply, work};
 use crate::engine::{Job, JobError};
-use crate::spec::{Fit, Offer, Spec};
+use crate::http::body;
+use crate::http::form::{self, Upload};
+use crate::http::{Admitted, Door, Failure, negotiate, options, reply, work};
+use crate::service::policy::RequestPolicy;
+use crate::spec::{Fit, Spec};
 use axum::extract::{Path, Request, State};
 use axum::response::Response;
 use std::sync::Arc;
@@ -79,7 +80,7 @@ async fn process(
     set_base: impl FnOnce(&mut Spec),
 ) -> Outcome {
     let (head, body) = request.into_parts();
-    let mut offer = Offer::clone(&door.settings.door.offer);
+    let mut offer = RequestPolicy::clone(&door.settings.door.offer);
     set_base(&mut offer.base);
     if !form::is_form(&head.headers) {
         // Nothing more will come with the body, so that what is wrong can be told before it is read.

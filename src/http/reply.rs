@@ -1,8 +1,8 @@
 //! A finished picture as a response: the image, and what is worth telling about it in headers.
 
-use super::{Call, Told};
 use crate::engine::{Done, Reservation};
 use crate::format::Format;
+use crate::http::{Call, Told};
 use crate::report::Report;
 use crate::status::Status;
 use axum::body::{Body, Bytes};

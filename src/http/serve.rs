@@ -1,13 +1,14 @@
 //! The door's runtime and its accept loop: admits connections to tasks of their own, turns the rest away.
 
-use super::call::Routes;
-use super::connection::{self, Leave, Visitor};
-use super::{Door, Failure, Settings, router};
-use crate::access_log;
 use crate::engine::Engine;
-use crate::gate::{Full, Gate};
-use crate::reason::Reason;
-use crate::server::Stop;
+use crate::http::call::Routes;
+use crate::http::connection::{self, Leave, Visitor};
+use crate::http::{Door, Failure, HttpSettings, router};
+use crate::reject_reason::RejectReason;
+use crate::service::access_log;
+use crate::service::admission::Gate;
+use crate::service::connections::Full;
+use crate::service::shutdown::Stop;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -41,7 +42,7 @@ pub fn start(
     listener: TcpListener,
     engine: Arc<Engine>,
     gate: Arc<Gate>,
-    settings: Settings,
+    settings: HttpSettings,
     stop: Stop,
 ) -> io::Result<Running> {
     let runtime = Builder::new_multi_thread()
@@ -93,7 +94,7 @@ async fn accept(listener: tokio::net::TcpListener, door: Arc<Door>) {
                 }
             }
             Err(error) => {
-                door.engine.metrics().rejected(Reason::Starved);
+                door.engine.metrics().rejected(RejectReason::Starved);
                 log::warn!("cannot accept a connection: {error}");
                 tokio::time::sleep(PAUSE).await; // out of descriptors, most likely: spinning would not find any
             }

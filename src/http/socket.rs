@@ -4,10 +4,10 @@
 //! Since nobody asked for that answer, it is told from all others here, and ours is sent in its place. Nor does it
 //! answer heads that are late: a connection keeps a hold of the socket that hyper reads, to do so itself.
 
-use super::Failure;
-use super::cutter::Cutter;
-use super::meter::Meter;
-use crate::unwanted::{Wait, read_past};
+use crate::http::Failure;
+use crate::http::cutter::Cutter;
+use crate::http::meter::Meter;
+use crate::net::discard::{Wait, read_past};
 use axum::http::StatusCode;
 use bytes::{Buf, Bytes, BytesMut};
 use std::future::poll_fn;

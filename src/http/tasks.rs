@@ -1,10 +1,10 @@
 //! Tasks that outlive their request: `POST /upload`, `GET` and `DELETE /status/ID`, `/status/ID/events`,
 //! `/result/ID`, `/tasks`.
 
-use super::form::{self, Upload};
-use super::{Admitted, Call, Door, Failure, negotiate, options, reply};
 use crate::engine::{BudgetSpent, Job};
-use crate::jobs::{NewTask, Owner, State as Standing, StoreError, TaskId, TaskStatus, Tasks};
+use crate::http::form::{self, Upload};
+use crate::http::{Admitted, Call, Door, Failure, negotiate, options, reply};
+use crate::tasks::{NewTask, Owner, State as Standing, StoreError, TaskId, TaskStatus, Tasks};
 use axum::extract::{Path, Request, State};
 use axum::http::StatusCode;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderName, LOCATION};
@@ -37,7 +37,7 @@ pub(super) async fn upload(
     let job = asked(&door, &call, request).await?;
     let (owner, engine) = (owner(&call), door.engine.clone());
     // What can never be done is refused now, by the header of the picture.
-    let examined = blocking(move || Ok(engine.examine(job)?)).await?;
+    let examined = blocking(move || Ok(engine.probe(job)?)).await?;
     door.gate.rates.pixels(&caller, examined.pixels())?;
     let id = blocking(move || {
         let Job { body, spec, memory: _held, .. } = examined.into_job();

@@ -1,8 +1,8 @@
 //! A job's way through the engine as a future: no thread waits for it, and dropping it gives the job up.
 
-use super::{Door, Failure};
 use crate::engine::{Done, Job, JobError, Ticket};
-use crate::rate::Caller;
+use crate::http::{Door, Failure};
+use crate::service::rates::Caller;
 use std::time::Instant;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout_at;
@@ -22,7 +22,7 @@ pub(crate) async fn run(door: &Door, caller: &Caller, job: Job) -> Result<Done, 
 pub(crate) async fn start(door: &Door, caller: &Caller, job: Job) -> Result<Ticket, Failure> {
     let engine = door.engine.clone();
     // A hostile header can take milliseconds to read, which the other connections should not wait for.
-    let examined = spawn_blocking(move || engine.examine(job)).await.map_err(|_| JobError::Panicked)??;
+    let examined = spawn_blocking(move || engine.probe(job)).await.map_err(|_| JobError::Panicked)??;
     door.gate.rates.pixels(caller, examined.pixels())?;
     Ok(door.engine.submit(examined)?)
 }

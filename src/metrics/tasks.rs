@@ -1,6 +1,6 @@
 //! What is counted about tasks that outlive their request.
 
-use super::{Counter, Gauge, head};
+use crate::metrics::{Counter, Gauge, head};
 use crate::status::Status;
 use std::fmt::{self, Write};
 

@@ -39,7 +39,7 @@ pub enum SpecError {
 }
 
 impl SpecError {
-    pub(super) fn unknown_preset(name: &str) -> SpecError {
+    pub(crate) fn unknown_preset(name: &str) -> SpecError {
         SpecError::UnknownPreset(clip(name))
     }
 }

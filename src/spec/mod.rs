@@ -6,7 +6,6 @@
 mod error;
 mod form;
 mod keys;
-mod offer;
 mod op;
 mod op_text;
 mod parse;
@@ -15,7 +14,6 @@ mod value;
 pub use error::SpecError;
 pub use form::{decode_pairs, encode_pairs};
 pub use keys::{KEYS, Key};
-pub use offer::Offer;
 pub use op::Op;
 pub use parse::{Call, Options};
 pub use value::parse_size;

@@ -9,7 +9,7 @@ use super::print::{BOLD, GOOD, shown};
 use super::spec_arguments::SpecArguments;
 use super::timeline::{self, Run, Span};
 use clap::Args;
-use imgsrv::client::{Session, Settings};
+use imgsrv::client::{ClientSettings, Session};
 use imgsrv::codec::Scratch;
 use imgsrv::spec::Spec;
 use std::num::NonZeroUsize;
@@ -115,7 +115,7 @@ fn time(
     title: String,
     images: &[Image],
     spec: &Spec,
-    servers: &[Settings],
+    servers: &[ClientSettings],
     jobs: usize,
     interrupt: &Interrupt,
 ) -> (Run, Vec<Failure>) {

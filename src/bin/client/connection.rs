@@ -2,8 +2,8 @@
 
 use super::failure::Failure;
 use clap::Args;
-use imgsrv::auth::Token;
-use imgsrv::client::{Backoff, Security, Settings};
+use imgsrv::client::{Backoff, ClientSettings, Security};
+use imgsrv::service::auth::Token;
 use std::fmt::Display;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -52,8 +52,8 @@ pub(crate) struct ConnectionArguments {
 }
 
 impl ConnectionArguments {
-    /// Settings for each server, at least one.
-    pub(crate) fn settings(&self) -> Result<Vec<Settings>, Failure> {
+    /// ClientSettings for each server, at least one.
+    pub(crate) fn settings(&self) -> Result<Vec<ClientSettings>, Failure> {
         let token = self.token()?;
         let security = match &self.ca {
             Some(path) => Security::TlsWithCa(path.clone()),
@@ -61,13 +61,13 @@ impl ConnectionArguments {
             None if self.tls => Security::Tls,
             None => Security::Plain,
         };
-        let servers = self.servers.iter().map(|server| Settings {
+        let servers = self.servers.iter().map(|server| ClientSettings {
             server: server.clone(),
             timeout: self.timeout,
             retries: Backoff { retries: self.retries, delay: self.retry_delay },
             token: token.clone(),
             security: security.clone(),
-            ..Settings::default()
+            ..ClientSettings::default()
         });
         Ok(servers.collect())
     }

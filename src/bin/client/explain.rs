@@ -5,7 +5,7 @@ use super::picture::{encode_here, own_limits};
 use super::print::{BOLD, shown, size};
 use super::spec_arguments::SpecArguments;
 use clap::Args;
-use imgsrv::codec::geometry::{Geometry, Orientation, Region, Size};
+use imgsrv::codec::transform::geometry::{Geometry, Orientation, Region, Size};
 use imgsrv::codec::{self, Encoded, Facts, Plan, Route, Scratch, Warning, Warnings, inspect};
 use imgsrv::format::Format;
 use imgsrv::limits::Limits;

@@ -3,7 +3,7 @@
 use super::connection::{ConnectionArguments, duration};
 use super::failure::Failure;
 use clap::Args;
-use imgsrv::client::{Client, Settings};
+use imgsrv::client::{Client, ClientSettings};
 use std::time::{Duration, Instant};
 
 /// Ask each server whether it is well.
@@ -32,7 +32,7 @@ pub(crate) fn run(arguments: &PingArguments) -> Result<u8, Failure> {
     Ok(worst)
 }
 
-fn ask(arguments: &PingArguments, settings: &Settings) -> Result<(), Failure> {
+fn ask(arguments: &PingArguments, settings: &ClientSettings) -> Result<(), Failure> {
     let said = |error| Failure::Connection { error };
     let started = Instant::now();
     let mut client = Client::connect(settings).map_err(said)?;

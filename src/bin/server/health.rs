@@ -1,9 +1,9 @@
 //! `imgsrv health`: asks a running server how it is, for the probes of containers.
 
 use anyhow::{Context, bail};
-use imgsrv::client::{Client, ClientError, Security, Settings};
+use imgsrv::client::{Client, ClientError, ClientSettings, Security};
 use imgsrv::config::Config;
-use imgsrv::server::reachable;
+use imgsrv::net::reachable;
 use imgsrv::status::Status;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
@@ -44,8 +44,13 @@ fn ask_http(address: SocketAddr) -> anyhow::Result<()> {
 fn ping(config: &Config) -> anyhow::Result<()> {
     let security = if config.tls_cert.is_some() { Security::TlsInsecure } else { Security::Plain };
     let server = first(&config.bind)?.to_string();
-    let settings =
-        Settings { server, security, connect_timeout: PATIENCE, timeout: PATIENCE, ..Settings::default() };
+    let settings = ClientSettings {
+        server,
+        security,
+        connect_timeout: PATIENCE,
+        timeout: PATIENCE,
+        ..ClientSettings::default()
+    };
     match Client::connect(&settings).and_then(|mut client| client.ping()) {
         Ok(_) => Ok(()),
         Err(ClientError::Refused { report, .. })

@@ -3,7 +3,7 @@
 
 use anyhow::{Context, bail};
 use imgsrv::config::{Config, Sandbox};
-use imgsrv::sandbox::{Fence, Kept};
+use imgsrv::service::sandbox::{Fence, Kept};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 

@@ -1,10 +1,11 @@
 //! Tokens and certificates: read at the start, which fails without them, and again on SIGHUP.
 
 use anyhow::{Context, bail};
-use imgsrv::auth::Tokens;
 use imgsrv::config::Config;
-use imgsrv::gate::{self, Reloadable};
-use imgsrv::server;
+use imgsrv::service;
+use imgsrv::service::admission;
+use imgsrv::service::auth::Tokens;
+use imgsrv::service::reload::Reloadable;
 use std::sync::Arc;
 
 /// Something to be read again.
@@ -30,8 +31,8 @@ impl Reload {
 /// protection that it was told to have.
 pub(crate) fn read(
     config: &Config,
-    gate: &mut gate::Settings,
-    settings: &mut server::Settings,
+    gate: &mut admission::AdmissionSettings,
+    settings: &mut service::settings::ServiceSettings,
 ) -> anyhow::Result<Vec<Reload>> {
     let mut reloads = Vec::new();
     if let Some(path) = config.token_file.clone() {
@@ -49,7 +50,7 @@ pub(crate) fn read(
         (None, Some(_)) => bail!("tls_key is given without tls_cert"),
         #[cfg(feature = "tls")]
         (Some(certificate), Some(key)) => {
-            let tls = Arc::new(server::tls(certificate.clone(), key.clone())?);
+            let tls = Arc::new(service::tls::tls(certificate.clone(), key.clone())?);
             settings.tls = Some(tls.clone());
             let again = Box::new(move || Ok(tls.reload()?));
             reloads.push(Reload { what: "certificates", again });

@@ -3,7 +3,7 @@
 use anyhow::Context;
 use imgsrv::config::{Config, DataDir};
 use imgsrv::engine::Engine;
-use imgsrv::jobs::{FileStore, Runners, Tasks};
+use imgsrv::tasks::{DiskStore, Runners, Tasks};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use std::sync::Arc;
 pub(crate) struct Kept {
     /// The folder.
     pub(crate) folder: PathBuf,
-    store: FileStore,
+    store: DiskStore,
 }
 
 /// Opens the folder. One that nobody named must not keep the server from serving everything else; one that was named
@@ -27,7 +27,7 @@ pub(crate) fn open(config: &Config) -> anyhow::Result<Option<Kept>> {
         return Ok(None);
     };
     let name = folder.display();
-    match FileStore::open(&folder, config.tasks()) {
+    match DiskStore::open(&folder, config.tasks()) {
         Ok(store) => {
             log::info!("tasks are kept in {name}");
             Ok(Some(Kept { folder, store }))

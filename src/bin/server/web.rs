@@ -12,10 +12,11 @@ mod on {
     use anyhow::Context;
     use imgsrv::config::{Config, Effective};
     use imgsrv::engine::Engine;
-    use imgsrv::gate::Gate;
     use imgsrv::http::{self, Origins, Running};
-    use imgsrv::jobs::Runners;
-    use imgsrv::server::{self, Stop};
+    use imgsrv::service::admission::Gate;
+    use imgsrv::service::shutdown::Stop;
+    use imgsrv::tasks::Runners;
+    use imgsrv::{net, service};
     use std::io;
     use std::net::{SocketAddr, TcpListener};
     use std::path::Path;
@@ -46,7 +47,7 @@ mod on {
         if address == "none" {
             return Ok(None);
         }
-        match server::listen(address) {
+        match net::listen(address) {
             Ok(listener) => Ok(Some(Prepared { listener, tasks: tasks::open(&effective.config)? })),
             Err(error) if effective.is_default("http") && error.kind() == io::ErrorKind::AddrInUse => {
                 log::warn!("{address} is taken: no HTTP, only TCP; give --http another address, or none");
@@ -62,14 +63,14 @@ mod on {
         config: &Config,
         engine: &Arc<Engine>,
         gate: &Arc<Gate>,
-        settings: &server::Settings,
+        settings: &service::settings::ServiceSettings,
         stop: &Stop,
     ) -> anyhow::Result<Option<(Running, Option<Runners>)>> {
         let origins: Origins = config.cors_origin.as_deref().map(str::parse).transpose()?.unwrap_or_default();
         let Some(Prepared { listener, tasks }) = prepared else { return Ok(None) };
         let address = listener.local_addr()?;
         let (tasks, runners) = tasks.map(|kept| tasks::start(kept, engine)).transpose()?.unzip();
-        let settings = http::Settings { door: settings.clone(), origins, tasks };
+        let settings = http::HttpSettings { door: settings.clone(), origins, tasks };
         let running = http::start(listener, engine.clone(), gate.clone(), settings, stop.clone());
         println!("imgsrv http on {address}");
         log::info!("listening on {address} for HTTP");
@@ -82,8 +83,9 @@ mod off {
     use anyhow::bail;
     use imgsrv::config::{Config, Effective};
     use imgsrv::engine::Engine;
-    use imgsrv::gate::Gate;
-    use imgsrv::server::{Settings, Stop};
+    use imgsrv::service::admission::Gate;
+    use imgsrv::service::settings::ServiceSettings;
+    use imgsrv::service::shutdown::Stop;
     use std::io;
     use std::net::SocketAddr;
     use std::path::Path;
@@ -121,7 +123,7 @@ mod off {
         _: &Config,
         _: &Arc<Engine>,
         _: &Arc<Gate>,
-        _: &Settings,
+        _: &ServiceSettings,
         _: &Stop,
     ) -> anyhow::Result<Closed> {
         Ok(Closed)

@@ -12,7 +12,7 @@ use super::header::{ColorModel, FrameHeader, Header};
 use super::pipeline::Made;
 use super::quant::QuantTable;
 use crate::codec::StageTimes;
-use crate::codec::geometry::{Geometry, Orientation, Region, Size};
+use crate::codec::transform::geometry::{Geometry, Orientation, Region, Size};
 use crate::limits::Limits;
 use std::time::Instant;
 

@@ -1,7 +1,8 @@
 //! What a text asks for: options of the images that follow, or an end to one that is on its way.
 
-use super::super::Failure;
-use crate::spec::{Offer, Spec, decode_pairs};
+use crate::http::Failure;
+use crate::service::policy::RequestPolicy;
+use crate::spec::{Spec, decode_pairs};
 use serde_json::Value;
 use std::time::Duration;
 
@@ -56,7 +57,7 @@ impl Asked {
 ///
 /// # Errors
 /// [`Failure::Options`] and [`Failure::BadRequest`].
-pub(super) fn read(offer: &Offer, text: &str) -> Result<Said, Failure> {
+pub(super) fn read(offer: &RequestPolicy, text: &str) -> Result<Said, Failure> {
     let pairs = if text.trim_start().starts_with('{') { json(text)? } else { query(text.trim())? };
     match pairs.as_slice() {
         [(key, id)] if key == "cancel" => Ok(Said::Cancel(id.clone())),
@@ -106,7 +107,7 @@ fn json(text: &str) -> Result<Vec<(String, String)>, Failure> {
 ///
 /// # Errors
 /// As [`read`].
-pub(super) fn options(offer: &Offer, mut pairs: Vec<(String, String)>) -> Result<Asked, Failure> {
+pub(super) fn options(offer: &RequestPolicy, mut pairs: Vec<(String, String)>) -> Result<Asked, Failure> {
     let order = match take(&mut pairs, "mode")?.as_deref() {
         None | Some("parallel") => Order::Parallel,
         Some("sequential") => Order::Sequential,
@@ -146,7 +147,7 @@ mod tests {
     use super::*;
 
     fn asked(text: &str) -> Asked {
-        match read(&Offer::default(), text) {
+        match read(&RequestPolicy::default(), text) {
             Ok(Said::Options(asked)) => *asked,
             other => panic!("{other:?}"),
         }
@@ -170,7 +171,7 @@ mod tests {
     #[test]
     fn an_image_can_be_given_up_by_its_id() {
         for text in ["cancel=a%20b", r#"{"cancel": "a b"}"#] {
-            assert!(matches!(read(&Offer::default(), text), Ok(Said::Cancel(id)) if id == "a b"));
+            assert!(matches!(read(&RequestPolicy::default(), text), Ok(Said::Cancel(id)) if id == "a b"));
         }
     }
 
@@ -187,7 +188,7 @@ mod tests {
             ("{\"ops\": [[1]]}", "'ops' has to be"),
             ("{\"width\": 1", "no JSON object"),
         ] {
-            let error = read(&Offer::default(), text).unwrap_err().to_string();
+            let error = read(&RequestPolicy::default(), text).unwrap_err().to_string();
             assert!(error.contains(why), "{text}: {error}");
         }
     }

@@ -1,11 +1,11 @@
 //! `Channel`: messages to and from one peer. What a message needs is reserved as its bytes arrive; whoever
 //! announces too much, dawdles or floods is cut off, and so is who does not take what is sent.
 
-use super::super::meter::RATE;
-use super::ended::{Ended, IDLE_FRAMES};
-use super::frame::{self, Head, MAX_CONTROL, Opcode, Violation};
 use crate::engine::{BudgetSpent, Engine, JobError, Reservation};
-use crate::server::Settings;
+use crate::http::meter::RATE;
+use crate::http::ws::ended::{Ended, IDLE_FRAMES};
+use crate::http::ws::frame::{self, Head, MAX_CONTROL, Opcode, Violation};
+use crate::service::settings::ServiceSettings;
 use bytes::{Buf, Bytes, BytesMut};
 use std::sync::Arc;
 use std::time::Duration;
@@ -71,7 +71,12 @@ struct Partial {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Channel<S> {
-    pub(super) fn new(io: S, engine: Arc<Engine>, settings: &Settings, longest: Longest) -> Channel<S> {
+    pub(super) fn new(
+        io: S,
+        engine: Arc<Engine>,
+        settings: &ServiceSettings,
+        longest: Longest,
+    ) -> Channel<S> {
         let now = Instant::now();
         Channel {
             io,

@@ -1,7 +1,7 @@
 //! `Ended`: why a conversation is over, for the peer's close frame, the metrics and the log.
 
-use super::frame::Violation;
-use crate::reason::Reason;
+use crate::http::ws::frame::Violation;
+use crate::reject_reason::RejectReason;
 
 /// Frames a second that carry nothing: pings, pongs and empty fragments.
 pub(super) const IDLE_FRAMES: u32 = 100;
@@ -52,15 +52,15 @@ impl Ended {
     }
 
     /// The word for metrics and log; nothing for an end that is nobody's fault.
-    pub(super) fn reason(&self) -> Option<Reason> {
+    pub(super) fn reason(&self) -> Option<RejectReason> {
         match self {
             Ended::Gone | Ended::Closed(_) | Ended::Stopping | Ended::PutOut | Ended::Silent => None,
-            Ended::Slow => Some(Reason::SlowClient),
-            Ended::NotTaken => Some(Reason::WriteTimeout),
-            Ended::Broken(_) | Ended::NotText => Some(Reason::BadRequest),
-            Ended::Flood => Some(Reason::RateLimit),
-            Ended::TooLong { .. } => Some(Reason::BodyTooLarge),
-            Ended::Unauthorized => Some(Reason::Unauthorized),
+            Ended::Slow => Some(RejectReason::SlowClient),
+            Ended::NotTaken => Some(RejectReason::WriteTimeout),
+            Ended::Broken(_) | Ended::NotText => Some(RejectReason::BadRequest),
+            Ended::Flood => Some(RejectReason::RateLimit),
+            Ended::TooLong { .. } => Some(RejectReason::BodyTooLarge),
+            Ended::Unauthorized => Some(RejectReason::Unauthorized),
         }
     }
 }

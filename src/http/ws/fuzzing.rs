@@ -1,13 +1,13 @@
 //! What must hold of a peer's frames.
 
-use super::ask;
-use super::channel::{Channel, Longest, Message};
-use super::ended::Ended;
-use super::frame::Opcode;
 use crate::engine::{self, Engine};
 use crate::http::base64;
-use crate::server::Settings;
-use crate::spec::Offer;
+use crate::http::ws::ask;
+use crate::http::ws::channel::{Channel, Longest, Message};
+use crate::http::ws::ended::Ended;
+use crate::http::ws::frame::Opcode;
+use crate::service::policy::RequestPolicy;
+use crate::service::settings::ServiceSettings;
 use std::pin::Pin;
 use std::sync::{Arc, LazyLock};
 use std::task::{Context, Poll};
@@ -27,7 +27,7 @@ static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
 /// Counts the memory of messages.
 #[expect(clippy::expect_used, reason = "a fuzzer may")]
 static ENGINE: LazyLock<Arc<Engine>> =
-    LazyLock::new(|| Arc::new(Engine::new(engine::Settings::for_workers(1)).expect("an engine")));
+    LazyLock::new(|| Arc::new(Engine::new(engine::EngineSettings::for_workers(1)).expect("an engine")));
 
 /// Sizes of pieces, and what a peer sends in them: the same messages come as if it had come at once, none
 /// longer than allowed, in memory for bytes that are there.
@@ -41,7 +41,7 @@ pub fn websocket(bytes: &[u8]) {
     }
     for (opcode, payload) in whole.0 {
         if let (Opcode::Text, Ok(text)) = (opcode, str::from_utf8(&payload)) {
-            let _ = ask::read(&Offer::default(), text);
+            let _ = ask::read(&RequestPolicy::default(), text);
             if let Some(image) = base64::decode(&payload) {
                 assert!(image.len() <= base64::decoded_len(payload.len()));
             }
@@ -53,7 +53,7 @@ pub fn websocket(bytes: &[u8]) {
 fn said(stream: &[u8], sizes: &[u8]) -> (Vec<(Opcode, Vec<u8>)>, Ended) {
     let before = ENGINE.load().memory_reserved;
     let peer = Peer { left: stream, came: 0, sizes: sizes.iter().cycle() };
-    let mut channel = Channel::new(peer, ENGINE.clone(), &Settings::default(), LONGEST);
+    let mut channel = Channel::new(peer, ENGINE.clone(), &ServiceSettings::default(), LONGEST);
     let mut messages = Vec::new();
     let ended = RUNTIME.block_on(async {
         loop {

@@ -1,8 +1,8 @@
 //! `Manner`: what a connection is for, and how much that lets it say and have at a time.
 
-use super::ask::Order;
-use super::channel::Longest;
-use super::frame::Opcode;
+use crate::http::ws::ask::Order;
+use crate::http::ws::channel::Longest;
+use crate::http::ws::frame::Opcode;
 
 /// Longest text of options.
 const MAX_OPTIONS: u64 = 64 << 10;

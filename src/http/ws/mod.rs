@@ -15,10 +15,10 @@ mod manner; // Manner: what a connection is for.
 mod picture; // one image on its way through the engine.
 mod session; // Session: one connection's images and answers.
 
-use super::admitted::{bearer, call, identify};
-use super::connection::Handover;
-use super::gray;
-use super::{Door, Failure};
+use crate::http::admitted::{bearer, call, identify};
+use crate::http::connection::Handover;
+use crate::http::legacy::gray;
+use crate::http::{Door, Failure};
 use ask::Asked;
 use axum::body::Body;
 use axum::extract::{Request, State};

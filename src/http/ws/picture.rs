@@ -1,12 +1,13 @@
 //! One image on its way through the engine, and the line that tells how it went.
 
-use super::super::{Door, Failure, gray, work};
-use super::ask::Asked;
-use crate::access_log::{self, Line};
 use crate::engine::{Done, Job, Reservation};
-use crate::metrics::Via;
-use crate::rate::Caller;
+use crate::http::legacy::gray;
+use crate::http::ws::ask::Asked;
+use crate::http::{Door, Failure, work};
+use crate::metrics::Protocol;
 use crate::report::Report;
+use crate::service::access_log::{self, Line};
+use crate::service::rates::Caller;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -127,7 +128,7 @@ impl Teller {
     /// Notes that an image has come.
     pub(super) fn received(&self, id: &str, bytes: usize) {
         log::info!(
-            target: "imgsrv::request", id = self.log_id(id).as_str(), door = Via::WebSocket.word(),
+            target: "imgsrv::request", id = self.log_id(id).as_str(), door = Protocol::WebSocket.word(),
             peer:% = self.peer, bytes_in = bytes; "image received"
         );
     }
@@ -136,7 +137,7 @@ impl Teller {
     pub(super) fn processed(&self, door: &Door, finished: &Finished, report: &Report, bytes: usize) {
         let message = finished.outcome.as_ref().err().map(|failure| (failure.reason(), failure.to_string()));
         let line = Line {
-            via: Via::WebSocket,
+            via: Protocol::WebSocket,
             peer: self.peer,
             id: &self.log_id(&finished.id),
             token: self.token.as_deref(),

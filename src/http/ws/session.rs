@@ -1,20 +1,21 @@
 //! `Session`: one connection's images and answers, until either side has had enough.
 
-use super::super::admitted::identify;
-use super::super::connection::Handover;
-use super::super::meter::InHand;
-use super::super::{Call, Door, Failure, gray};
-use super::ask::{self, Asked, Order, Said};
-use super::channel::{Channel, Message};
-use super::ended::Ended;
-use super::frame::Opcode;
-use super::manner::Manner;
-use super::picture::{self, Arrived, Begun, Finished, Payload, Teller};
-use crate::access_log;
 use crate::engine::Reservation;
-use crate::rate::Caller;
-use crate::reason::Reason;
+use crate::http::admitted::identify;
+use crate::http::connection::Handover;
+use crate::http::legacy::gray;
+use crate::http::meter::InHand;
+use crate::http::ws::ask::{self, Asked, Order, Said};
+use crate::http::ws::channel::{Channel, Message};
+use crate::http::ws::ended::Ended;
+use crate::http::ws::frame::Opcode;
+use crate::http::ws::manner::Manner;
+use crate::http::ws::picture::{self, Arrived, Begun, Finished, Payload, Teller};
+use crate::http::{Call, Door, Failure};
+use crate::reject_reason::RejectReason;
 use crate::report::Report;
+use crate::service::access_log;
+use crate::service::rates::Caller;
 use futures_util::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
@@ -105,7 +106,7 @@ impl Session {
             access_log::refused(
                 metrics,
                 call.peer,
-                Reason::Abandoned,
+                RejectReason::Abandoned,
                 "the caller left before the result was ready",
             );
         }

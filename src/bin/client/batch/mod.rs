@@ -20,7 +20,7 @@ use super::interrupt::{EXIT_INTERRUPTED, Interrupt};
 use super::output::Existing;
 use super::picture::own_limits;
 use clap::Args;
-use imgsrv::client::Settings;
+use imgsrv::client::ClientSettings;
 use imgsrv::codec;
 use queue::Queue;
 use report::{Form, Outcome, Record, Reporter};
@@ -130,7 +130,7 @@ pub(crate) fn run(arguments: &ProcessArguments) -> Result<u8, Failure> {
 }
 
 /// Carries out a plan of which only results and failures are told, and returns how many results are missing.
-pub(crate) fn convert(plan: &Plan, servers: Option<&[Settings]>, interrupt: &Interrupt) -> usize {
+pub(crate) fn convert(plan: &Plan, servers: Option<&[ClientSettings]>, interrupt: &Interrupt) -> usize {
     let reporter = Reporter::new(Form::News, plan.len());
     let jobs = default_jobs(servers);
     let servers = servers.map(|servers| Servers::new(servers.to_vec()));
@@ -139,7 +139,7 @@ pub(crate) fn convert(plan: &Plan, servers: Option<&[Settings]>, interrupt: &Int
     left
 }
 
-fn default_jobs(servers: Option<&[Settings]>) -> usize {
+fn default_jobs(servers: Option<&[ClientSettings]>) -> usize {
     match servers {
         Some(servers) => JOBS_PER_SERVER * servers.len(),
         None => std::thread::available_parallelism().map_or(1, NonZeroUsize::get),

@@ -7,7 +7,7 @@ use super::super::picture::Picture;
 use super::inputs::Source;
 use super::journal::{Fingerprint, Journal};
 use super::template::{Field, Fields, Template};
-use imgsrv::codec::geometry::Size;
+use imgsrv::codec::transform::geometry::Size;
 use imgsrv::format::Format;
 use imgsrv::spec::{OutputFormat, Spec};
 use std::collections::{HashMap, HashSet};

@@ -3,7 +3,7 @@
 use super::super::failure::Failure;
 use super::super::picture::Rate;
 use super::super::print::{BAD, BOLD, DIM, GOOD, shown, size};
-use imgsrv::codec::geometry::Size;
+use imgsrv::codec::transform::geometry::Size;
 use imgsrv::format::Format;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::{Value, json};

@@ -1,6 +1,6 @@
 //! `Servers`: which of several are alive, and who goes where.
 
-use imgsrv::client::{ClientError, Settings};
+use imgsrv::client::{ClientError, ClientSettings};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -13,7 +13,7 @@ pub(crate) struct Servers(Mutex<Vec<Server>>);
 
 #[derive(Debug)]
 struct Server {
-    settings: Settings,
+    settings: ClientSettings,
     connections: usize,
     /// Failures since it last answered.
     failures: u32,
@@ -25,7 +25,7 @@ struct Server {
 #[derive(Debug)]
 pub(crate) enum Choice {
     /// Connect to this one.
-    Take(usize, Box<Settings>),
+    Take(usize, Box<ClientSettings>),
     /// All are down; look again after this.
     Wait(Duration),
     /// All are down, and have been tried as often as was asked for.
@@ -33,7 +33,7 @@ pub(crate) enum Choice {
 }
 
 impl Servers {
-    pub(crate) fn new(settings: Vec<Settings>) -> Servers {
+    pub(crate) fn new(settings: Vec<ClientSettings>) -> Servers {
         let server = |settings| Server { settings, connections: 0, failures: 0, rest_until: None };
         Servers(Mutex::new(settings.into_iter().map(server).collect()))
     }
@@ -135,10 +135,10 @@ mod tests {
     use std::io;
 
     fn servers(retries: u32, delay: Duration) -> Servers {
-        let named = |server: &str| Settings {
+        let named = |server: &str| ClientSettings {
             server: server.into(),
             retries: Backoff { retries, delay },
-            ..Settings::default()
+            ..ClientSettings::default()
         };
         Servers::new(vec![named("a:1"), named("b:1")])
     }

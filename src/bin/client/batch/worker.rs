@@ -10,7 +10,7 @@ use super::queue::Queue;
 use super::report::{Outcome, Record, Reporter, Saved};
 use super::servers::{Choice, Servers};
 use imgsrv::client::{Client, ClientError};
-use imgsrv::codec::geometry::Size;
+use imgsrv::codec::transform::geometry::Size;
 use imgsrv::codec::{self, Scratch};
 use imgsrv::status::Status;
 use std::fs;

@@ -2,7 +2,7 @@
 
 use super::super::interrupt::Interrupt;
 use super::histogram::Histogram;
-use imgsrv::client::{Client, ClientError, Settings};
+use imgsrv::client::{Client, ClientError, ClientSettings};
 use imgsrv::spec::Spec;
 use imgsrv::wire::Reply;
 use std::collections::BTreeMap;
@@ -26,7 +26,7 @@ pub(crate) enum Pace {
 #[derive(Debug)]
 pub(crate) struct Load<'a> {
     /// Of each server; the connections are shared among them.
-    pub(crate) servers: &'a [Settings],
+    pub(crate) servers: &'a [ClientSettings],
     pub(crate) images: &'a [Vec<u8>],
     pub(crate) spec: &'a Spec,
     pub(crate) connections: usize,
@@ -83,7 +83,7 @@ impl Load<'_> {
 
     fn connection(
         &self,
-        server: &Settings,
+        server: &ClientSettings,
         next: &AtomicU64,
         started: Instant,
         interrupt: &Interrupt,
@@ -130,7 +130,7 @@ impl Load<'_> {
 
     fn request(
         &self,
-        server: &Settings,
+        server: &ClientSettings,
         open: &mut Option<Client>,
         image: &[u8],
     ) -> Result<Reply, ClientError> {

@@ -18,7 +18,7 @@ use super::error::JpegError;
 use super::header::{ColorModel, Header};
 use super::planes::{Plane, Planes, Sampling};
 use super::resample::PlaneResizer;
-use crate::codec::geometry::{Geometry, Size};
+use crate::codec::transform::geometry::{Geometry, Size};
 use crate::codec::{CodecError, StageTimes};
 use crate::limits::{Limits, OutOfMemory};
 use crate::pixels::Pixels;

@@ -1,11 +1,11 @@
 //! The plan of a resize: at which scale each component is decoded, and how its samples become those of the
 //! result.
 
-use crate::codec::geometry::{Geometry, Region, Size};
 use crate::codec::jpeg::decode::Scale;
 use crate::codec::jpeg::header::{Component, FrameHeader};
 use crate::codec::jpeg::planes::Sampling;
 use crate::codec::jpeg::resample::{Axis, Samples};
+use crate::codec::transform::geometry::{Geometry, Region, Size};
 use crate::spec::{Kernel, Speed};
 
 /// Up to how many pixels a source counts as small.

@@ -1,9 +1,9 @@
 //! The fast path against the definition of its result.
 
 use super::*;
-use crate::codec::geometry::Orientation;
 use crate::codec::jpeg::decode::testing::TestPicture;
 use crate::codec::jpeg::encode::{Coding, Options};
+use crate::codec::transform::geometry::Orientation;
 use crate::pixels::Channels;
 use crate::spec::{CropBox, Fit, Quality, Spec};
 

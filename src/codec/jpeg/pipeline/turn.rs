@@ -1,7 +1,7 @@
 //! Planes turned upright, and laid on a larger canvas.
 
-use crate::codec::geometry::{Canvas, Orientation};
 use crate::codec::jpeg::planes::{Plane, Planes, Sampling};
+use crate::codec::transform::geometry::{Canvas, Orientation};
 use crate::limits::OutOfMemory;
 
 /// Side of the squares that a transposition moves: small enough that all their rows stay in the cache.

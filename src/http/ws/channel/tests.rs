@@ -1,7 +1,7 @@
 //! Messages of well-behaved and other peers, over a pipe in memory.
 
-use super::*;
 use crate::engine;
+use crate::http::ws::channel::*;
 use tokio::io::{DuplexStream, duplex};
 
 const MAX: u64 = 1 << 20;
@@ -18,7 +18,7 @@ fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
 
 /// A channel whose peer sends these bytes and goes.
 fn channel(bytes: Vec<u8>, total_memory: u64) -> Channel<DuplexStream> {
-    let settings = engine::Settings { total_memory, ..engine::Settings::for_workers(1) };
+    let settings = engine::EngineSettings { total_memory, ..engine::EngineSettings::for_workers(1) };
     let engine = Arc::new(Engine::new(settings).unwrap());
     let (ours, mut theirs) = duplex(64 << 10);
     tokio::spawn(async move {
@@ -27,7 +27,7 @@ fn channel(bytes: Vec<u8>, total_memory: u64) -> Channel<DuplexStream> {
         }
         theirs.shutdown().await.unwrap_or_default();
     });
-    Channel::new(ours, engine, &Settings::default(), Longest { text: 1000, binary: MAX })
+    Channel::new(ours, engine, &ServiceSettings::default(), Longest { text: 1000, binary: MAX })
 }
 
 fn run<T>(future: impl Future<Output = T>) -> T {

@@ -1,0 +1,4 @@
+//! GIF: reader and writer.
+
+pub(in crate::codec) mod decode;
+pub(in crate::codec) mod encode;

@@ -1,0 +1,273 @@
+//! JPEG beside the planar path: its header, its metadata, and the crates that decode what the planar
+//! decoder hands back (four components, arithmetic coding, lossless).
+
+use crate::codec::bytes::Bytes;
+use crate::codec::encoded::{Warning, Warnings};
+use crate::codec::error::CodecError;
+use crate::codec::format::{Decoded, Tolerance};
+use crate::codec::jpeg::header::{self, Coding, Header};
+use crate::codec::jpeg::marker::{Marker, Segment, Segments};
+use crate::codec::metadata::Metadata;
+use crate::codec::metadata::exif;
+use crate::codec::probe::Probe;
+use crate::codec::transform::geometry::{Orientation, Size};
+use crate::format::Format;
+use crate::limits::{Limits, try_vec};
+use crate::pixels::{Channels, Pixels};
+use zune_core::bytestream::ZCursor;
+use zune_core::colorspace::ColorSpace;
+use zune_core::options::DecoderOptions;
+
+const EXIF: &[u8] = b"Exif\0\0";
+const ADOBE: &[u8] = b"Adobe";
+
+/// Walks the segments of a kind that is left to others, up to the first scan.
+pub(in crate::codec) fn probe(input: &[u8]) -> Result<Probe, CodecError> {
+    let structure = Structure::of(input).ok_or_else(|| damaged("there is no frame header"))?;
+    let frame = structure.frame;
+    if frame.size.height == 0 {
+        return Err(CodecError::Unsupported(
+            "JPEG files whose height follows the scan (DNL) are not supported".into(),
+        ));
+    }
+    let channels = if frame.components == 1 { Channels::Gray } else { Channels::Rgb };
+    let samples = frame.size.pixels() * u64::from(frame.components);
+    // Progressive files keep 16-bit coefficients until the last scan.
+    let working = match frame.process {
+        Process::Progressive => samples * 2,
+        Process::Sequential | Process::Lossless if frame.components == 4 => samples,
+        Process::Sequential | Process::Lossless => 0,
+    };
+    Ok(Probe {
+        format: Format::Jpeg,
+        stored: frame.size,
+        orientation: structure.orientation,
+        channels,
+        depth: frame.depth,
+        animated: false,
+        working,
+        planar: false,
+    })
+}
+
+/// What the header says that our own decoder has read.
+pub(in crate::codec) fn probe_read(input: &[u8], header: &Header<'_>) -> Probe {
+    let frame = &header.frame;
+    let components = frame.components().len();
+    let samples = frame.pixels() * components as u64;
+    // Behind the first scan's marker and length stands how many components it has.
+    let scanned = input.get(header.scans + 4).copied().unwrap_or_default();
+    // Files of several scans keep 16-bit coefficients until the last one.
+    let working = match frame.coding {
+        Coding::Progressive => samples * 2,
+        Coding::Sequential if usize::from(scanned) < components => samples * 2,
+        Coding::Sequential if components == 4 => samples,
+        Coding::Sequential => 0,
+    };
+    Probe {
+        format: Format::Jpeg,
+        stored: Size { width: frame.width.into(), height: frame.height.into() },
+        orientation: header.metadata.exif.map(exif::orientation).unwrap_or_default(),
+        channels: if components == 1 { Channels::Gray } else { Channels::Rgb },
+        depth: frame.precision,
+        animated: false,
+        working,
+        planar: true,
+    }
+}
+
+/// EXIF, XMP, IPTC and the profile, which may lie in several segments.
+pub(in crate::codec) fn metadata(input: &[u8]) -> Metadata<'_> {
+    let mut found = header::Metadata::default();
+    let mut scans = None;
+    for segment in segments(input) {
+        if segment.marker == Marker::SOS {
+            scans = input.get(segment.start..);
+        }
+        found.read(&segment);
+    }
+    Metadata::of_jpeg(&found, scans)
+}
+
+/// Decodes the whole picture.
+pub(in crate::codec) fn decode(
+    input: &[u8],
+    probe: &Probe,
+    tolerance: Tolerance,
+    limits: &Limits,
+) -> Result<Decoded, CodecError> {
+    let structure = Structure::of(input).ok_or_else(|| damaged("there is no scan"))?;
+    let mut warnings = Warnings::default();
+    if !structure.ends(input) {
+        if tolerance == Tolerance::Strict {
+            return Err(damaged("the data ends before the end of the picture"));
+        }
+        warnings.add(Warning::Truncated);
+    }
+    let samples = match structure.frame.process {
+        Process::Lossless => decode_lossless(input, &structure, limits, &mut warnings)?,
+        Process::Sequential | Process::Progressive => decode_dct(input, &structure, tolerance, limits)?,
+    };
+    let (channels, data) = match structure.frame.components {
+        1 => (Channels::Gray, samples),
+        4 => (Channels::Rgb, cmyk_to_rgb(samples, structure.inks)),
+        _ => (Channels::Rgb, samples),
+    };
+    let Size { width, height } = probe.stored;
+    let pixels =
+        Pixels::new(width, height, channels, data).ok_or_else(|| damaged("the sizes do not agree"))?;
+    Ok(Decoded { pixels, warnings })
+}
+
+/// zune-jpeg: baseline, extended, progressive, arithmetic. It yields grey where data is missing.
+fn decode_dct(
+    input: &[u8],
+    structure: &Structure,
+    tolerance: Tolerance,
+    limits: &Limits,
+) -> Result<Vec<u8>, CodecError> {
+    let Size { width, height } = structure.frame.size;
+    let colour = match structure.frame.components {
+        1 => ColorSpace::Luma,
+        4 => ColorSpace::CMYK,
+        _ => ColorSpace::RGB,
+    };
+    let options = DecoderOptions::default()
+        .set_max_width(width as usize)
+        .set_max_height(height as usize)
+        .set_strict_mode(tolerance == Tolerance::Strict)
+        .jpeg_set_max_scans(limits.max_scans as usize)
+        .jpeg_set_out_colorspace(colour);
+    let mut decoder = zune_jpeg::JpegDecoder::new_with_options(ZCursor::new(input), options);
+    decoder.decode_headers().map_err(|error| damaged(&format!("{error:?}")))?;
+    let mut samples = try_vec(width as usize * height as usize * colour.num_components())?;
+    decoder.decode_into(&mut samples).map_err(|error| damaged(&format!("{error:?}")))?;
+    Ok(samples)
+}
+
+/// jpeg-decoder: the lossless process (SOF3).
+#[expect(clippy::host_endian_bytes, reason = "the crate gives samples in the machine's order")]
+fn decode_lossless(
+    input: &[u8],
+    structure: &Structure,
+    limits: &Limits,
+    warnings: &mut Warnings,
+) -> Result<Vec<u8>, CodecError> {
+    let mut decoder = jpeg_decoder::Decoder::new(input);
+    decoder.set_max_decoding_buffer_size(usize::try_from(limits.request_memory).unwrap_or(usize::MAX));
+    let samples = decoder.decode().map_err(|error| damaged(&error.to_string()))?;
+    match decoder.info().map(|info| info.pixel_format) {
+        Some(jpeg_decoder::PixelFormat::L16) => {
+            warnings.add(Warning::DepthReduced);
+            let shift = u32::from(structure.frame.depth.clamp(8, 16)) - 8;
+            Ok(samples
+                .as_chunks::<2>()
+                .0
+                .iter()
+                .map(|wide| (u16::from_ne_bytes(*wide) >> shift) as u8)
+                .collect())
+        }
+        _ => Ok(samples),
+    }
+}
+
+/// How much a sample of 255 prints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Inks {
+    /// All of the ink, as T.81 leaves it.
+    Plain,
+    /// None of it, as Adobe's programs write it.
+    Inverted,
+}
+
+/// The naive conversion, in place: each colour is what neither its ink nor black takes away.
+fn cmyk_to_rgb(mut samples: Vec<u8>, inks: Inks) -> Vec<u8> {
+    let light = |sample: u8| u32::from(if inks == Inks::Inverted { sample } else { 255 - sample });
+    let pixels = samples.len() / 4;
+    for i in 0..pixels {
+        let Some(&[c, m, y, k]) = samples[4 * i..].first_chunk::<4>() else { break };
+        for (to, ink) in samples[3 * i..3 * i + 3].iter_mut().zip([c, m, y]) {
+            *to = ((light(ink) * light(k) + 127) / 255) as u8;
+        }
+    }
+    samples.truncate(pixels * 3);
+    samples
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Process {
+    Sequential,
+    Progressive,
+    Lossless,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Frame {
+    size: Size,
+    depth: u8,
+    components: u8,
+    process: Process,
+}
+
+/// What decides how the pixels are decoded.
+struct Structure {
+    frame: Frame,
+    orientation: Orientation,
+    inks: Inks,
+    /// Where the first scan begins.
+    scan_at: usize,
+}
+
+impl Structure {
+    fn of(input: &[u8]) -> Option<Structure> {
+        let mut frame = None;
+        let mut orientation = None;
+        let mut inks = Inks::Plain;
+        let mut scan_at = input.len();
+        for Segment { marker, body, end, .. } in segments(input) {
+            if marker.is_frame() {
+                frame = frame.or(frame_header(marker, body));
+            } else if marker == Marker::app(1) {
+                orientation = orientation.or(body.strip_prefix(EXIF).map(exif::orientation));
+            } else if marker == Marker::app(14) && body.starts_with(ADOBE) {
+                inks = Inks::Inverted;
+            }
+            scan_at = end;
+        }
+        Some(Structure { frame: frame?, orientation: orientation.unwrap_or_default(), inks, scan_at })
+    }
+
+    /// Whether an end-of-image marker follows the first scan.
+    fn ends(&self, input: &[u8]) -> bool {
+        let scans = input.get(self.scan_at..).unwrap_or_default();
+        scans.windows(2).rev().any(|pair| pair == [0xFF, Marker::EOI.0])
+    }
+}
+
+fn frame_header(marker: Marker, body: &[u8]) -> Option<Frame> {
+    let mut bytes = Bytes(body);
+    let depth = bytes.u8()?;
+    let (height, width) = (bytes.be16()?, bytes.be16()?);
+    let components = bytes.u8()?;
+    let process = match marker.0 & 3 {
+        2 => Process::Progressive,
+        3 => Process::Lossless,
+        _ => Process::Sequential,
+    };
+    let size = Size { width: width.into(), height: height.into() };
+    Some(Frame { size, depth, components, process })
+}
+
+/// Each whole segment up to the first scan, that scan's header included.
+fn segments(input: &[u8]) -> impl Iterator<Item = Segment<'_>> {
+    let mut scan_seen = false;
+    Segments::new(input, 2).map_while(Result::ok).take_while(move |segment| {
+        let goes_on = !scan_seen && segment.marker != Marker::EOI;
+        scan_seen |= segment.marker == Marker::SOS;
+        goes_on
+    })
+}
+
+fn damaged(reason: &str) -> CodecError {
+    CodecError::damaged(Format::Jpeg, reason)
+}

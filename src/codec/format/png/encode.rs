@@ -1,0 +1,94 @@
+//! PNG results: 8 bits, adaptive filters, `effort` as the level of compression, `progressive` as interlacing.
+
+use crate::codec::error::CodecError;
+use crate::codec::format::png::adam7;
+use crate::codec::metadata::Metadata;
+use crate::pixels::{Channels, Pixels};
+use crate::spec::{Effort, Spec};
+use png::{BitDepth, ColorType, Compression, Encoder, Filter, Info};
+use std::borrow::Cow;
+
+/// Encodes the pixels, alpha included.
+pub(in crate::codec) fn encode(
+    pixels: &Pixels,
+    spec: &Spec,
+    metadata: &Metadata<'_>,
+) -> Result<Vec<u8>, CodecError> {
+    let mut info = Info::with_size(pixels.width(), pixels.height());
+    info.bit_depth = BitDepth::Eight;
+    info.interlaced = spec.progressive;
+    info.color_type = match pixels.channels() {
+        Channels::Gray => ColorType::Grayscale,
+        Channels::GrayAlpha => ColorType::GrayscaleAlpha,
+        Channels::Rgb => ColorType::Rgb,
+        Channels::Rgba => ColorType::Rgba,
+    };
+    info.icc_profile = metadata.icc.as_deref().map(|icc| Cow::Owned(icc.to_vec()));
+    info.exif_metadata = metadata.exif.as_deref().map(|exif| Cow::Owned(exif.to_vec()));
+
+    let mut bytes = Vec::new();
+    let mut encoder = Encoder::with_info(&mut bytes, info).map_err(defect)?;
+    if let Some(xmp) = metadata.xmp.as_deref().and_then(|xmp| str::from_utf8(xmp).ok()) {
+        encoder.add_itxt_chunk("XML:com.adobe.xmp".into(), xmp.into()).map_err(defect)?;
+    }
+    let (compression, filter, level) = match spec.effort {
+        Effort::Fast => (Compression::Fast, Filter::Up, flate2::Compression::fast()),
+        Effort::Balanced => (Compression::Balanced, Filter::Adaptive, flate2::Compression::default()),
+        Effort::Smallest => (Compression::High, Filter::Adaptive, flate2::Compression::best()),
+    };
+    encoder.set_compression(compression);
+    encoder.set_filter(filter);
+    let mut writer = encoder.write_header().map_err(defect)?;
+    if spec.progressive {
+        let data = adam7::compressed(pixels, level).map_err(|error| defect(error.into()))?;
+        writer.write_chunk(png::chunk::IDAT, &data).map_err(defect)?;
+    } else {
+        writer.write_image_data(pixels.data()).map_err(defect)?;
+    }
+    writer.finish().map_err(defect)?;
+    Ok(bytes)
+}
+
+fn defect(error: png::EncodingError) -> CodecError {
+    CodecError::Internal(format!("PNG: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn picture(width: u32, height: u32, channels: Channels) -> Pixels {
+        let len = width as usize * height as usize * channels.count();
+        Pixels::new(width, height, channels, (0..len).map(|i| (i * i / 5) as u8).collect()).unwrap()
+    }
+
+    fn decoded(file: &[u8]) -> (bool, Vec<u8>) {
+        let mut reader = png::Decoder::new(std::io::Cursor::new(file)).read_info().unwrap();
+        let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
+        reader.next_frame(&mut pixels).unwrap();
+        (reader.info().interlaced, pixels)
+    }
+
+    #[test]
+    fn an_interlaced_file_holds_the_same_pixels_at_any_size() {
+        for channels in [Channels::Gray, Channels::GrayAlpha, Channels::Rgb, Channels::Rgba] {
+            for (width, height) in [(1, 1), (1, 9), (5, 1), (2, 3), (8, 8), (37, 23)] {
+                for effort in [Effort::Fast, Effort::Balanced, Effort::Smallest] {
+                    let pixels = picture(width, height, channels);
+                    let spec = Spec { progressive: true, effort, ..Spec::default() };
+                    let file = encode(&pixels, &spec, &Metadata::default()).unwrap();
+                    assert_eq!(decoded(&file), (true, pixels.into_data()), "{channels:?} {width}x{height}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn xmp_stands_where_readers_look_for_it() {
+        let metadata = Metadata { xmp: Some(Cow::Borrowed(b"<x/>")), ..Metadata::default() };
+        let file = encode(&picture(3, 2, Channels::Rgb), &Spec::default(), &metadata).unwrap();
+        let reader = png::Decoder::new(std::io::Cursor::new(file)).read_info().unwrap();
+        let text = &reader.info().utf8_text[0];
+        assert_eq!((text.keyword.as_str(), text.get_text().unwrap()), ("XML:com.adobe.xmp", "<x/>".into()));
+    }
+}

@@ -1,0 +1,106 @@
+//! What stands beside the pixels: EXIF, XMP, IPTC and the colour profile, and which of it may leave.
+
+pub(in crate::codec) mod directory; // tags of TIFF files and EXIF blocks.
+pub(in crate::codec) mod exif; // orientation, and what goes from file to file.
+pub(in crate::codec) mod iptc; // ownership in Photoshop resources.
+pub(in crate::codec) mod ownership; // artist and copyright, from whichever block has them.
+pub(in crate::codec) mod xmp; // orientation and owner in XMP.
+
+use crate::codec::jpeg::header;
+use crate::codec::jpeg::marker::{Marker, Segments};
+use crate::spec::{self, Icc, Spec};
+use std::borrow::Cow;
+
+/// Metadata blocks without the wrapping of their container.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(in crate::codec) struct Metadata<'a> {
+    /// A TIFF header and what follows, without `Exif\0\0`.
+    pub(in crate::codec) exif: Option<Cow<'a, [u8]>>,
+    /// An XMP packet.
+    pub(in crate::codec) xmp: Option<Cow<'a, [u8]>>,
+    /// Photoshop image resources, which hold IPTC, as in a JPEG APP13 after its signature.
+    pub(in crate::codec) iptc: Option<Cow<'a, [u8]>>,
+    /// An ICC profile.
+    pub(in crate::codec) icc: Option<Cow<'a, [u8]>>,
+    /// Whether the file says more, in comments or blocks that are not read: it never goes along.
+    pub(in crate::codec) other: bool,
+    /// What of a JPEG file was not looked at: its scans, between and behind which more may be said.
+    pub(in crate::codec) scans: Option<&'a [u8]>,
+}
+
+impl Metadata<'_> {
+    /// Largest block that is looked at, in bytes.
+    pub(in crate::codec) const MAX_BLOCK: usize = 4 << 20;
+
+    /// What the application segments of a JPEG carry, and the rest of the file from its first scan on.
+    pub(in crate::codec) fn of_jpeg<'a>(
+        found: &header::Metadata<'a>,
+        scans: Option<&'a [u8]>,
+    ) -> Metadata<'a> {
+        let icc = found.icc.profile();
+        Metadata {
+            exif: found.exif.map(Cow::Borrowed),
+            xmp: found.xmp.map(Cow::Borrowed),
+            iptc: found.iptc.map(Cow::Borrowed),
+            other: found.other || (icc.is_none() && !found.icc.is_empty()),
+            icc,
+            scans,
+        }
+    }
+
+    /// Whether `spec` lets all of it stay. The profile is judged by who knows colours.
+    pub(in crate::codec) fn all_kept(&self, spec: &Spec) -> bool {
+        let exif_stays = match spec.metadata {
+            spec::Metadata::Keep => return true,
+            spec::Metadata::Strip => self.exif.is_none(),
+            spec::Metadata::Copyright => {
+                self.exif.is_none() || ownership::block(self).as_deref() == self.exif.as_deref()
+            }
+        };
+        let nothing_else = !self.other && self.xmp.is_none() && self.iptc.is_none();
+        exif_stays && nothing_else && self.scans.is_none_or(only_scans)
+    }
+
+    /// What of it goes into the result.
+    pub(in crate::codec) fn kept(&self, spec: &Spec) -> Metadata<'_> {
+        fn lent<'b>(block: &'b Option<Cow<'_, [u8]>>) -> Option<Cow<'b, [u8]>> {
+            block.as_deref().map(Cow::Borrowed)
+        }
+        let icc = lent(&self.icc).filter(|_| spec.icc == Icc::Keep);
+        match spec.metadata {
+            spec::Metadata::Strip => Metadata { icc, ..Metadata::default() },
+            spec::Metadata::Copyright => {
+                let exif = ownership::block(self).map(Cow::Owned);
+                Metadata { exif, icc, ..Metadata::default() }
+            }
+            spec::Metadata::Keep => {
+                let exif = self.exif.as_deref().map(|block| Cow::Owned(exif::made_upright(block)));
+                let xmp = self.xmp.as_deref().map(|packet| Cow::Owned(xmp::made_upright(packet)));
+                Metadata { exif, xmp, iptc: lent(&self.iptc), icc, ..Metadata::default() }
+            }
+        }
+    }
+}
+
+/// Whether the rest of a JPEG file, from its first scan on, holds scans and their tables alone and ends with them:
+/// cameras put further pictures and notes behind.
+fn only_scans(rest: &[u8]) -> bool {
+    let mut segments = Segments::new(rest, 0);
+    while let Some(Ok(segment)) = segments.next() {
+        match segment.marker {
+            Marker::EOI => return segment.end == rest.len(),
+            Marker::SOS => segments.skip_entropy_coded(),
+            Marker::DHT | Marker::DQT | Marker::DRI | Marker::DNL | Marker::DAC => {}
+            _ => return false,
+        }
+    }
+    false
+}
+
+/// Keeps the first block of a kind; another one of it is `other`, because only one goes along.
+pub(in crate::codec) fn keep_first<'a>(slot: &mut Option<Cow<'a, [u8]>>, block: &'a [u8], other: &mut bool) {
+    match slot {
+        None if block.len() <= Metadata::MAX_BLOCK => *slot = Some(Cow::Borrowed(block)),
+        _ => *other = true,
+    }
+}

@@ -1,0 +1,157 @@
+//! JPEG sources by our own decoder: what of a request goes to the planar pipeline, and what it will take.
+
+use crate::codec::encoded::{Warning, Warnings};
+use crate::codec::error::CodecError;
+use crate::codec::format::encode::{self, Output};
+use crate::codec::jpeg;
+use crate::codec::jpeg::decode::Flaws;
+use crate::codec::jpeg::header::{ColorModel, Header};
+use crate::codec::jpeg::pipeline::{Made, Resize, Scratch};
+use crate::codec::jpeg::planes::{Planes, Sampling};
+use crate::codec::plan::{Plan, Route};
+use crate::codec::transform::geometry::{Geometry, Orientation, Region, Size};
+use crate::format::Format;
+use crate::limits::Limits;
+use crate::pixels::Pixels;
+use crate::spec::{Kernel, Quality, Spec, Speed};
+
+/// Whether our own decoder may serve `spec`. Planes of luma and chroma have no linear light.
+pub(in crate::codec) fn decodes(spec: &Spec) -> bool {
+    !spec.linear
+}
+
+/// Whether the file stores what a JPEG result stores, so that no colour need be converted.
+pub(in crate::codec) fn is_luma_chroma(header: &Header<'_>) -> bool {
+    matches!(header.color_model(), ColorModel::Grey | ColorModel::YCbCr)
+}
+
+/// A JPEG file, the plan for it, and what it may cost.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::codec) struct Planar<'a> {
+    pub(in crate::codec) input: &'a [u8],
+    pub(in crate::codec) header: &'a Header<'a>,
+    pub(in crate::codec) spec: &'a Spec,
+    pub(in crate::codec) limits: &'a Limits,
+}
+
+impl Planar<'_> {
+    /// The chroma resolution of a result of this quality.
+    pub(in crate::codec) fn sampling(&self, quality: Quality) -> Sampling {
+        let gray = !self.spec.ops.is_empty() || self.header.color_model() == ColorModel::Grey;
+        if gray { Sampling::Gray } else { encode::sampling(quality, self.spec) }
+    }
+
+    /// The result as a JPEG file of the asked quality, in one go: its rows are encoded as they are decoded.
+    pub(in crate::codec) fn transcode(
+        &self,
+        geometry: &Geometry,
+        output: &Output<'_>,
+        scratch: &mut Scratch,
+    ) -> Result<Made<Vec<u8>>, CodecError> {
+        let quality = self.spec.quality();
+        output.jpeg(quality, |options| {
+            self.resize(geometry).transcode(self.sampling(quality), options, None, scratch)
+        })
+    }
+
+    /// The planes of the result, with their margins.
+    pub(in crate::codec) fn planes(
+        &self,
+        geometry: &Geometry,
+        sampling: Sampling,
+        scratch: &mut Scratch,
+    ) -> Result<Made<Planes>, CodecError> {
+        self.resize(geometry).planes(sampling, None, scratch)
+    }
+
+    /// The result as upright pixels, without the canvas.
+    pub(in crate::codec) fn pixels(
+        &self,
+        geometry: &Geometry,
+        scratch: &mut Scratch,
+    ) -> Result<Made<Pixels>, CodecError> {
+        self.resize(geometry).pixels(scratch)
+    }
+
+    /// A small upright picture of `region`, to look at.
+    pub(in crate::codec) fn thumbnail(
+        &self,
+        orientation: Orientation,
+        region: Region,
+        size: Size,
+        scratch: &mut Scratch,
+    ) -> Result<Pixels, CodecError> {
+        let Size { width, height } = size;
+        let geometry = Geometry { orientation, region, width, height, canvas: None };
+        let resize = Resize { kernel: Kernel::Box, speed: Speed::Fast, ..self.resize(&geometry) };
+        Ok(resize.pixels(scratch)?.value)
+    }
+
+    /// Says what was wrong with the data, or refuses it where `strict` says so.
+    pub(in crate::codec) fn judged(&self, flaws: Flaws) -> Result<Warnings, CodecError> {
+        let mut warnings = Warnings::default();
+        for (flawed, warning, reason) in [
+            (flaws.truncated, Warning::Truncated, "the data ends before the end of the picture"),
+            (flaws.damaged, Warning::Damaged, "it makes no sense in places"),
+        ] {
+            if flawed && self.spec.strict {
+                return Err(CodecError::damaged(Format::Jpeg, reason));
+            }
+            if flawed {
+                warnings.add(warning);
+            }
+        }
+        Ok(warnings)
+    }
+
+    fn resize<'r>(&'r self, geometry: &'r Geometry) -> Resize<'r> {
+        let Spec { kernel, speed, background, .. } = *self.spec;
+        let Planar { input, header, limits, .. } = *self;
+        Resize { input, header, geometry, kernel, speed, background, limits }
+    }
+}
+
+/// Eighths of its size, 1 to 8, at which the decoder hands out luma.
+pub(in crate::codec) fn decode_scale(header: &Header<'_>, geometry: &Geometry, spec: &Spec) -> u8 {
+    jpeg::pipeline::luma_scale(header, geometry, spec.kernel, spec.speed).k() as u8
+}
+
+/// Most bytes that decoding, resizing and, on a planar route, encoding hold at once besides the input.
+pub(in crate::codec) fn estimate(plan: &Plan, spec: &Spec) -> u64 {
+    let Plan { source: probe, geometry, .. } = plan;
+    let output = geometry.output();
+    let straight = geometry.orientation.is_identity() && geometry.canvas.is_none();
+    let searched = spec.max_bytes.is_some() || spec.target.is_some();
+    // Planes of full resolution, before they become pixels; or before they are turned or padded.
+    let bytes_per_pixel = match (plan.route, straight) {
+        (Route::Planar, true) => 0,
+        (Route::Planar, false) => 6,
+        (_, true) => 6,
+        (_, false) => 9,
+    };
+    // A search holds the planes of both chroma resolutions, a smaller copy, and its best file.
+    let held = if searched && plan.route == Route::Planar { 8 } else { 0 };
+    let file = if plan.route == Route::Planar { encoding(plan, spec) } else { 0 };
+    // Rows of the resampler for three planes.
+    let rows = u64::from(probe.stored.width) * 3 * 96;
+    // Files of several scans keep the low-frequency corner of each block, and 64 bits of what is there.
+    let blocks = probe.working / (2 * 64);
+    let coefficients = blocks * (2 * stored_coefficients(plan.decode_scale) + 8 + 2);
+    rows + output.pixels() * (bytes_per_pixel + held) + file + coefficients
+}
+
+/// Most bytes that encoding the JPEG result holds at once, its planes and the file included.
+pub(in crate::codec) fn encoding(plan: &Plan, spec: &Spec) -> u64 {
+    let Size { width, height } = plan.size();
+    let sampling = encode::sampling(spec.quality(), spec);
+    jpeg::encode::estimate(width as usize, height as usize, sampling, jpeg::encode::Coding::of(spec))
+}
+
+/// Coefficients of a block that the decoder keeps at a scale.
+fn stored_coefficients(scale: Option<u8>) -> u64 {
+    match scale {
+        Some(..=2) => 8,
+        Some(..=4) => 16,
+        _ => 64,
+    }
+}

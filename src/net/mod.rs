@@ -1,0 +1,10 @@
+//! Transport: listening sockets, plain or TLS streams, deadlines on a blocking socket, discarded input.
+//!
+//! Shared by [`crate::tcp`] and [`crate::client`]; knows no requests.
+
+mod listen;
+pub(crate) mod discard; // received bytes that are dropped unread.
+pub(crate) mod timed_stream; // a blocking socket under the deadline of a stage.
+pub(crate) mod transport; // Transport::{Plain, Tls}.
+
+pub use listen::{listen, reachable};

@@ -1,0 +1,143 @@
+//! `RequestPolicy`: what a server lets its callers ask for: its defaults, its presets, and whether anything else.
+
+use crate::spec::{KEYS, Options, Spec, SpecError, decode_pairs};
+use std::collections::BTreeMap;
+
+/// The defaults and presets of a server.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct RequestPolicy {
+    /// What a request asks for where it says nothing.
+    pub base: Spec,
+    /// Specs by name, for `preset=name`; other keys of the request add to them.
+    pub presets: BTreeMap<String, Spec>,
+    /// Whether a request must name a preset and may say no more about the picture.
+    pub only_presets: bool,
+}
+
+impl RequestPolicy {
+    /// Adds a preset made of the same pairs that a request has.
+    ///
+    /// # Errors
+    /// [`SpecError`] as for a request.
+    pub fn add_preset<V: AsRef<str>>(&mut self, name: &str, pairs: &[(&str, V)]) -> Result<(), SpecError> {
+        let of_picture = |key: &str| KEYS.iter().any(|known| known.name == key);
+        let spec = Options::from_pairs(pairs, &self.base)?.spec;
+        match pairs.iter().find(|(key, _)| !of_picture(key)) {
+            Some((key, _)) => {
+                Err(SpecError::Contradiction(format!("option '{key}' belongs to a call, not to a preset")))
+            }
+            None => {
+                self.presets.insert(name.to_owned(), spec);
+                Ok(())
+            }
+        }
+    }
+
+    /// Reads the options of a request.
+    ///
+    /// # Errors
+    /// As [`Options::parse`], [`SpecError::UnknownPreset`] and [`SpecError::PresetsOnly`].
+    pub fn parse(&self, encoded: &[u8]) -> Result<Options, SpecError> {
+        self.of_pairs(decode_pairs(encoded)?)
+    }
+
+    /// The same for pairs that are decoded already.
+    ///
+    /// # Errors
+    /// As [`RequestPolicy::parse`].
+    pub fn of_pairs(&self, mut pairs: Vec<(String, String)>) -> Result<Options, SpecError> {
+        let mut named = pairs.extract_if(.., |(key, _)| key == "preset").map(|(_, name)| name);
+        let (preset, second) = (named.next(), named.next());
+        drop(named);
+        if second.is_some() {
+            return Err(SpecError::Repeated("preset".into()));
+        }
+        let base = match &preset {
+            Some(name) => self.presets.get(name).ok_or_else(|| SpecError::unknown_preset(name))?,
+            None => &self.base,
+        };
+        let options = Options::from_pairs(&pairs, base)?;
+        let says_more = pairs.iter().any(|(key, _)| KEYS.iter().any(|known| known.name == key));
+        if self.only_presets && !options.call.ping && (preset.is_none() || says_more) {
+            return Err(SpecError::PresetsOnly);
+        }
+        Ok(options)
+    }
+
+    /// What a plain request asks for: a JPEG of this size. The source is never passed through, because
+    /// that client expects a new JPEG.
+    ///
+    /// # Errors
+    /// As [`RequestPolicy::sized`]; [`SpecError::PresetsOnly`] always where only presets are offered.
+    pub fn plain(&self, width: u32, height: u32) -> Result<Spec, SpecError> {
+        if self.only_presets {
+            return Err(SpecError::PresetsOnly);
+        }
+        Spec { passthrough: false, ..self.base.clone() }.sized(width, height)
+    }
+
+    /// Takes width and height from a request header into the spec of its options.
+    ///
+    /// # Errors
+    /// As [`Spec::sized`]; [`SpecError::PresetsOnly`] for a size where only presets are offered.
+    pub fn sized(&self, spec: Spec, width: u32, height: u32) -> Result<Spec, SpecError> {
+        if self.only_presets && (width, height) != (0, 0) {
+            return Err(SpecError::PresetsOnly);
+        }
+        spec.sized(width, height)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::Fit;
+
+    fn offer() -> RequestPolicy {
+        let mut offer = RequestPolicy::default();
+        offer.add_preset("thumb", &[("width", "200"), ("fit", "cover")]).unwrap();
+        offer
+    }
+
+    #[test]
+    fn a_preset_is_what_the_request_starts_from() {
+        let spec = offer().parse(b"preset=thumb&height=100").unwrap().spec;
+        assert_eq!((spec.width, spec.height, spec.fit), (200, 100, Fit::Cover));
+        assert_eq!(offer().parse(b"width=9").unwrap().spec.fit, Fit::Fill);
+    }
+
+    #[test]
+    fn unknown_and_repeated_presets_are_refused() {
+        let error = offer().parse(b"preset=thum").unwrap_err();
+        assert_eq!(error.to_string(), "unknown preset 'thum'");
+        assert_eq!(offer().parse(b"preset=thumb&preset=thumb"), Err(SpecError::Repeated("preset".into())));
+    }
+
+    #[test]
+    fn only_presets_means_nothing_else() {
+        let offer = RequestPolicy { only_presets: true, ..offer() };
+        let spec = offer.parse(b"preset=thumb&id=7").unwrap().spec;
+        assert_eq!(spec.width, 200);
+        assert!(offer.sized(spec.clone(), 0, 0).is_ok());
+        assert!(offer.parse(b"op=ping").is_ok());
+        for bad in [&b""[..], b"width=200", b"preset=thumb&quality=5"] {
+            assert_eq!(offer.parse(bad), Err(SpecError::PresetsOnly));
+        }
+        assert_eq!(offer.sized(spec, 300, 0), Err(SpecError::PresetsOnly));
+        assert_eq!(offer.plain(800, 600), Err(SpecError::PresetsOnly));
+    }
+
+    #[test]
+    fn a_preset_holds_a_picture_and_no_call() {
+        let mut offer = RequestPolicy::default();
+        assert!(offer.add_preset("a", &[("token", "x")]).is_err());
+        assert!(offer.add_preset("a", &[("quality", "101")]).is_err());
+        assert!(offer.presets.is_empty());
+    }
+
+    #[test]
+    fn a_plain_request_gets_a_new_jpeg_of_its_size() {
+        let spec = RequestPolicy::default().plain(800, 600).unwrap();
+        assert_eq!((spec.width, spec.height, spec.passthrough), (800, 600, false));
+    }
+}

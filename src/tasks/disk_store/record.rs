@@ -1,0 +1,228 @@
+//! One file of the store: a head that says whose task it is and how it stands, and an image. Both carry a
+//! checksum, so that a damaged file is known as such and harms no other.
+//!
+//! ```text
+//! offset  bytes  field
+//!      0      8  "imgtask" and the version, one byte
+//!      8      4  length of the head, n
+//!     12      8  length of the image, m
+//!     20      4  CRC-32 of the image
+//!     24      4  CRC-32 of everything before this field and of the head
+//!     28      n  head: form-encoded pairs
+//!   28+n      m  image
+//! ```
+//! Integers are big-endian.
+
+use crate::report::Report;
+use crate::spec::{Options, Spec, decode_pairs, encode_pairs};
+use crate::status::Status;
+use crate::tasks::{Failure, Owner};
+use std::time::{Duration, SystemTime};
+
+const MAGIC: &[u8; 8] = b"imgtask\x01";
+const FIXED: usize = 28;
+
+/// Most bytes of a head: its options have at most 8,192 before they are escaped.
+pub(super) const MAX_HEAD: u64 = 64 << 10;
+
+/// What a file says before its image.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Head {
+    pub(super) owner: Owner,
+    /// Grows from task to task.
+    pub(super) number: u64,
+    pub(super) submitted: SystemTime,
+    /// Length of the source in bytes.
+    pub(super) source_bytes: u64,
+    pub(super) content: Content,
+}
+
+/// What the file is about.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Content {
+    /// A task; its source follows.
+    Task(Box<Spec>),
+    /// A result, which follows.
+    Done { finished: SystemTime, report: Box<Report> },
+    /// A failure; nothing follows.
+    Failed { finished: SystemTime, failure: Failure },
+}
+
+/// Why a file is not what was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Damage {
+    #[error("it is cut short or too long")]
+    Length,
+    #[error("it was written by another version, or is no task")]
+    Foreign,
+    #[error("its head does not match its checksum")]
+    Head,
+    #[error("its image does not match its checksum")]
+    Image,
+}
+
+/// The bytes that go before an image.
+pub(super) fn encode(head: &Head, image: &[u8]) -> Vec<u8> {
+    seal(head.encode().as_bytes(), image)
+}
+
+/// The same of a head that is text already.
+pub(super) fn seal(text: &[u8], image: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(FIXED + text.len());
+    bytes.extend(MAGIC);
+    bytes.extend((text.len() as u32).to_be_bytes());
+    bytes.extend((image.len() as u64).to_be_bytes());
+    bytes.extend(crc32fast::hash(image).to_be_bytes());
+    let crc = crc(&bytes, text);
+    bytes.extend(crc.to_be_bytes());
+    bytes.extend(text);
+    bytes
+}
+
+/// The head of a file of `len` bytes that begins with `bytes`, and the length of its image.
+///
+/// # Errors
+/// [`Damage`]; [`Damage::Length`] also when `bytes` do not hold the whole head.
+pub(super) fn decode(bytes: &[u8], len: u64) -> Result<(Head, u64), Damage> {
+    let (fixed, rest) = bytes.split_first_chunk::<FIXED>().ok_or(Damage::Length)?;
+    if !fixed.starts_with(MAGIC) {
+        return Err(Damage::Foreign);
+    }
+    let head_len = be_u32(&fixed[8..12]);
+    let image_len = u64::from(be_u32(&fixed[12..16])) << 32 | u64::from(be_u32(&fixed[16..20]));
+    let text = rest.get(..head_len as usize).ok_or(Damage::Length)?;
+    if crc(&fixed[..24], text) != be_u32(&fixed[24..]) {
+        return Err(Damage::Head);
+    }
+    if (FIXED as u64 + u64::from(head_len)).checked_add(image_len) != Some(len) {
+        return Err(Damage::Length);
+    }
+    Ok((Head::decode(text, image_len).ok_or(Damage::Foreign)?, image_len))
+}
+
+/// The image of a whole file.
+///
+/// # Errors
+/// [`Damage`].
+pub(super) fn image(mut file: Vec<u8>) -> Result<Vec<u8>, Damage> {
+    let (_, image_len) = decode(&file, file.len() as u64)?;
+    let expected = be_u32(&file[20..24]);
+    file.drain(..file.len() - image_len as usize);
+    if crc32fast::hash(&file) == expected { Ok(file) } else { Err(Damage::Image) }
+}
+
+fn be_u32(bytes: &[u8]) -> u32 {
+    bytes.iter().fold(0, |value, byte| value << 8 | u32::from(*byte))
+}
+
+fn crc(fixed: &[u8], text: &[u8]) -> u32 {
+    let mut hasher = crc32fast::Hasher::new();
+    hasher.update(fixed);
+    hasher.update(text);
+    hasher.finalize()
+}
+
+impl Head {
+    fn encode(&self) -> String {
+        let mut pairs = vec![
+            ("owner", self.owner.name().to_owned()),
+            ("number", self.number.to_string()),
+            ("submitted", millis(self.submitted).to_string()),
+            ("source_bytes", self.source_bytes.to_string()),
+        ];
+        match &self.content {
+            Content::Task(spec) => pairs.push(("spec", spec.canonical())),
+            Content::Done { finished, report } => {
+                pairs.push(("finished", millis(*finished).to_string()));
+                pairs.push(("report", report.encode()));
+            }
+            Content::Failed { finished, failure } => {
+                pairs.push(("finished", millis(*finished).to_string()));
+                pairs.push(("failed", failure.status.word().to_owned()));
+                pairs.push(("message", failure.message.clone()));
+            }
+        }
+        encode_pairs(pairs)
+    }
+
+    fn decode(text: &[u8], image_len: u64) -> Option<Head> {
+        let pairs = decode_pairs(text).ok()?;
+        let value = |name: &str| pairs.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
+        let time =
+            |name| SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(value(name)?.parse().ok()?));
+        let content = if let Some(spec) = value("spec") {
+            Content::Task(Box::new(Options::parse(spec.as_bytes(), &Spec::default()).ok()?.spec))
+        } else if let Some(report) = value("report") {
+            let report = Box::new(Report::decode(report.as_bytes()).ok()?);
+            Content::Done { finished: time("finished")?, report }
+        } else {
+            let status: Status = value("failed")?.parse().ok()?;
+            let failure = Failure { status, message: value("message")?.to_owned() };
+            Content::Failed { finished: time("finished")?, failure }
+        };
+        let source_bytes = match content {
+            Content::Task(_) => image_len,
+            _ => value("source_bytes")?.parse().ok()?,
+        };
+        Some(Head {
+            owner: Owner::new(value("owner")),
+            number: value("number")?.parse().ok()?,
+            submitted: time("submitted")?,
+            source_bytes,
+            content,
+        })
+    }
+}
+
+fn millis(time: SystemTime) -> u64 {
+    let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn heads() -> [Head; 3] {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_millis(1_700_000_000_123);
+        let head = |content| Head {
+            owner: Owner::new(Some("web&shop")),
+            number: 7,
+            submitted: now,
+            source_bytes: 5,
+            content,
+        };
+        let spec = Spec { width: 80, ..Spec::default() };
+        let report = Report { width: Some(80), ..Report::new(Status::Ok) };
+        let failure = Failure { status: Status::Damaged, message: "50% = broken".into() };
+        [
+            head(Content::Task(Box::new(spec))),
+            head(Content::Done { finished: now, report: Box::new(report) }),
+            head(Content::Failed { finished: now, failure }),
+        ]
+    }
+
+    #[test]
+    fn what_was_written_reads_back() {
+        for head in heads() {
+            let file = [encode(&head, b"image"), b"image".to_vec()].concat();
+            assert_eq!(decode(&file, file.len() as u64), Ok((head, 5)));
+            assert_eq!(image(file), Ok(b"image".to_vec()));
+        }
+    }
+
+    #[test]
+    fn a_file_cut_anywhere_and_a_bit_flipped_anywhere_are_known() {
+        for head in heads() {
+            let file = [encode(&head, b"image"), b"image".to_vec()].concat();
+            for cut in 0..file.len() {
+                assert!(image(file[..cut].to_vec()).is_err(), "cut at {cut}");
+            }
+            for bit in 0..8 * file.len() {
+                let mut file = file.clone();
+                file[bit / 8] ^= 1 << (bit % 8);
+                assert!(image(file).is_err(), "bit {bit}");
+            }
+        }
+    }
+}

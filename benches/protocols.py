@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""What a picture costs over HTTP beside TCP: CPU time of the server, in pairs that take turns.
+"""Measures the server's CPU time for a picture over HTTP and over TCP, in alternating pairs.
 
-    python3 benches/doors.py target/release/imgsrv photo.jpg [rounds] [requests]
+    python3 benches/protocols.py target/release/imgsrv photo.jpg [rounds] [requests]
 """
 import http.client
 import os
@@ -24,15 +24,15 @@ def start(program):
 
 
 def cpu(pid):
-    """User and system time of all threads, in seconds."""
+    """Returns user and system time of all threads, in seconds."""
     with open(f"/proc/{pid}/stat") as file:
         fields = file.read().rsplit(") ", 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def over_tcp(address, photo, requests):
-    with socket.create_connection((address[0], int(address[1]))) as line:
-        file = line.makefile("rwb")
+    with socket.create_connection((address[0], int(address[1]))) as connection:
+        file = connection.makefile("rwb")
         for _ in range(requests):
             file.write(struct.pack("!III", len(photo), WIDTH, HEIGHT) + photo)
             file.flush()
@@ -41,12 +41,12 @@ def over_tcp(address, photo, requests):
 
 
 def over_http(address, photo, requests):
-    line = http.client.HTTPConnection(address[0], int(address[1]))
+    connection = http.client.HTTPConnection(address[0], int(address[1]))
     for _ in range(requests):
-        line.request("POST", f"/resize?width={WIDTH}&height={HEIGHT}&passthrough=false", photo)
-        answer = line.getresponse()
+        connection.request("POST", f"/resize?width={WIDTH}&height={HEIGHT}&passthrough=false", photo)
+        answer = connection.getresponse()
         assert answer.status == 200 and answer.read()
-    line.close()
+    connection.close()
 
 
 def main():
@@ -55,14 +55,14 @@ def main():
     with open(path, "rb") as file:
         photo = file.read()
     server, http_address, tcp_address = start(program)
-    ways = [("tcp", over_tcp, tcp_address), ("http", over_http, http_address)]
+    protocols = [("tcp", over_tcp, tcp_address), ("http", over_http, http_address)]
     costs = {"tcp": [], "http": []}
     try:
         for round in range(rounds + 1):
-            for name, ask, address in ways if round % 2 else reversed(ways):
+            for name, send, address in protocols if round % 2 else reversed(protocols):
                 before = cpu(server.pid)
-                ask(address, photo, requests)
-                if round > 0:  # the first warms up
+                send(address, photo, requests)
+                if round > 0:  # the first round warms up
                     costs[name].append((cpu(server.pid) - before) / requests * 1e3)
     finally:
         server.terminate()

@@ -2,12 +2,12 @@
 //! one run only. Besides pictures made here it takes the photos in `$IMGSRV_SHARED/photos` (or `../shared`).
 
 use divan::{Bencher, black_box};
-use imgsrv::codec::jpeg::encode::{Coding, Encoder, Options};
-use imgsrv::codec::jpeg::header::Header;
-use imgsrv::codec::jpeg::pipeline::{Resize, Scratch};
-use imgsrv::codec::jpeg::planes::{Planes, Sampling};
-use imgsrv::codec::jpeg::resample::{Axis, PlaneResizer, Samples, WeightCache};
-use imgsrv::codec::transform::geometry::{Geometry, Orientation, Size};
+use imgsrv::codec::{Geometry, Orientation, Size};
+use imgsrv::internals::codec::jpeg::encode::{Coding, Encoder, Options};
+use imgsrv::internals::codec::jpeg::header::Header;
+use imgsrv::internals::codec::jpeg::pipeline::{Resize, Scratch};
+use imgsrv::internals::codec::jpeg::planes::{Planes, Sampling};
+use imgsrv::internals::codec::jpeg::resample::{Axis, PlaneResizer, Samples, WeightCache};
 use imgsrv::limits::Limits;
 use imgsrv::spec::{Kernel, Quality, Spec};
 use std::path::Path;

@@ -11,9 +11,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use image::codecs::pnm::{PnmEncoder, PnmSubtype, SampleEncoding};
 use image::{DynamicImage, ExtendedColorType, ImageEncoder};
+use imgsrv::internals::ops;
+use imgsrv::internals::pixels::{Channels, Pixels};
 use imgsrv::limits::Limits;
-use imgsrv::ops;
-use imgsrv::pixels::{Channels, Pixels};
 use imgsrv::spec::{Op, Options, Spec};
 
 fn main() -> anyhow::Result<()> {

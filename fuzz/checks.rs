@@ -1,11 +1,11 @@
 //! What must hold for any bytes: one function a fuzz target. The ordinary tests run them too, over the seeds.
 
 use imgsrv::codec::{self, Scratch, process};
+use imgsrv::internals::service::auth::Tokens;
+use imgsrv::internals::wire::{self, Form, Incoming, WireError};
 use imgsrv::limits::Limits;
 use imgsrv::report::Report;
-use imgsrv::service::auth::Tokens;
 use imgsrv::spec::{Icc, Metadata, Options, Spec};
-use imgsrv::wire::{self, Form, Incoming, WireError};
 use std::sync::LazyLock;
 
 pub(crate) mod jpeg_planes;
@@ -23,13 +23,13 @@ pub(crate) const CHECKS: &[Check] = &[
     ("metadata", metadata),
     ("whole", whole),
     #[cfg(feature = "http")]
-    ("websocket", imgsrv::http::fuzzing::websocket),
+    ("websocket", imgsrv::internals::http::fuzzing::websocket),
     #[cfg(feature = "http")]
-    ("multipart", imgsrv::http::fuzzing::multipart),
+    ("multipart", imgsrv::internals::http::fuzzing::multipart),
     #[cfg(feature = "http")]
-    ("xmlrpc", imgsrv::http::fuzzing::xmlrpc),
+    ("xmlrpc", imgsrv::internals::http::fuzzing::xmlrpc),
     #[cfg(feature = "http")]
-    ("task_file", imgsrv::tasks::fuzzing::task_file),
+    ("task_file", imgsrv::internals::tasks::fuzzing::task_file),
 ];
 
 /// A megapixel in 64 MiB: enough to go everywhere, and small enough to go there often.

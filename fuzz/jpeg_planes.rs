@@ -4,10 +4,10 @@
 //! others, tables change while they are in use, symbols mean nothing, or a block leaves the range of samples so far
 //! that intermediate results overflow. Enlarged chroma may be any mean of its neighbours.
 
-use imgsrv::codec::jpeg::decode::{Coefficients, Decoder, Flaws, PlaneRows, Scale, Scratch};
-use imgsrv::codec::jpeg::header::{Coding, Component, FrameHeader, Header, ScanHeader};
-use imgsrv::codec::jpeg::huffman::{TableClass, huffman_tables};
-use imgsrv::codec::jpeg::marker::{Marker, Segments};
+use imgsrv::internals::codec::jpeg::decode::{Coefficients, Decoder, Flaws, PlaneRows, Scale, Scratch};
+use imgsrv::internals::codec::jpeg::header::{Coding, Component, FrameHeader, Header, ScanHeader};
+use imgsrv::internals::codec::jpeg::huffman::{TableClass, huffman_tables};
+use imgsrv::internals::codec::jpeg::marker::{Marker, Segments};
 use imgsrv::limits::Limits;
 use std::sync::LazyLock;
 

@@ -1,13 +1,13 @@
 //! The first corpus: small pictures of our own making in every format that we write, requests, options.
 
-use imgsrv::codec::jpeg::colour::from_pixels;
-use imgsrv::codec::jpeg::encode::{Coding, Encoder, Options as JpegOptions};
-use imgsrv::codec::jpeg::planes::Sampling;
 use imgsrv::codec::{Scratch, process};
+use imgsrv::internals::codec::jpeg::colour::from_pixels;
+use imgsrv::internals::codec::jpeg::encode::{Coding, Encoder, Options as JpegOptions};
+use imgsrv::internals::codec::jpeg::planes::Sampling;
+use imgsrv::internals::pixels::{Channels, Pixels};
+use imgsrv::internals::wire::{Form, Header};
 use imgsrv::limits::Limits;
-use imgsrv::pixels::{Channels, Pixels};
 use imgsrv::spec::{Options, Spec};
-use imgsrv::wire::{Form, Header};
 
 const OPTIONS: [&str; 16] = [
     "format=png",

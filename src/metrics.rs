@@ -2,7 +2,7 @@
 
 mod tasks;
 
-pub use tasks::TaskMetrics;
+pub(crate) use tasks::TaskMetrics;
 
 use crate::reject_reason::RejectReason;
 use crate::status::Status;
@@ -119,7 +119,7 @@ const BOUNDS: [u64; 13] = [
 
 /// How often something took how long.
 #[derive(Debug, Default)]
-pub struct Histogram {
+pub(crate) struct Histogram {
     /// One for each bound, and one for what is beyond all.
     buckets: [Counter; BOUNDS.len() + 1],
     sum_us: Counter,
@@ -127,7 +127,7 @@ pub struct Histogram {
 
 impl Histogram {
     /// Notes one duration.
-    pub fn observe(&self, time: Duration) {
+    pub(crate) fn observe(&self, time: Duration) {
         let us = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
         let bucket = BOUNDS.iter().position(|bound| us <= *bound).unwrap_or(BOUNDS.len());
         self.buckets[bucket].increment();

@@ -2,7 +2,7 @@
 
 use crate::format::Format;
 use crate::spec::{SpecError, decode_pairs, encode_pairs};
-use crate::status::Status;
+pub use crate::status::{Status, UnknownStatus};
 
 /// What is known about a request when it is answered. Absent where it is not known.
 #[derive(Debug, Clone, PartialEq)]

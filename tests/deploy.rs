@@ -3,7 +3,7 @@
 
 mod support;
 
-use imgsrv::engine::{Engine, EngineSettings};
+use imgsrv::internals::engine::{Engine, EngineSettings};
 use std::collections::BTreeSet;
 use std::process::Command;
 
@@ -89,7 +89,10 @@ fn every_variable_in_the_image_is_a_setting() {
         .split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
         .filter(|word| word.starts_with("IMGSRV_"));
     for variable in variables {
-        assert!(imgsrv::config::SETTINGS.iter().any(|setting| setting.variable() == variable), "{variable}");
+        assert!(
+            imgsrv::internals::config::SETTINGS.iter().any(|setting| setting.variable() == variable),
+            "{variable}"
+        );
     }
 }
 

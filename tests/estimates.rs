@@ -3,7 +3,7 @@
 
 use image::{ImageFormat, RgbaImage};
 use imgsrv::codec::{self, Route, Scratch};
-use imgsrv::engine::{Engine, EngineSettings, Job};
+use imgsrv::internals::engine::{Engine, EngineSettings, Job};
 use imgsrv::limits::{Limits, MIB};
 use imgsrv::spec::{Options, Spec};
 use std::alloc::{GlobalAlloc, Layout, System};

@@ -5,8 +5,8 @@
 
 mod support;
 
-use imgsrv::codec::jpeg::encode::{Coding, Encoder, Options};
-use imgsrv::codec::jpeg::planes::{Planes, Sampling};
+use imgsrv::internals::codec::jpeg::encode::{Coding, Encoder, Options};
+use imgsrv::internals::codec::jpeg::planes::{Planes, Sampling};
 use std::io::Write;
 use std::time::Duration;
 use support::Server;

@@ -2,9 +2,9 @@
 #![allow(missing_docs, clippy::unwrap_used)]
 #![expect(unsafe_code, reason = "an allocator that counts is one")]
 
+use imgsrv::internals::ops;
+use imgsrv::internals::pixels::{Channels, Pixels};
 use imgsrv::limits::Limits;
-use imgsrv::ops;
-use imgsrv::pixels::{Channels, Pixels};
 use imgsrv::spec::{Options, Spec};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -6,9 +6,9 @@
 mod http_support;
 mod support;
 
+use imgsrv::client::Token;
 use imgsrv::client::{Client, ClientSettings};
-use imgsrv::service::auth::Token;
-use imgsrv::service::sandbox::{Fence, Kept};
+use imgsrv::internals::service::sandbox::{Fence, Kept};
 use imgsrv::spec::Spec;
 use std::fs;
 use std::os::unix::fs::symlink;

@@ -4,13 +4,13 @@
 
 mod support;
 
-use imgsrv::engine::{Engine, EngineSettings};
-use imgsrv::report::Report;
-use imgsrv::spec::{Op, Spec};
-use imgsrv::status::Status;
-use imgsrv::tasks::{
+use imgsrv::internals::engine::{Engine, EngineSettings};
+use imgsrv::internals::tasks::{
     DiskStore, Limits, NewTask, Owner, Runners, State, StoreError, TaskId, TaskStore, Tasks,
 };
+use imgsrv::report::Report;
+use imgsrv::report::Status;
+use imgsrv::spec::{Op, Spec};
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;

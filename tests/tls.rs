@@ -4,10 +4,10 @@
 
 mod support;
 
+use imgsrv::client::Token;
 use imgsrv::client::{Client, ClientError, ClientSettings, Security};
-use imgsrv::service::auth::Token;
+use imgsrv::report::Status;
 use imgsrv::spec::Spec;
-use imgsrv::status::Status;
 use std::path::PathBuf;
 use std::time::Duration;
 use support::Server;

@@ -3,7 +3,7 @@
 use crate::harness::Server;
 use crate::harness::{Dice, ask, extended, header, jpeg, read_to_end};
 use crate::table::{Row, Scale};
-use imgsrv::service::auth::Tokens;
+use imgsrv::internals::service::auth::Tokens;
 use std::collections::HashSet;
 use std::hint::black_box;
 use std::io::Write;

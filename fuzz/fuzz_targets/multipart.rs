@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| imgsrv::http::fuzzing::multipart(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| imgsrv::internals::http::fuzzing::multipart(bytes));

@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| imgsrv::tasks::fuzzing::task_file(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| imgsrv::internals::tasks::fuzzing::task_file(bytes));

@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| imgsrv::http::fuzzing::websocket(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| imgsrv::internals::http::fuzzing::websocket(bytes));

@@ -13,13 +13,13 @@ mod server {
 }
 
 use anyhow::{Context, bail};
-use imgsrv::config::Effective;
-use imgsrv::engine::Engine;
-use imgsrv::net::listen;
-use imgsrv::service::admission::Gate;
-use imgsrv::service::metrics_listener::serve_metrics;
-use imgsrv::service::shutdown::Stop;
-use imgsrv::tcp::serve;
+use imgsrv::internals::config::Effective;
+use imgsrv::internals::engine::Engine;
+use imgsrv::internals::net::listen;
+use imgsrv::internals::service::admission::Gate;
+use imgsrv::internals::service::metrics_listener::serve_metrics;
+use imgsrv::internals::service::shutdown::Stop;
+use imgsrv::internals::tcp::serve;
 use server::arguments::{self, Action};
 use server::secrets::{self, Reload};
 use server::{health, logging, process, sandbox, web};
@@ -48,7 +48,7 @@ fn run() -> anyhow::Result<ExitCode> {
     let (effective, action) = arguments::parse()?;
     match action {
         Action::PrintConfig => print!("{effective}"),
-        Action::PrintExample => print!("{}", imgsrv::config::example()),
+        Action::PrintExample => print!("{}", imgsrv::internals::config::example()),
         Action::Health(address) => {
             if let Err(error) = health::check(address.as_deref(), &effective.config) {
                 eprintln!("imgsrv: not well: {error:#}");
@@ -105,7 +105,11 @@ fn start(effective: Effective) -> anyhow::Result<bool> {
 }
 
 /// Warns of what can be reached from other machines without protection, or refuses to start.
-fn check_exposure(address: SocketAddr, config: &imgsrv::config::Config, gate: &Gate) -> anyhow::Result<()> {
+fn check_exposure(
+    address: SocketAddr,
+    config: &imgsrv::internals::config::Config,
+    gate: &Gate,
+) -> anyhow::Result<()> {
     if address.ip().is_loopback() || config.insecure {
         return Ok(());
     }

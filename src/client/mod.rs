@@ -18,15 +18,15 @@ mod session;
 #[cfg(feature = "tls")]
 mod tls;
 
+pub use crate::token::{Token, TokenFileError};
+pub use crate::wire::{Reply, WireError};
 pub use retry::Backoff;
 pub use session::{Event, Session};
 pub use transport::Security;
 
-use crate::report::Report;
-use crate::service::auth::Token;
+use crate::report::{Report, Status};
 use crate::spec::{Spec, encode_pairs};
-use crate::status::Status;
-use crate::wire::{self, Form, Header, MAX_BODY_LEN, Reply, WireError};
+use crate::wire::{self, Form, Header, MAX_BODY_LEN};
 use bounded::Bounded;
 use std::borrow::Cow;
 use std::io;

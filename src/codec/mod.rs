@@ -10,7 +10,7 @@ mod encoded; // Encoded: the result, its source, times and warnings.
 mod error;
 mod format; // one file or folder a format: reader and writer.
 mod inspect; // what a file says about itself.
-pub mod jpeg; // our own codec.
+pub(crate) mod jpeg; // our own codec.
 mod memory; // memory that a plan takes.
 mod metadata; // EXIF, XMP, IPTC, ICC: read, and what may leave with a picture.
 mod metric; // SSIMULACRA2.
@@ -22,8 +22,9 @@ mod quality_search; // the quality that max_bytes or target asks for.
 mod scratch;
 mod sniff; // formats by their first bytes.
 mod source; // a file whose headers have been read.
-pub mod transform; // geometry, resize, colour, orientation, padding, smart crop.
+mod transform; // geometry, resize, colour, orientation, padding, smart crop.
 
+pub use crate::pixels::Channels;
 pub use encoded::{Encoded, SourceInfo, StageTimes, Warning, Warnings};
 pub use error::CodecError;
 pub use inspect::{Classes, EstimatedQuality, Facts, JpegFacts, Profile, inspect};
@@ -31,3 +32,4 @@ pub use plan::{Plan, Route, plan};
 pub use probe::{Probe, probe};
 pub use process::{process, process_planned};
 pub use scratch::Scratch;
+pub use transform::geometry::{Canvas, Geometry, Orientation, Region, Size};

@@ -1,11 +1,12 @@
 //! `Gate`: who may come in, and how often: connections, tokens and rates, counted once for all doors.
 
 use crate::reject_reason::RejectReason;
-use crate::service::auth::{Guesses, TokenFileError, Tokens, TooManyGuesses};
+use crate::service::auth::{Guesses, Tokens, TooManyGuesses};
 use crate::service::connections::ConnectionRegistry;
 use crate::service::rates::RateLimits;
 use crate::service::reload::Reloadable;
 use crate::status::Status;
+use crate::token::TokenFileError;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;

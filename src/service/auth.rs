@@ -1,22 +1,13 @@
-//! Who may ask: `Token`, a secret that is never shown; `Tokens`, the digests that a server knows;
-//! `Guesses`, how often an address has been wrong.
+//! `Tokens`, the digests that a server knows; `Guesses`, the wrong tokens of each address.
 
+use crate::token::{TokenFileError, entries, read_secret};
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
-use std::fmt;
-use std::fs::File;
-use std::io::{self, Read};
 use std::net::{IpAddr, Ipv6Addr};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use subtle::{ConditionallySelectable, ConstantTimeEq};
-
-/// Longest token, in bytes.
-const MAX_TOKEN_LEN: usize = 1024;
-
-/// Largest token file, in bytes.
-const MAX_FILE_LEN: u64 = 64 << 10;
 
 /// Wrong tokens that an address may offer within [`GUESS_WINDOW`].
 const MAX_GUESSES: u32 = 10;
@@ -26,40 +17,6 @@ const GUESS_WINDOW: Duration = Duration::from_secs(60);
 
 /// Most addresses that are remembered for their guesses.
 const MAX_GUESSERS: usize = 16 << 10;
-
-/// A secret that a client shows. Its text stays out of logs, errors and debug output.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Token(String);
-
-impl Token {
-    /// A token of 1 to 1,024 bytes without spaces or control characters.
-    pub fn new(text: &str) -> Option<Token> {
-        let fine = (1..=MAX_TOKEN_LEN).contains(&text.len())
-            && !text.chars().any(|c| c.is_control() || c.is_whitespace());
-        fine.then(|| Token(text.to_owned()))
-    }
-
-    /// The first token of a file that [`Tokens::read`] takes too.
-    ///
-    /// # Errors
-    /// [`TokenFileError`].
-    pub fn read(path: &Path) -> Result<Token, TokenFileError> {
-        let text = read_secret(path)?;
-        let (_, token) = entries(&text).next().ok_or(TokenFileError::Empty)??;
-        Ok(token)
-    }
-
-    /// The secret itself, for the wire.
-    pub fn reveal(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Token {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Token(...)")
-    }
-}
 
 /// The tokens that a server takes, as SHA-256 digests, each with a name for the log. The first entry is nobody: what
 /// a wrong token is found to be, by the same steps as a right one.
@@ -114,57 +71,6 @@ impl Tokens {
 
 fn digest(token: &str) -> [u8; 32] {
     Sha256::digest(token.as_bytes()).into()
-}
-
-/// Why a token file cannot be used. No message shows a token.
-#[derive(Debug, thiserror::Error)]
-pub enum TokenFileError {
-    /// It cannot be read.
-    #[error(transparent)]
-    Io(#[from] io::Error),
-    /// Everybody on the machine could read it.
-    #[error("every user of this machine can read it: chmod o-r")]
-    WorldReadable,
-    /// It holds no token.
-    #[error("it holds no token")]
-    Empty,
-    /// It is no list of tokens.
-    #[error("it is longer than {MAX_FILE_LEN} bytes")]
-    TooLong,
-    /// A line is no token.
-    #[error("line {0} is not 'name:token' with 1 to {MAX_TOKEN_LEN} bytes and no spaces")]
-    BadLine(usize),
-}
-
-fn read_secret(path: &Path) -> Result<String, TokenFileError> {
-    let file = File::open(path)?;
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        let metadata = file.metadata()?;
-        // A pipe, as shells make for `<(command)`, has no other readers whatever its mode says.
-        if metadata.is_file() && metadata.permissions().mode() & 0o004 != 0 {
-            return Err(TokenFileError::WorldReadable);
-        }
-    }
-    let mut text = String::new();
-    let got = file.take(MAX_FILE_LEN + 1).read_to_string(&mut text)?;
-    if got as u64 > MAX_FILE_LEN { Err(TokenFileError::TooLong) } else { Ok(text) }
-}
-
-type Entry = Result<(String, Token), TokenFileError>;
-
-fn entries(text: &str) -> impl Iterator<Item = Entry> {
-    let lines = (1..).zip(text.lines().map(str::trim));
-    let lines = lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#'));
-    lines.map(|(number, line)| {
-        let (name, token) = match line.split_once(':') {
-            Some((name, token)) => (name.trim().escape_debug().to_string(), token.trim()),
-            None => (format!("line-{number}"), line),
-        };
-        let token = Token::new(token).filter(|_| !name.is_empty());
-        Ok((name, token.ok_or(TokenFileError::BadLine(number))?))
-    })
 }
 
 /// Counts wrong tokens by address, so that nobody can try many.
@@ -264,12 +170,11 @@ mod tests {
         assert!(matches!(Tokens::read(file.path()), Err(TokenFileError::WorldReadable)));
         mode(0o640);
         assert_eq!(Tokens::read(file.path()).unwrap().count(), 1);
-        assert_eq!(Token::read(file.path()).unwrap().reveal(), "secret");
+        assert_eq!(crate::token::Token::read(file.path()).unwrap().reveal(), "secret");
     }
 
     #[test]
     fn neither_debug_nor_errors_show_a_secret() {
-        assert_eq!(format!("{:?}", Token::new("hunter2")), "Some(Token(...))");
         assert!(!format!("{:?}", Tokens::parse("hunter2")).contains("hunter2"));
         assert!(!Tokens::parse("name:hunter2 hunter3").unwrap_err().to_string().contains("hunter"));
     }

@@ -38,6 +38,7 @@ pub enum SpecError {
     BadEncoding,
 }
 
+#[cfg(feature = "server")]
 impl SpecError {
     pub(crate) fn unknown_preset(name: &str) -> SpecError {
         SpecError::UnknownPreset(clip(name))

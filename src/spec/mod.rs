@@ -11,14 +11,13 @@ mod op_text;
 mod parse;
 mod value;
 
+pub use crate::format::Format;
 pub use error::SpecError;
 pub use form::{decode_pairs, encode_pairs};
 pub use keys::{KEYS, Key};
 pub use op::Op;
 pub use parse::{Call, Options};
 pub use value::parse_size;
-
-use crate::format::Format;
 
 /// What to make of a picture. `Spec::default()` makes it an upright JPEG, at quality 85 unless it is one already.
 #[derive(Debug, Clone, PartialEq)]

@@ -2,8 +2,8 @@
 
 use super::failure::Failure;
 use clap::Args;
+use imgsrv::client::Token;
 use imgsrv::client::{Backoff, ClientSettings, Security};
-use imgsrv::service::auth::Token;
 use std::fmt::Display;
 use std::path::PathBuf;
 use std::time::Duration;

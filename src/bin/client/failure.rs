@@ -3,8 +3,8 @@
 use super::print::{BAD, shown};
 use imgsrv::client::ClientError;
 use imgsrv::codec::CodecError;
+use imgsrv::report::Status;
 use imgsrv::spec::SpecError;
-use imgsrv::status::Status;
 use std::io;
 use std::path::PathBuf;
 

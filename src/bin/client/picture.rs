@@ -1,10 +1,10 @@
 //! `Picture`: a finished picture, from this process or from a server.
 
+use imgsrv::client::Reply;
 use imgsrv::codec::{self, CodecError, Encoded, Scratch};
-use imgsrv::format::Format;
 use imgsrv::limits::Limits;
+use imgsrv::spec::Format;
 use imgsrv::spec::Spec;
-use imgsrv::wire::Reply;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// A finished picture and what is known about it.

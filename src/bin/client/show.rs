@@ -5,7 +5,7 @@ use anstream::stream::RawStream;
 use anstream::{AutoStream, ColorChoice};
 use image::{DynamicImage, GenericImage, ImageFormat, Rgba, RgbaImage};
 use imgsrv::codec::{self, CodecError, Scratch};
-use imgsrv::format::Format;
+use imgsrv::spec::Format;
 use imgsrv::spec::{Fit, OutputFormat, Spec};
 use std::fmt::Write as _;
 use std::io::{self, Cursor};

@@ -3,7 +3,7 @@
 use anyhow::Context;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command};
-use imgsrv::config::{Config, Effective, Machine, Origin, SETTINGS, Setting};
+use imgsrv::internals::config::{Config, Effective, Machine, Origin, SETTINGS, Setting};
 
 /// What is to be done.
 pub(crate) enum Action {

@@ -2,9 +2,9 @@
 
 use anyhow::{Context, bail};
 use imgsrv::client::{Client, ClientError, ClientSettings, Security};
-use imgsrv::config::Config;
-use imgsrv::net::reachable;
-use imgsrv::status::Status;
+use imgsrv::internals::config::Config;
+use imgsrv::internals::net::reachable;
+use imgsrv::report::Status;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::time::Duration;

@@ -1,7 +1,7 @@
 //! The log: text for a person or one JSON object a line, on standard error.
 
 use env_logger::fmt::Formatter;
-use imgsrv::config::LogFormat;
+use imgsrv::internals::config::LogFormat;
 use log::kv::{self, Key, Value, VisitSource};
 use log::{LevelFilter, Record};
 use std::io::{self, IsTerminal, Write};

@@ -2,8 +2,8 @@
 //! keep it from the rest.
 
 use anyhow::{Context, bail};
-use imgsrv::config::{Config, Sandbox};
-use imgsrv::service::sandbox::{Fence, Kept};
+use imgsrv::internals::config::{Config, Sandbox};
+use imgsrv::internals::service::sandbox::{Fence, Kept};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 

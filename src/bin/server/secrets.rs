@@ -1,11 +1,11 @@
 //! Tokens and certificates: read at the start, which fails without them, and again on SIGHUP.
 
 use anyhow::{Context, bail};
-use imgsrv::config::Config;
-use imgsrv::service;
-use imgsrv::service::admission;
-use imgsrv::service::auth::Tokens;
-use imgsrv::service::reload::Reloadable;
+use imgsrv::internals::config::Config;
+use imgsrv::internals::service;
+use imgsrv::internals::service::admission;
+use imgsrv::internals::service::auth::Tokens;
+use imgsrv::internals::service::reload::Reloadable;
 use std::sync::Arc;
 
 /// Something to be read again.

@@ -1,9 +1,9 @@
 //! The tasks of this server, as the settings want them: their folder, and the threads that run them.
 
 use anyhow::Context;
-use imgsrv::config::{Config, DataDir};
-use imgsrv::engine::Engine;
-use imgsrv::tasks::{DiskStore, Runners, Tasks};
+use imgsrv::internals::config::{Config, DataDir};
+use imgsrv::internals::engine::Engine;
+use imgsrv::internals::tasks::{DiskStore, Runners, Tasks};
 use std::path::PathBuf;
 use std::sync::Arc;
 

@@ -10,13 +10,13 @@ pub(crate) use off::{listen, start};
 mod on {
     use super::super::tasks;
     use anyhow::Context;
-    use imgsrv::config::{Config, Effective};
-    use imgsrv::engine::Engine;
-    use imgsrv::http::{self, Origins, Running};
-    use imgsrv::service::admission::Gate;
-    use imgsrv::service::shutdown::Stop;
-    use imgsrv::tasks::Runners;
-    use imgsrv::{net, service};
+    use imgsrv::internals::config::{Config, Effective};
+    use imgsrv::internals::engine::Engine;
+    use imgsrv::internals::http::{self, Origins, Running};
+    use imgsrv::internals::service::admission::Gate;
+    use imgsrv::internals::service::shutdown::Stop;
+    use imgsrv::internals::tasks::Runners;
+    use imgsrv::internals::{net, service};
     use std::io;
     use std::net::{SocketAddr, TcpListener};
     use std::path::Path;
@@ -81,11 +81,11 @@ mod on {
 #[cfg(not(feature = "http"))]
 mod off {
     use anyhow::bail;
-    use imgsrv::config::{Config, Effective};
-    use imgsrv::engine::Engine;
-    use imgsrv::service::admission::Gate;
-    use imgsrv::service::settings::ServiceSettings;
-    use imgsrv::service::shutdown::Stop;
+    use imgsrv::internals::config::{Config, Effective};
+    use imgsrv::internals::engine::Engine;
+    use imgsrv::internals::service::admission::Gate;
+    use imgsrv::internals::service::settings::ServiceSettings;
+    use imgsrv::internals::service::shutdown::Stop;
     use std::io;
     use std::net::SocketAddr;
     use std::path::Path;

@@ -1,7 +1,7 @@
 //! Decode and transform: from a source to a picture that only has to be encoded.
 
 pub(in crate::codec) mod colour; // profiles to sRGB.
-pub mod geometry; // from the asked size to where each pixel comes from.
+pub(crate) mod geometry; // from the asked size to where each pixel comes from.
 pub(in crate::codec) mod linear; // sRGB to linear light.
 pub(in crate::codec) mod orient_pad; // turns, padding, background.
 pub(in crate::codec) mod planar; // the fast path of JPEG sources.

@@ -3,8 +3,8 @@
 use super::super::failure::Failure;
 use super::super::picture::Rate;
 use super::super::print::{BAD, BOLD, DIM, GOOD, shown, size};
-use imgsrv::codec::transform::geometry::Size;
-use imgsrv::format::Format;
+use imgsrv::codec::Size;
+use imgsrv::spec::Format;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::{Value, json};
 use std::io::{self, IsTerminal, Write};

@@ -2,9 +2,9 @@
 
 use super::super::interrupt::Interrupt;
 use super::histogram::Histogram;
+use imgsrv::client::Reply;
 use imgsrv::client::{Client, ClientError, ClientSettings};
 use imgsrv::spec::Spec;
-use imgsrv::wire::Reply;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Follows README: starts the server with its first command, runs the commands of its console blocks in order, and
 # compares the output with the text. Sizes, dimensions and statuses are compared exactly; times, rates and the figures of
-# a load test are not, as they belong to the machine. The speed table is compared with docs/benchmarks.md.
+# a load test are not, as they belong to the machine. The speed table is compared with docs/benchmarks.md, and the curl
+# lines of docs/tasks.md have to succeed.
 # `tests/readme.sh --write` puts the output of today into README instead.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -29,6 +30,15 @@ def run(command: str, folder: str) -> str:
 def follow(block: str, folder: str) -> str:
     commands = re.findall(r"^\$ (.*)\n", block, re.M)
     return "".join(f"$ {command}\n{run(command, folder)}" for command in commands)
+
+
+def follow_shell(page: str, folder: str) -> None:
+    """Runs the shell blocks of a document that call curl; every command has to succeed."""
+    for block in re.findall(r"^```sh\n(.*?)^```$", Path(page).read_text(), re.M | re.S):
+        if "curl" in block:
+            done = subprocess.run(["bash", "-ec", block], cwd=folder, env=environment, capture_output=True, text=True)
+            if done.returncode != 0:
+                sys.exit(f"{page}: a block ended with {done.returncode}\n{block}\n{done.stdout}{done.stderr}")
 
 
 def comparable(block: str) -> list[str]:
@@ -61,7 +71,9 @@ with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile("w+") as lo
     (Path(folder) / "docs").mkdir()
     shutil.copy("docs/photo.png", Path(folder) / "docs")
     # `exec` replaces the shell, so that terminate() reaches the server itself.
-    serving = subprocess.Popen(f"exec {server}", shell=True, stdout=log, stderr=log)
+    # A folder of its own for tasks, as another server of this user may hold the default one.
+    state = environment | {"XDG_STATE_HOME": f"{folder}/state"}
+    serving = subprocess.Popen(f"exec {server}", shell=True, stdout=log, stderr=log, env=state)
     try:
         for _ in range(900):
             if "listening on" in os.pread(log.fileno(), 1 << 20, 0).decode(errors="replace"):
@@ -70,14 +82,15 @@ with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile("w+") as lo
                 sys.exit(os.pread(log.fileno(), 1 << 20, 0).decode(errors="replace"))
             time.sleep(1)
         outputs = [follow(block, folder) for block in blocks]
-        result = Path("docs/processed_photo.jpg")
-        assert result.read_bytes().startswith(b"\xff\xd8\xff")
-        result.unlink()
-        for name, magic in [("small.jpg", b"\xff\xd8\xff"), ("square.webp", b"RIFF"), ("grey.jpg", b"\xff\xd8\xff")]:
+        for page in ["docs/tasks.md"]:
+            follow_shell(page, folder)
+        assert Path("docs/processed_photo.jpg").read_bytes().startswith(b"\xff\xd8\xff")
+        for name, magic in [("small.jpg", b"\xff\xd8\xff"), ("square.webp", b"RIFF"), ("grey.jpg", b"\xff\xd8\xff"), ("half.jpg", b"\xff\xd8\xff")]:
             assert (Path(folder) / name).read_bytes().startswith(magic), name
     finally:
         serving.terminate()
         serving.wait()
+        Path("docs/processed_photo.jpg").unlink(missing_ok=True)
 
 if sys.argv[1:] == ["--write"]:
     for before, after in zip(blocks, outputs):

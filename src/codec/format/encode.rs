@@ -64,8 +64,8 @@ pub(in crate::codec) fn encode(
         Format::Jpeg => jpeg::encode::encode(pixels, quality, output),
         Format::Png => png::encode::encode(pixels, spec, metadata),
         Format::WebP => webp::encode::encode(pixels, quality, spec, metadata),
-        Format::Gif => gif::encode::encode(pixels, spec),
-        Format::Bmp | Format::Qoi => simple::encode::encode(pixels, format),
+        Format::Gif => gif::encode(pixels, spec),
+        Format::Bmp | Format::Qoi => simple::encode(pixels, format),
         Format::Tiff => tiff::encode::encode(pixels, spec, metadata),
         #[cfg(feature = "avif")]
         Format::Avif => avif::encode(pixels, quality, spec, metadata),

@@ -14,8 +14,8 @@ const PNG: &[u8] = b"\x89PNG\r\n\x1A\n";
 /// Reads the header of the best picture.
 pub(in crate::codec) fn probe(input: &[u8]) -> Result<Probe, CodecError> {
     match nested_png(input) {
-        Some(inner) => Ok(Probe { format: Format::Ico, ..png::decode::probe(inner)? }),
-        None => simple::decode::probe(Format::Ico, input),
+        Some(inner) => Ok(Probe { format: Format::Ico, ..png::probe(inner)? }),
+        None => simple::probe(Format::Ico, input),
     }
 }
 
@@ -31,7 +31,7 @@ pub(in crate::codec) fn decode(
         Some(inner) => {
             png::decode::decode(inner, &Probe { format: Format::Png, ..*probe }, tolerance, limits, frames)
         }
-        None => simple::decode::decode(input, probe, limits),
+        None => simple::decode(input, probe, limits),
     }
 }
 
@@ -43,7 +43,7 @@ fn nested_png(input: &[u8]) -> Option<&[u8]> {
     inner.starts_with(PNG).then_some(inner)
 }
 
-struct Entry {
+struct IconEntry {
     /// Bits a pixel, then pixels.
     score: (u16, u32),
     len: u32,
@@ -51,22 +51,22 @@ struct Entry {
 }
 
 /// The entry with the most bits a pixel, and of those the largest; the last of equals, as `image` has it.
-fn best(input: &[u8]) -> Option<Entry> {
+fn best(input: &[u8]) -> Option<IconEntry> {
     let mut bytes = Bytes(input);
     bytes.skip(4)?;
     let count = bytes.le16()?;
-    let entries: Option<Vec<Entry>> = (0..count).map(|_| entry(&mut bytes)).collect();
+    let entries: Option<Vec<IconEntry>> = (0..count).map(|_| entry(&mut bytes)).collect();
     let mut entries = entries?;
     let last = entries.pop()?;
     Some(entries.into_iter().fold(last, |best, entry| if entry.score > best.score { entry } else { best }))
 }
 
-fn entry(bytes: &mut Bytes<'_>) -> Option<Entry> {
+fn entry(bytes: &mut Bytes<'_>) -> Option<IconEntry> {
     let side = |byte: u8| if byte == 0 { 256 } else { u32::from(byte) };
     let pixels = side(bytes.u8()?) * side(bytes.u8()?);
     bytes.skip(4)?;
     let depth = bytes.le16()?;
-    Some(Entry { score: (depth, pixels), len: bytes.le32()?, offset: bytes.le32()? })
+    Some(IconEntry { score: (depth, pixels), len: bytes.le32()?, offset: bytes.le32()? })
 }
 
 #[cfg(test)]

@@ -44,12 +44,12 @@ pub(in crate::codec) enum Tolerance {
 pub(in crate::codec) fn probe(format: Format, input: &[u8]) -> Result<Probe, CodecError> {
     match format {
         Format::Jpeg => jpeg::decode::probe(input),
-        Format::Png => png::decode::probe(input),
-        Format::WebP => webp::decode::probe(input),
-        Format::Tiff => tiff::decode::probe(input),
-        Format::Gif => gif::decode::probe(input),
+        Format::Png => png::probe(input),
+        Format::WebP => webp::probe(input),
+        Format::Tiff => tiff::probe(input),
+        Format::Gif => gif::probe(input),
         Format::Ico => ico::probe(input),
-        Format::Bmp | Format::Qoi | Format::Pnm | Format::Tga => simple::decode::probe(format, input),
+        Format::Bmp | Format::Qoi | Format::Pnm | Format::Tga => simple::probe(format, input),
         Format::Avif => Err(CodecError::Unsupported("AVIF is not supported".into())),
     }
 }
@@ -58,11 +58,11 @@ pub(in crate::codec) fn probe(format: Format, input: &[u8]) -> Result<Probe, Cod
 pub(in crate::codec) fn metadata(format: Format, input: &[u8]) -> Metadata<'_> {
     match format {
         Format::Jpeg => jpeg::decode::metadata(input),
-        Format::Png => png::decode::metadata(input),
-        Format::WebP => webp::decode::metadata(input),
-        Format::Tiff => tiff::decode::metadata(input),
-        Format::Gif => gif::decode::metadata(input),
-        Format::Bmp | Format::Qoi => simple::decode::metadata(format, input),
+        Format::Png => png::metadata(input),
+        Format::WebP => webp::metadata(input),
+        Format::Tiff => tiff::metadata(input),
+        Format::Gif => gif::metadata(input),
+        Format::Bmp | Format::Qoi => simple::metadata(format, input),
         Format::Pnm | Format::Ico | Format::Tga | Format::Avif => Metadata::default(),
     }
 }
@@ -82,9 +82,9 @@ pub(in crate::codec) fn decode(
     match probe.format {
         Format::Jpeg => jpeg::decode::decode(input, probe, tolerance, limits),
         Format::Png => png::decode::decode(input, probe, tolerance, limits, frames),
-        Format::WebP => webp::decode::decode(input, probe, limits, frames),
-        Format::Tiff => tiff::decode::decode(input, probe, tolerance, limits),
+        Format::WebP => webp::decode(input, probe, limits, frames),
+        Format::Tiff => tiff::decode(input, probe, tolerance, limits),
         Format::Ico => ico::decode(input, probe, tolerance, limits, frames),
-        _ => simple::decode::decode(input, probe, limits),
+        _ => simple::decode(input, probe, limits),
     }
 }

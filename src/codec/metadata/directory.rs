@@ -213,11 +213,11 @@ fn size_of_kind(kind: u16) -> Option<usize> {
 /// A directory to be written: tags in ascending order, each once.
 #[derive(Debug, Default)]
 pub(in crate::codec) struct Draft<'a> {
-    fields: BTreeMap<u16, Field<'a>>,
+    fields: BTreeMap<u16, TagValue<'a>>,
 }
 
 #[derive(Debug)]
-enum Field<'a> {
+enum TagValue<'a> {
     /// Type and bytes, in the order of the file.
     Value(u16, Cow<'a, [u8]>),
     Below(Draft<'a>),
@@ -226,12 +226,12 @@ enum Field<'a> {
 impl<'a> Draft<'a> {
     /// Sets the value of a tag, whose bytes are in the order in which the draft will be written.
     pub(in crate::codec) fn set(&mut self, tag: u16, kind: u16, value: impl Into<Cow<'a, [u8]>>) {
-        self.fields.insert(tag, Field::Value(kind, value.into()));
+        self.fields.insert(tag, TagValue::Value(kind, value.into()));
     }
 
     /// Lets a tag point to another directory.
     pub(in crate::codec) fn set_below(&mut self, tag: u16, draft: Draft<'a>) {
-        self.fields.insert(tag, Field::Below(draft));
+        self.fields.insert(tag, TagValue::Below(draft));
     }
 
     pub(in crate::codec) fn is_empty(&self) -> bool {
@@ -259,8 +259,8 @@ impl<'a> Draft<'a> {
         file.resize(at + 2 + 12 * self.fields.len() + 4, 0); // the last four: no directory follows
         for (tag, field) in &self.fields {
             let (kind, count, value) = match field {
-                Field::Below(draft) => (kind::LONG, 1, u32(draft.write(file, big_endian))),
-                Field::Value(kind, value) => {
+                TagValue::Below(draft) => (kind::LONG, 1, u32(draft.write(file, big_endian))),
+                TagValue::Value(kind, value) => {
                     let count = value.len() / size_of_kind(*kind).unwrap_or(1);
                     let mut inline = [0; 4];
                     if let Some(fits) = inline.get_mut(..value.len()) {

@@ -2,7 +2,7 @@
 //! Formats, "Image Resource Blocks"; IPTC-NAA Information Interchange Model 4.2).
 
 use crate::codec::bytes::Bytes;
-use crate::codec::metadata::ownership::{MAX_NAMES, Owner, shown};
+use crate::codec::metadata::ownership::{MAX_NAMES, Ownership, shown};
 
 /// The resource that holds IPTC.
 const IPTC_NAA: u16 = 0x0404;
@@ -13,7 +13,7 @@ const COPYRIGHT: (u8, u8) = (2, 116);
 const MAX_VALUE: usize = 2000;
 
 /// The by-lines and the copyright notice in `resources`; of damaged ones, what stands in front of the damage.
-pub(in crate::codec) fn owner(resources: &[u8]) -> Owner {
+pub(in crate::codec) fn owner(resources: &[u8]) -> Ownership {
     let mut names = Vec::new();
     let mut copyright = None;
     for block in blocks(resources).filter(|(id, _)| *id == IPTC_NAA).map(|(_, block)| block) {
@@ -25,7 +25,7 @@ pub(in crate::codec) fn owner(resources: &[u8]) -> Owner {
             }
         }
     }
-    Owner::new(&names, copyright)
+    Ownership::new(&names, copyright)
 }
 
 /// Number and content of each resource.
@@ -103,9 +103,9 @@ mod tests {
     #[test]
     fn values_that_are_empty_too_long_or_of_extended_length_are_left_out() {
         let of = |iptc: &[u8]| owner(&resource(IPTC_NAA, b"", iptc));
-        assert_eq!(of(&dataset(2, 116, b" \0 ")), Owner::default());
-        assert_eq!(of(&dataset(2, 116, &[b'x'; MAX_VALUE + 1])), Owner::default());
-        assert_eq!(of(b"\x1c\x02\x74\x80\x04\0\0\0\x02me"), Owner::default());
+        assert_eq!(of(&dataset(2, 116, b" \0 ")), Ownership::default());
+        assert_eq!(of(&dataset(2, 116, &[b'x'; MAX_VALUE + 1])), Ownership::default());
+        assert_eq!(of(b"\x1c\x02\x74\x80\x04\0\0\0\x02me"), Ownership::default());
         let many = dataset(2, 80, b"A").repeat(1000);
         assert_eq!(of(&many).artist.unwrap().matches('A').count(), MAX_NAMES);
     }

@@ -13,15 +13,15 @@ pub(in crate::codec) const MAX_NAMES: usize = 16;
 
 /// Who a picture is by and whose it is, as IPTC or XMP say.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(in crate::codec) struct Owner {
+pub(in crate::codec) struct Ownership {
     pub(in crate::codec) artist: Option<String>,
     pub(in crate::codec) copyright: Option<String>,
 }
 
-impl Owner {
+impl Ownership {
     /// Of texts as [`shown`] gives them.
-    pub(in crate::codec) fn new(names: &[String], copyright: Option<String>) -> Owner {
-        Owner { artist: (!names.is_empty()).then(|| names.join("; ")), copyright }
+    pub(in crate::codec) fn new(names: &[String], copyright: Option<String>) -> Ownership {
+        Ownership { artist: (!names.is_empty()).then(|| names.join("; ")), copyright }
     }
 }
 
@@ -39,8 +39,8 @@ pub(in crate::codec) fn block(metadata: &Metadata<'_>) -> Option<Vec<u8>> {
     // Searched only where EXIF is silent.
     let iptc = LazyCell::new(|| metadata.iptc.as_deref().map(iptc::owner).unwrap_or_default());
     let xmp = LazyCell::new(|| metadata.xmp.as_deref().map(xmp::owner).unwrap_or_default());
-    let artist: fn(&Owner) -> Option<&String> = |owner| owner.artist.as_ref();
-    let copyright: fn(&Owner) -> Option<&String> = |owner| owner.copyright.as_ref();
+    let artist: fn(&Ownership) -> Option<&String> = |owner| owner.artist.as_ref();
+    let copyright: fn(&Ownership) -> Option<&String> = |owner| owner.copyright.as_ref();
     let mut draft = Draft::default();
     // Copyright may be "photographer NUL editor NUL"; an artist is one text.
     for (tag, texts, said) in [(tag::ARTIST, 1, artist), (tag::COPYRIGHT, 2, copyright)] {

@@ -3,17 +3,17 @@
 //!
 //! Packets are searched and not parsed: no nesting, no entities but the five and numbers, nothing outside the packet.
 
-use crate::codec::metadata::ownership::{MAX_NAMES, Owner, shown};
+use crate::codec::metadata::ownership::{MAX_NAMES, Ownership, shown};
 use memchr::memmem::find;
 
 /// Most bytes of a property that are looked at.
 const MAX_PROPERTY: usize = 16 << 10;
 
 /// `dc:creator`, its names joined, and `dc:rights` in its first language.
-pub(in crate::codec) fn owner(xmp: &[u8]) -> Owner {
+pub(in crate::codec) fn owner(xmp: &[u8]) -> Ownership {
     let texts =
         |name: &str, most: usize| property(xmp, name).map(|found| items(found, most)).unwrap_or_default();
-    Owner::new(&texts("dc:creator", MAX_NAMES), texts("dc:rights", 1).pop())
+    Ownership::new(&texts("dc:creator", MAX_NAMES), texts("dc:rights", 1).pop())
 }
 
 /// What stands between the first start tag of `name` and its end tag.
@@ -135,7 +135,7 @@ mod tests {
     #[test]
     fn a_text_without_an_array_is_taken_as_it_is() {
         let plain = owner(b"<dc:rights>mine</dc:rights>");
-        assert_eq!(plain, Owner { artist: None, copyright: Some("mine".into()) });
+        assert_eq!(plain, Ownership { artist: None, copyright: Some("mine".into()) });
     }
 
     #[test]
@@ -150,10 +150,10 @@ mod tests {
             b"<dc:rights><rdf:li>\xFF\xFE</rdf:li></dc:rights>",
             b"<dc:rights><rdf:li><dc:rights><rdf:li></dc:rights>",
         ] {
-            assert_eq!(owner(odd), Owner::default(), "{}", String::from_utf8_lossy(odd));
+            assert_eq!(owner(odd), Ownership::default(), "{}", String::from_utf8_lossy(odd));
         }
         let long = format!("<dc:rights>{}</dc:rights>", "x".repeat(MAX_PROPERTY));
-        assert_eq!(owner(long.as_bytes()), Owner::default());
+        assert_eq!(owner(long.as_bytes()), Ownership::default());
         let many = format!("<dc:creator>{}</dc:creator>", "<rdf:li>A</rdf:li>".repeat(100));
         assert_eq!(owner(many.as_bytes()).artist.unwrap().matches('A').count(), MAX_NAMES);
     }

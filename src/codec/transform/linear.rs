@@ -4,15 +4,15 @@
 use crate::pixels::Channels;
 use std::sync::LazyLock;
 
-static TABLES: LazyLock<Tables> = LazyLock::new(Tables::new);
+static TABLES: LazyLock<LightTables> = LazyLock::new(LightTables::new);
 
-struct Tables {
+struct LightTables {
     linear: [u16; 256],
     encoded: Vec<u8>,
 }
 
-impl Tables {
-    fn new() -> Tables {
+impl LightTables {
+    fn new() -> LightTables {
         let level = |code: f64| (light(code / 255.0) * 65_535.0).round() as u16;
         let linear = std::array::from_fn(|code| level(code as f64));
         let mut encoded = Vec::with_capacity(1 << 16);
@@ -21,7 +21,7 @@ impl Tables {
             let end = if code == 255 { 1 << 16 } else { usize::from(level(f64::from(code) + 0.5)) + 1 };
             encoded.resize(end.max(encoded.len()), code);
         }
-        Tables { linear, encoded }
+        LightTables { linear, encoded }
     }
 }
 

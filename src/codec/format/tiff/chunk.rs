@@ -1,7 +1,7 @@
 //! One strip or tile: decompressed, and its differences summed.
 
 use crate::codec::format::tiff::fax;
-use crate::codec::format::tiff::layout::{Compression, Layout, Predictor};
+use crate::codec::format::tiff::layout::{Compression, Predictor, TiffLayout};
 use flate2::read::ZlibDecoder;
 use std::io::Read;
 use weezl::{BitOrder, LzwStatus, decode::Decoder};
@@ -10,7 +10,7 @@ use weezl::{BitOrder, LzwStatus, decode::Decoder};
 /// unpacked. `None` if the data does not fill it.
 pub(in crate::codec) fn unpack(
     packed: &[u8],
-    layout: &Layout<'_>,
+    layout: &TiffLayout<'_>,
     rows: usize,
     out: &mut [u8],
 ) -> Option<()> {
@@ -83,7 +83,7 @@ fn lzw(mut packed: &[u8], mut out: &mut [u8]) -> Option<()> {
 }
 
 /// TIFF 6.0 section 14, for samples of whole bytes.
-fn sum_differences(row: &mut [u8], layout: &Layout<'_>) {
+fn sum_differences(row: &mut [u8], layout: &TiffLayout<'_>) {
     let per_pixel = layout.samples_per_chunk();
     match layout.depth {
         8 => {

@@ -52,27 +52,27 @@ pub(in crate::codec) fn decode(
 }
 
 type Input<'a> = Map<Chain<Copied<Iter<'a, u8>>, IntoIter<u8, 4>>, fn(u8) -> Result<u8, Infallible>>;
-type Reader<'a> = ByteReader<Input<'a>>;
+type FaxReader<'a> = ByteReader<Input<'a>>;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Ink {
+enum FaxColour {
     White,
     Black,
 }
 
-impl Ink {
-    fn other(self) -> Ink {
+impl FaxColour {
+    fn other(self) -> FaxColour {
         match self {
-            Ink::White => Ink::Black,
-            Ink::Black => Ink::White,
+            FaxColour::White => FaxColour::Black,
+            FaxColour::Black => FaxColour::White,
         }
     }
 }
 
 /// The columns where the colour changes, the first to black.
-fn one_dimensional(reader: &mut Reader<'_>, width: usize) -> Option<Vec<usize>> {
+fn one_dimensional(reader: &mut FaxReader<'_>, width: usize) -> Option<Vec<usize>> {
     let mut changes = Vec::new();
-    let (mut at, mut ink) = (0, Ink::White);
+    let (mut at, mut ink) = (0, FaxColour::White);
     while at < width {
         at += run(reader, ink)?;
         changes.push(at.min(width));
@@ -82,9 +82,9 @@ fn one_dimensional(reader: &mut Reader<'_>, width: usize) -> Option<Vec<usize>> 
 }
 
 /// T.6 section 2.2: each change is told by where the row above changes.
-fn two_dimensional(reader: &mut Reader<'_>, above: &[usize], width: usize) -> Option<Vec<usize>> {
+fn two_dimensional(reader: &mut FaxReader<'_>, above: &[usize], width: usize) -> Option<Vec<usize>> {
     let mut changes: Vec<usize> = Vec::new();
-    let (mut at, mut ink) = (0, Ink::White);
+    let (mut at, mut ink) = (0, FaxColour::White);
     // The first change above that lies to the right of `at`; at the start of a row also the one on it.
     let mut next = 0;
     let mut begun = false;
@@ -93,7 +93,7 @@ fn two_dimensional(reader: &mut Reader<'_>, above: &[usize], width: usize) -> Op
             next += 1;
         }
         // Changes to black have even places.
-        let wrong = (next % 2 == 0) != (ink == Ink::White);
+        let wrong = (next % 2 == 0) != (ink == FaxColour::White);
         let b1 = next + usize::from(wrong);
         let change = |place: usize| above.get(place).copied().unwrap_or(width);
         match mode::decode(reader)? {
@@ -121,12 +121,12 @@ fn two_dimensional(reader: &mut Reader<'_>, above: &[usize], width: usize) -> Op
 }
 
 /// A run length: make-up codes of multiples of 64, then a terminating one.
-fn run(reader: &mut Reader<'_>, ink: Ink) -> Option<usize> {
+fn run(reader: &mut FaxReader<'_>, ink: FaxColour) -> Option<usize> {
     let mut len = 0;
     loop {
         let part = match ink {
-            Ink::White => white::decode(reader)?,
-            Ink::Black => black::decode(reader)?,
+            FaxColour::White => white::decode(reader)?,
+            FaxColour::Black => black::decode(reader)?,
         };
         len += usize::from(part);
         if part < 64 {
@@ -136,14 +136,14 @@ fn run(reader: &mut Reader<'_>, ink: Ink) -> Option<usize> {
 }
 
 /// At least eleven zeros and a one, if they come next.
-fn skip_end_of_line(reader: &mut Reader<'_>) {
+fn skip_end_of_line(reader: &mut FaxReader<'_>) {
     while reader.peek(11) == Some(0) {
         while reader.peek(1) == Some(0) && reader.consume(1).is_ok() {}
         let _ = bit(reader);
     }
 }
 
-fn bit(reader: &mut Reader<'_>) -> Option<u16> {
+fn bit(reader: &mut FaxReader<'_>) -> Option<u16> {
     let bit = reader.peek(1)?;
     reader.consume(1).ok()?;
     Some(bit)

@@ -1,7 +1,7 @@
-//! `Layout`: what the tags say about how the samples are stored, checked.
+//! `TiffLayout`: what the tags say about how the samples are stored, checked.
 
 use crate::codec::error::CodecError;
-use crate::codec::format::tiff::decode::{damaged, unsupported};
+use crate::codec::format::tiff::{damaged, unsupported};
 use crate::codec::metadata::directory::{Directory, tag};
 use crate::codec::transform::geometry::Size;
 use crate::pixels::Channels;
@@ -11,7 +11,7 @@ const MAX_CHUNKS: usize = 1 << 20;
 
 /// What a sample is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::codec) enum Kind {
+pub(in crate::codec) enum SampleKind {
     Unsigned,
     Signed,
     Float,
@@ -64,13 +64,13 @@ pub(in crate::codec) enum Predictor {
 
 /// How the samples of an image are stored.
 #[derive(Debug, Clone)]
-pub(in crate::codec) struct Layout<'a> {
+pub(in crate::codec) struct TiffLayout<'a> {
     pub(in crate::codec) size: Size,
     /// Bits of a sample.
     pub(in crate::codec) depth: usize,
     /// Samples of a pixel.
     pub(in crate::codec) samples: usize,
-    pub(in crate::codec) kind: Kind,
+    pub(in crate::codec) kind: SampleKind,
     pub(in crate::codec) colours: Colours,
     pub(in crate::codec) extra: Extra,
     pub(in crate::codec) compression: Compression,
@@ -89,7 +89,7 @@ pub(in crate::codec) struct Layout<'a> {
 
 /// A chunk and where it belongs.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::codec) struct Place {
+pub(in crate::codec) struct ChunkPosition {
     pub(in crate::codec) index: usize,
     pub(in crate::codec) plane: usize,
     pub(in crate::codec) x: usize,
@@ -104,8 +104,8 @@ pub(in crate::codec) fn size(directory: &Directory<'_>) -> Option<Size> {
     Some(Size { width: side(tag::WIDTH)?, height: side(tag::HEIGHT)? })
 }
 
-impl<'a> Layout<'a> {
-    pub(in crate::codec) fn of(directory: &Directory<'a>, size: Size) -> Result<Layout<'a>, CodecError> {
+impl<'a> TiffLayout<'a> {
+    pub(in crate::codec) fn of(directory: &Directory<'a>, size: Size) -> Result<TiffLayout<'a>, CodecError> {
         let number = |tag, default: u64| directory.number(tag).unwrap_or(default);
         let samples = number(tag::SAMPLES_PER_PIXEL, 1);
         if !(1..=64).contains(&samples) {
@@ -119,17 +119,17 @@ impl<'a> Layout<'a> {
             return Err(unsupported("samples of several depths"));
         }
         let kind = match number(tag::SAMPLE_FORMAT, 1) {
-            2 => Kind::Signed,
-            3 => Kind::Float,
-            _ => Kind::Unsigned,
+            2 => SampleKind::Signed,
+            3 => SampleKind::Float,
+            _ => SampleKind::Unsigned,
         };
         let compression = compression(directory)?;
         let colours = colours(directory, samples, compression)?;
         let fits = match (kind, depth) {
-            (Kind::Float, depth) => matches!(depth, 32 | 64) && colours != Colours::Palette,
-            (Kind::Signed, depth) => matches!(depth, 8 | 16 | 32),
-            (Kind::Unsigned, depth) if colours == Colours::Palette => (1..=8).contains(&depth),
-            (Kind::Unsigned, depth) => (1..=16).contains(&depth) || depth == 32,
+            (SampleKind::Float, depth) => matches!(depth, 32 | 64) && colours != Colours::Palette,
+            (SampleKind::Signed, depth) => matches!(depth, 8 | 16 | 32),
+            (SampleKind::Unsigned, depth) if colours == Colours::Palette => (1..=8).contains(&depth),
+            (SampleKind::Unsigned, depth) => (1..=16).contains(&depth) || depth == 32,
         };
         if !fits {
             return Err(unsupported(format_args!("samples of {depth} bits in {colours:?}")));
@@ -152,7 +152,7 @@ impl<'a> Layout<'a> {
             (tag::STRIP_OFFSETS, tag::STRIP_BYTE_COUNTS)
         };
         let list = |tag| directory.numbers(tag).into_iter().flatten().take(MAX_CHUNKS).collect();
-        let layout = Layout {
+        let layout = TiffLayout {
             size,
             depth: depth as usize,
             samples,
@@ -173,7 +173,7 @@ impl<'a> Layout<'a> {
     }
 
     /// No chunk may be empty or far larger than the picture, and each must have its place in the file.
-    fn checked(self) -> Result<Layout<'a>, CodecError> {
+    fn checked(self) -> Result<TiffLayout<'a>, CodecError> {
         let Size { width, height } = self.chunk;
         let most = |side: u32| u64::from(side).next_multiple_of(16).max(4096);
         if width == 0
@@ -215,13 +215,13 @@ impl<'a> Layout<'a> {
     }
 
     /// Every chunk of the picture.
-    pub(in crate::codec) fn places(&self) -> impl Iterator<Item = Place> {
+    pub(in crate::codec) fn places(&self) -> impl Iterator<Item = ChunkPosition> {
         let (across, down) = (self.across(), self.down());
         let planes = if self.planar { self.samples } else { 1 };
         let (size, chunk) = (self.size, self.chunk);
         (0..across * down * planes).map(move |index| {
             let y = index / across % down * chunk.height as usize;
-            Place {
+            ChunkPosition {
                 index,
                 plane: index / (across * down),
                 x: index % across * chunk.width as usize,

@@ -1,28 +1,28 @@
 //! Stored samples of any depth to 8 bits, and 8-bit samples of any meaning to grey or RGB.
 
 use crate::codec::error::CodecError;
-use crate::codec::format::tiff::layout::{Colours, Extra, Kind, Layout};
+use crate::codec::format::tiff::layout::{Colours, Extra, SampleKind, TiffLayout};
 use crate::codec::metadata::directory::{Directory, tag};
 
 /// One row of stored samples to 8 bits each: stretched to 0..=255, but for palette indices.
-pub(in crate::codec) fn to_bytes(stored: &[u8], layout: &Layout<'_>, row: &mut [u8]) {
+pub(in crate::codec) fn to_bytes(stored: &[u8], layout: &TiffLayout<'_>, row: &mut [u8]) {
     let big = layout.big_endian;
     match (layout.depth, layout.kind) {
-        (8, Kind::Unsigned) => row.copy_from_slice(&stored[..row.len()]),
+        (8, SampleKind::Unsigned) => row.copy_from_slice(&stored[..row.len()]),
         (8, _) => row.iter_mut().zip(stored).for_each(|(to, from)| *to = positive(i32::from(*from as i8), 7)),
         (16, kind) => each::<2>(stored, row, |word| {
             let value = if big { u16::from_be_bytes(word) } else { u16::from_le_bytes(word) };
             match kind {
-                Kind::Signed => positive(i32::from(value as i16), 15),
+                SampleKind::Signed => positive(i32::from(value as i16), 15),
                 _ => ((u32::from(value) * 255 + 32_895) >> 16) as u8,
             }
         }),
         (32, kind) => each::<4>(stored, row, |word| {
             let value = if big { u32::from_be_bytes(word) } else { u32::from_le_bytes(word) };
             match kind {
-                Kind::Float => unit(f32::from_bits(value).into()),
-                Kind::Signed => positive(value as i32, 31),
-                Kind::Unsigned => (value >> 24) as u8,
+                SampleKind::Float => unit(f32::from_bits(value).into()),
+                SampleKind::Signed => positive(value as i32, 31),
+                SampleKind::Unsigned => (value >> 24) as u8,
             }
         }),
         (64, _) => each::<8>(stored, row, |word| {
@@ -68,7 +68,7 @@ fn packed_sample(stored: &[u8], i: usize, depth: usize, index: bool) -> u8 {
 /// The channels of the picture from all samples of its pixels.
 pub(in crate::codec) fn to_colours(
     samples: Vec<u8>,
-    layout: &Layout<'_>,
+    layout: &TiffLayout<'_>,
     directory: &Directory<'_>,
 ) -> Result<Vec<u8>, CodecError> {
     let channels = layout.channels();

@@ -3,7 +3,7 @@
 
 use crate::codec::error::CodecError;
 #[cfg(feature = "webp")]
-use crate::codec::format::webp::lossy;
+use crate::codec::format::webp::libwebp;
 use crate::codec::metadata::Metadata;
 #[cfg(feature = "webp")]
 use crate::codec::transform::orient_pad;
@@ -50,9 +50,9 @@ fn lossless(pixels: &Pixels) -> Result<Vec<u8>, CodecError> {
 fn lossy(pixels: &Pixels, quality: Quality, spec: &Spec) -> Result<Vec<u8>, CodecError> {
     let channels = if pixels.channels().has_alpha() { Channels::Rgba } else { Channels::Rgb };
     if pixels.channels() == channels {
-        lossy::encode(pixels, quality, spec.effort)
+        libwebp::encode(pixels, quality, spec.effort)
     } else {
-        lossy::encode(&orient_pad::widened(pixels, channels)?, quality, spec.effort)
+        libwebp::encode(&orient_pad::widened(pixels, channels)?, quality, spec.effort)
     }
 }
 

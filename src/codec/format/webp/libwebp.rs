@@ -23,7 +23,7 @@ pub(in crate::codec) fn encode(
         Effort::Balanced => 4,
         Effort::Smallest => 6,
     };
-    let mut picture = Picture::new().ok_or_else(|| defect("no picture"))?;
+    let mut picture = LibwebpPicture::new().ok_or_else(|| defect("no picture"))?;
     if !picture.import(pixels) {
         return Err(defect("no memory for the planes"));
     }
@@ -31,11 +31,11 @@ pub(in crate::codec) fn encode(
 }
 
 /// Owns the memory that libwebp allocates for a picture.
-struct Picture(webp::WebPPicture);
+struct LibwebpPicture(webp::WebPPicture);
 
-impl Picture {
-    fn new() -> Option<Picture> {
-        webp::WebPPicture::new().ok().map(Picture)
+impl LibwebpPicture {
+    fn new() -> Option<LibwebpPicture> {
+        webp::WebPPicture::new().ok().map(LibwebpPicture)
     }
 
     fn import(&mut self, pixels: &Pixels) -> bool {
@@ -67,7 +67,7 @@ impl Picture {
     }
 }
 
-impl Drop for Picture {
+impl Drop for LibwebpPicture {
     fn drop(&mut self) {
         // SAFETY: the picture was initialised by `WebPPicture::new` and is freed once.
         unsafe { webp::WebPPictureFree(&mut self.0) }

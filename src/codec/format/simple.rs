@@ -1,4 +1,4 @@
-//! The formats that need nothing but their crate: GIF, BMP, QOI, Netpbm, ICO, TGA.
+//! BMP, QOI, Netpbm, TGA, and the pixels of GIF and ICO: read and written by their crates.
 
 use crate::codec::bytes::Bytes;
 use crate::codec::encoded::{Warning, Warnings};
@@ -7,11 +7,12 @@ use crate::codec::format::Decoded;
 use crate::codec::metadata::Metadata;
 use crate::codec::probe::Probe;
 use crate::codec::transform::geometry::{Orientation, Size};
+use crate::codec::transform::orient_pad;
 use crate::format::Format;
 use crate::limits::{Limits, try_vec};
 use crate::pixels::{Channels, Pixels};
 use image::codecs::{bmp, gif, ico, pnm, qoi, tga};
-use image::{ColorType, ImageDecoder, ImageError, ImageResult};
+use image::{ColorType, ExtendedColorType, ImageDecoder, ImageEncoder, ImageError, ImageResult};
 use std::io::Cursor;
 
 /// Reads the header.
@@ -114,4 +115,29 @@ fn refused(format: Format, error: ImageError) -> CodecError {
         ImageError::Unsupported(error) => CodecError::Unsupported(error.to_string()),
         error => CodecError::damaged(format, error),
     }
+}
+
+/// Encodes the pixels as BMP or QOI.
+pub(in crate::codec) fn encode(pixels: &Pixels, format: Format) -> Result<Vec<u8>, CodecError> {
+    let channels = match pixels.channels() {
+        Channels::Gray if format == Format::Bmp => Channels::Gray,
+        Channels::Gray | Channels::Rgb => Channels::Rgb,
+        Channels::GrayAlpha | Channels::Rgba => Channels::Rgba,
+    };
+    if channels != pixels.channels() {
+        return encode(&orient_pad::widened(pixels, channels)?, format);
+    }
+    let colour = match channels {
+        Channels::Gray | Channels::GrayAlpha => ExtendedColorType::L8,
+        Channels::Rgb => ExtendedColorType::Rgb8,
+        Channels::Rgba => ExtendedColorType::Rgba8,
+    };
+    let (width, height) = (pixels.width(), pixels.height());
+    let mut bytes = Vec::new();
+    match format {
+        Format::Bmp => bmp::BmpEncoder::new(&mut bytes).write_image(pixels.data(), width, height, colour),
+        _ => qoi::QoiEncoder::new(&mut bytes).write_image(pixels.data(), width, height, colour),
+    }
+    .map_err(|error| CodecError::Internal(format!("{format}: {error}")))?;
+    Ok(bytes)
 }

@@ -1,21 +1,23 @@
-//! The blocks of a GIF (89a), walked for sizes, frames and comments. The pixels are [`crate::codec::format::simple::decode`]'s:
-//! the first frame on its screen.
+//! GIF (89a): the first frame is read on its screen, one frame of 256 colours is written.
 
 use crate::codec::bytes::Bytes;
 use crate::codec::error::CodecError;
 use crate::codec::metadata::Metadata;
 use crate::codec::probe::Probe;
 use crate::codec::transform::geometry::{Orientation, Size};
+use crate::codec::transform::orient_pad;
 use crate::format::Format;
-use crate::pixels::Channels;
+use crate::pixels::{Channels, Pixels};
+use crate::spec::{Effort, Spec};
+use gif::{Encoder, EncodingError, Frame};
 
 /// Reads the screen and the first picture's frame; the larger of both is what decoding costs.
 pub(in crate::codec) fn probe(input: &[u8]) -> Result<Probe, CodecError> {
     let damaged = |reason| CodecError::damaged(Format::Gif, reason);
     let screen = screen(input).ok_or_else(|| damaged("the screen descriptor is missing"))?;
     let mut pictures = blocks(input).filter_map(|block| match block {
-        Block::Picture(frame) => Some(frame),
-        Block::Comment => None,
+        GifBlock::Picture(frame) => Some(frame),
+        GifBlock::Comment => None,
     });
     let frame = pictures.next().ok_or_else(|| damaged("there is no picture"))?;
     Ok(Probe {
@@ -33,10 +35,10 @@ pub(in crate::codec) fn probe(input: &[u8]) -> Result<Probe, CodecError> {
 
 /// Nothing that could go along; whether there are comments or unknown application blocks.
 pub(in crate::codec) fn metadata(input: &[u8]) -> Metadata<'_> {
-    Metadata { other: blocks(input).any(|block| matches!(block, Block::Comment)), ..Metadata::default() }
+    Metadata { other: blocks(input).any(|block| matches!(block, GifBlock::Comment)), ..Metadata::default() }
 }
 
-enum Block {
+enum GifBlock {
     /// The size of a frame.
     Picture(Size),
     /// Something that somebody wrote: a comment, plain text, an application block other than the loop count, or
@@ -50,7 +52,7 @@ fn screen(input: &[u8]) -> Option<Size> {
 }
 
 /// Pictures and comments in the order of the file, up to the first block that makes no sense.
-fn blocks(input: &[u8]) -> impl Iterator<Item = Block> {
+fn blocks(input: &[u8]) -> impl Iterator<Item = GifBlock> {
     let mut bytes = Bytes(input.get(10..).unwrap_or_default());
     let mut begun = false;
     std::iter::from_fn(move || {
@@ -64,7 +66,7 @@ fn blocks(input: &[u8]) -> impl Iterator<Item = Block> {
                 // Behind the end of the file.
                 0x3B if !bytes.0.is_empty() => {
                     bytes.0 = &[];
-                    return Some(Block::Comment);
+                    return Some(GifBlock::Comment);
                 }
                 0x2C => {
                     bytes.skip(4)?;
@@ -74,7 +76,7 @@ fn blocks(input: &[u8]) -> impl Iterator<Item = Block> {
                     let _ = skip_colours(&mut bytes, flags)
                         .and_then(|()| bytes.skip(1))
                         .and_then(|()| skip_data(&mut bytes));
-                    return Some(Block::Picture(size));
+                    return Some(GifBlock::Picture(size));
                 }
                 0x21 => {
                     let kind = bytes.u8()?;
@@ -82,7 +84,7 @@ fn blocks(input: &[u8]) -> impl Iterator<Item = Block> {
                         bytes.0.starts_with(b"\x0BNETSCAPE2.0") || bytes.0.starts_with(b"\x0BANIMEXTS1.0");
                     skip_data(&mut bytes)?;
                     if matches!(kind, 0xFE | 0x01) || (kind == 0xFF && !loops) {
-                        return Some(Block::Comment);
+                        return Some(GifBlock::Comment);
                     }
                 }
                 _ => return None,
@@ -102,6 +104,42 @@ fn skip_data(bytes: &mut Bytes<'_>) -> Option<()> {
             len => bytes.skip(len.into())?,
         }
     }
+}
+
+/// Encodes the pixels.
+pub(in crate::codec) fn encode(pixels: &Pixels, spec: &Spec) -> Result<Vec<u8>, CodecError> {
+    let (Ok(width), Ok(height)) = (u16::try_from(pixels.width()), u16::try_from(pixels.height())) else {
+        return Err(CodecError::BadRequest("format=gif holds at most 65535 pixels a side".into()));
+    };
+    // The share of pixels that the quantiser learns from: 1 is all of them, 30 a thirtieth.
+    let speed = match spec.effort {
+        Effort::Fast => 30,
+        Effort::Balanced => 10,
+        Effort::Smallest => 1,
+    };
+    let frame = match pixels.channels() {
+        Channels::Gray => grey(width, height, pixels.data()),
+        Channels::Rgb => Frame::from_rgb_speed(width, height, pixels.data(), speed),
+        Channels::GrayAlpha | Channels::Rgba => {
+            let mut rgba = orient_pad::widened(pixels, Channels::Rgba)?.into_data();
+            Frame::from_rgba_speed(width, height, &mut rgba, speed)
+        }
+    };
+    let mut bytes = Vec::new();
+    let mut encoder = Encoder::new(&mut bytes, width, height, &[]).map_err(defect)?;
+    encoder.write_frame(&frame).map_err(defect)?;
+    drop(encoder);
+    Ok(bytes)
+}
+
+/// Grey needs no quantiser: its levels are the palette.
+fn grey(width: u16, height: u16, levels: &[u8]) -> Frame<'static> {
+    let palette: Vec<u8> = (0..=255u8).flat_map(|level| [level; 3]).collect();
+    Frame::from_palette_pixels(width, height, levels, palette, None)
+}
+
+fn defect(error: EncodingError) -> CodecError {
+    CodecError::Internal(format!("GIF: {error}"))
 }
 
 #[cfg(test)]

@@ -1,4 +1,0 @@
-//! GIF: reader and writer.
-
-pub(in crate::codec) mod decode;
-pub(in crate::codec) mod encode;

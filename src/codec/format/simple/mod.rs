@@ -1,4 +1,0 @@
-//! BMP, QOI, PNM and TGA: reader and writer.
-
-pub(in crate::codec) mod decode;
-pub(in crate::codec) mod encode;

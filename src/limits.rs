@@ -1,4 +1,5 @@
-//! What one request may cost: numbers with units and defaults, the cancel flag, and allocation that can fail.
+//! Limits of one request: numbers with units and defaults, errors that name them, the cancel flag, and allocation
+//! that can fail.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,7 +8,7 @@ use std::time::Instant;
 /// One mebibyte, in bytes.
 pub const MIB: u64 = 1 << 20;
 
-/// What the codec may spend on one request. Checked before the cost is paid.
+/// Largest cost of one request. Each limit is checked before the cost is paid.
 #[derive(Debug, Clone)]
 pub struct Limits {
     /// Largest source picture, in pixels (width times height). Default: 50,000,000.
@@ -22,7 +23,7 @@ pub struct Limits {
     pub request_memory: u64,
     /// Most scans of a JPEG file. Default: 100.
     pub max_scans: u32,
-    /// Idle workers that this request may borrow to be done sooner. Default: 0.
+    /// Idle workers that may share the picture. Default: 0.
     pub spare_workers: usize,
     /// Ends the work early. Default: never.
     pub cancel: Cancel,
@@ -43,23 +44,23 @@ impl Default for Limits {
     }
 }
 
-/// Says whether work is still wanted. Cheap to clone and to ask; long loops ask once a row.
+/// A flag and a deadline that end work early. Cloning and checking are cheap; long loops check once a row.
 #[derive(Debug, Clone, Default)]
 pub struct Cancel {
     gone: Option<Arc<AtomicBool>>,
     deadline: Option<Instant>,
-    /// How often it may still be asked, for tests of how often it is.
+    /// Checks that are left before it stops, for tests that count checks.
     #[cfg(test)]
     patience: Option<Arc<std::sync::atomic::AtomicI64>>,
 }
 
 impl Cancel {
-    /// Work that is always wanted.
+    /// Never stops.
     pub fn never() -> Cancel {
         Cancel::default()
     }
 
-    /// Work that is wanted until `deadline`, or until [`Cancel::cancel`] is called on a clone.
+    /// Stops at `deadline`, or when [`Cancel::cancel`] is called on a clone.
     pub fn at(deadline: Instant) -> Cancel {
         Cancel {
             gone: Some(Arc::default()),
@@ -69,20 +70,20 @@ impl Cancel {
         }
     }
 
-    /// Work that is wanted until it has asked `times`.
+    /// Stops after a number of checks.
     #[cfg(test)]
     pub(crate) fn after(times: i64) -> Cancel {
         Cancel { patience: Some(Arc::new(times.into())), ..Cancel::default() }
     }
 
-    /// Ends the work of every clone. Without effect on [`Cancel::never`].
+    /// Stops every clone. Without effect on [`Cancel::never`].
     pub fn cancel(&self) {
         if let Some(gone) = &self.gone {
             gone.store(true, Ordering::Relaxed);
         }
     }
 
-    /// Goes on if the result is still wanted.
+    /// Returns an error once the work has to stop.
     ///
     /// # Errors
     /// [`Stopped`] with the reason.
@@ -101,22 +102,88 @@ impl Cancel {
     }
 }
 
+/// A quantity that the operator limits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LimitKind {
+    /// Longest side of the source, in pixels.
+    SourceSide,
+    /// Width times height of the source.
+    SourcePixels,
+    /// Scans of a JPEG source.
+    Scans,
+    /// Scans of a JPEG source times its pixels.
+    ScannedPixels,
+    /// Width of the result, in pixels.
+    ResultWidth,
+    /// Height of the result, in pixels.
+    ResultHeight,
+    /// Width times height of the result.
+    ResultPixels,
+    /// Bytes of the smallest result, compared with `max_bytes`.
+    ResultBytes,
+    /// The same where the picture must keep its size.
+    ResultBytesAtThisSize,
+    /// Memory that the request needs, in bytes.
+    Memory,
+}
+
+impl LimitKind {
+    /// The quantity with its unit, as the subject of a sentence.
+    pub fn quantity(self) -> &'static str {
+        match self {
+            LimitKind::SourceSide => "the longest side of the picture in pixels",
+            LimitKind::SourcePixels => "the size of the picture in pixels",
+            LimitKind::Scans => "the number of scans of the picture",
+            LimitKind::ScannedPixels => "the scans of the picture times its pixels",
+            LimitKind::ResultWidth => "the width of the result in pixels",
+            LimitKind::ResultHeight => "the height of the result in pixels",
+            LimitKind::ResultPixels => "the size of the result in pixels",
+            LimitKind::ResultBytes => "the smallest result in bytes",
+            LimitKind::ResultBytesAtThisSize => "the smallest result in bytes without allow_smaller=true",
+            LimitKind::Memory => "the memory that this request needs in bytes",
+        }
+    }
+}
+
+/// A quantity exceeds its limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{} is {value}, the limit is {max}", limit.quantity())]
+pub struct OverLimit {
+    /// The quantity.
+    pub limit: LimitKind,
+    /// Its value.
+    pub value: u64,
+    /// The largest value that is allowed.
+    pub max: u64,
+}
+
+impl OverLimit {
+    /// Refuses a `value` above `max`.
+    ///
+    /// # Errors
+    /// [`OverLimit`].
+    pub fn check(limit: LimitKind, value: u64, max: u64) -> Result<(), OverLimit> {
+        if value > max { Err(OverLimit { limit, value, max }) } else { Ok(()) }
+    }
+}
+
 /// Why work was stopped before its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Stopped {
-    /// Whoever asked has left.
+    /// The caller has left.
     #[error("the request was cancelled")]
     Cancelled,
-    /// It took too long.
+    /// The time for the request is over.
     #[error("the deadline passed")]
     DeadlinePassed,
 }
 
-/// The allocator, or a limit that stands before it, refused.
+/// The allocator refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("no memory for {bytes} bytes")]
 pub struct OutOfMemory {
-    /// How much was asked for.
+    /// The size of the allocation.
     pub bytes: u64,
 }
 

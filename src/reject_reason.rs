@@ -49,6 +49,8 @@ pub enum RejectReason {
     Abandoned,
     /// More pixels or memory than allowed.
     Bomb,
+    /// A result of more pixels or bytes than allowed.
+    ResultTooLarge,
     /// A JPEG of too many scans.
     TooManyScans,
     /// Not an image, or a format that is not built in.
@@ -63,7 +65,7 @@ pub enum RejectReason {
 
 impl RejectReason {
     /// Every reason, in order of declaration.
-    pub const ALL: [RejectReason; 28] = [
+    pub const ALL: [RejectReason; 29] = [
         RejectReason::ShortHeader,
         RejectReason::HeaderTimeout,
         RejectReason::SlowClient,
@@ -87,6 +89,7 @@ impl RejectReason {
         RejectReason::Deadline,
         RejectReason::Abandoned,
         RejectReason::Bomb,
+        RejectReason::ResultTooLarge,
         RejectReason::TooManyScans,
         RejectReason::Unsupported,
         RejectReason::Corrupt,
@@ -120,6 +123,7 @@ impl RejectReason {
             RejectReason::Deadline => "deadline",
             RejectReason::Abandoned => "abandoned",
             RejectReason::Bomb => "bomb",
+            RejectReason::ResultTooLarge => "too_large",
             RejectReason::TooManyScans => "too_many_scans",
             RejectReason::Unsupported => "unsupported",
             RejectReason::Corrupt => "corrupt",

@@ -1,11 +1,12 @@
-//! `CodecError`: why a picture could not be processed, by who has to act.
+//! `CodecError`: the reasons for having no result, sorted by who has to act.
 
 use crate::format::Format;
-use crate::limits::{OutOfMemory, Stopped};
+use crate::limits::{OutOfMemory, OverLimit, Stopped};
 use crate::status::Status;
 
-/// Why a picture could not be processed.
+/// A picture could not be processed.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum CodecError {
     /// Not an image, or of a kind that is not built in. Another file may work.
     #[error("{0}")]
@@ -13,31 +14,24 @@ pub enum CodecError {
     /// The format is known but the data is broken. Sending it again will not help.
     #[error("{format} data is damaged: {reason}")]
     Damaged {
-        /// What the data claims to be.
+        /// Format that the data claims.
         format: Format,
-        /// What is wrong with it, for a person.
+        /// The fault, for a person.
         reason: String,
     },
-    /// Valid, but larger than the operator of this server allows.
-    #[error("{what} is {value}, the limit is {max}")]
-    TooLarge {
-        /// Which quantity, with its unit.
-        what: &'static str,
-        /// How much it is.
-        value: u64,
-        /// How much it may be.
-        max: u64,
-    },
+    /// Valid, but over a limit of this server, or over the `max_bytes` of the request.
+    #[error(transparent)]
+    TooLarge(#[from] OverLimit),
     /// The options do not suit this picture. The message names the key and what it accepts.
     #[error("{0}")]
     BadRequest(String),
-    /// The result is no longer wanted.
+    /// The caller left, or the deadline passed.
     #[error(transparent)]
     Stopped(#[from] Stopped),
-    /// The machine has no memory left for this request now.
+    /// The machine is out of memory now.
     #[error(transparent)]
     OutOfMemory(#[from] OutOfMemory),
-    /// A defect of ours.
+    /// A defect of this program.
     #[error("internal error: {0}")]
     Internal(String),
 }
@@ -53,7 +47,7 @@ impl CodecError {
         match self {
             CodecError::Unsupported(_) => Status::Unsupported,
             CodecError::Damaged { .. } => Status::Damaged,
-            CodecError::TooLarge { .. } => Status::TooLarge,
+            CodecError::TooLarge(_) => Status::TooLarge,
             CodecError::BadRequest(_) => Status::BadRequest,
             CodecError::Stopped(_) => Status::Timeout,
             CodecError::OutOfMemory(_) => Status::Busy,

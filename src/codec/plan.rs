@@ -12,7 +12,7 @@ use crate::codec::transform::colour;
 use crate::codec::transform::geometry::{Geometry, Size};
 use crate::codec::transform::planar;
 use crate::format::Format;
-use crate::limits::Limits;
+use crate::limits::{LimitKind, Limits, OverLimit};
 use crate::spec::{Effort, Icc, Op, OutputFormat, Spec, Subsampling};
 use std::fmt;
 
@@ -87,13 +87,8 @@ impl Plan {
             _ => None,
         };
         plan.memory = memory::needed(&plan, source, spec);
-        if plan.memory > limits.request_memory {
-            return Err(CodecError::TooLarge {
-                what: "the memory that this request needs, in bytes,",
-                value: plan.memory,
-                max: limits.request_memory,
-            });
-        }
+        let needed = plan.memory.saturating_add(source.input.len() as u64);
+        OverLimit::check(LimitKind::Memory, needed, limits.request_memory)?;
         Ok(plan)
     }
 }
@@ -298,6 +293,6 @@ mod tests {
     fn what_needs_more_memory_than_there_is_is_refused() {
         let spec = Options::parse(b"width=700&ops=blur:2", &Spec::default()).unwrap().spec;
         let limits = Limits { request_memory: 1 << 20, ..Limits::default() };
-        assert!(matches!(plan(&jpeg(800, 600), &spec, &limits), Err(CodecError::TooLarge { .. })));
+        assert!(matches!(plan(&jpeg(800, 600), &spec, &limits), Err(CodecError::TooLarge(_))));
     }
 }

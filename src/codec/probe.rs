@@ -7,7 +7,7 @@ use crate::codec::jpeg::header::Header;
 use crate::codec::sniff::sniff;
 use crate::codec::transform::geometry::{Orientation, Size};
 use crate::format::Format;
-use crate::limits::Limits;
+use crate::limits::{LimitKind, Limits, OverLimit};
 use crate::pixels::Channels;
 
 /// What the header of a file says.
@@ -68,20 +68,12 @@ pub(super) fn of(
     if width == 0 || height == 0 {
         return Err(CodecError::damaged(probe.format, format_args!("the picture is {width}x{height}")));
     }
-    let too_large = |what, value, max| Err(CodecError::TooLarge { what, value, max });
-    if width > limits.max_side {
-        return too_large("the width of the picture in pixels", width.into(), limits.max_side.into());
-    }
-    if height > limits.max_side {
-        return too_large("the height of the picture in pixels", height.into(), limits.max_side.into());
-    }
-    if probe.stored.pixels() > limits.max_pixels {
-        return too_large("the size of the picture in pixels", probe.stored.pixels(), limits.max_pixels);
-    }
-    // Our own decoder need not hold the whole picture: what it takes depends on the result.
-    let bytes = probe.decoded_bytes().saturating_add(probe.working);
-    if !probe.planar && bytes > limits.request_memory {
-        return too_large("the memory for decoding in bytes", bytes, limits.request_memory);
+    OverLimit::check(LimitKind::SourceSide, width.max(height).into(), limits.max_side.into())?;
+    OverLimit::check(LimitKind::SourcePixels, probe.stored.pixels(), limits.max_pixels)?;
+    // Our own decoder need not hold the whole picture: its memory depends on the result.
+    if !probe.planar {
+        let bytes = probe.decoded_bytes().saturating_add(probe.working);
+        OverLimit::check(LimitKind::Memory, bytes, limits.request_memory)?;
     }
     Ok(probe)
 }

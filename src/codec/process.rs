@@ -150,6 +150,7 @@ mod tests {
     use crate::codec::probe;
     use crate::codec::transform::geometry::tests::any_spec;
     use crate::format::Format;
+    use crate::limits::OverLimit;
     use crate::spec::{Effort, Kernel, Op, OutputFormat, Quality, Rotate};
     use image::{ImageFormat, Rgb, RgbImage, Rgba, RgbaImage};
     use proptest::prelude::*;
@@ -241,7 +242,7 @@ mod tests {
         let mut input = file(&gradient(64, 48).into(), ImageFormat::Png);
         input[16..20].copy_from_slice(&60_000u32.to_be_bytes());
         let error = probe(&input, &Limits::default()).unwrap_err();
-        assert!(matches!(error, CodecError::TooLarge { value: 60_000, max: 16_384, .. }));
+        assert!(matches!(error, CodecError::TooLarge(OverLimit { value: 60_000, max: 16_384, .. })));
     }
 
     /// A JPEG with texture, so that qualities differ in size.
@@ -291,7 +292,7 @@ mod tests {
         let worst = run(&input, &Spec { quality: Quality::new(1), ..Spec::plain(0, 0) }).bytes.len();
         let spec = Spec { max_bytes: Some(worst as u64 - 1), ..Spec::plain(0, 0) };
         let refused = process(&input, &spec, &Limits::default(), &mut Scratch::new());
-        assert!(matches!(refused, Err(CodecError::TooLarge { .. })));
+        assert!(matches!(refused, Err(CodecError::TooLarge(_))));
         let found = run(&input, &Spec { allow_smaller: true, ..spec });
         assert!(found.bytes.len() < worst && found.warnings.contains(Warning::Shrunk));
         let shown = image::load_from_memory(&run(&found.bytes, &png(0, 0)).bytes).unwrap().to_rgb8();
@@ -390,7 +391,7 @@ mod tests {
                     let again = probe(&done.bytes, &Limits::default()).unwrap().upright();
                     prop_assert_eq!((done.width, done.height), (again.width, again.height));
                 }
-                Err(CodecError::BadRequest(_) | CodecError::TooLarge { .. }) => {}
+                Err(CodecError::BadRequest(_) | CodecError::TooLarge(_)) => {}
                 Err(error) => prop_assert!(false, "{}: {}", spec.canonical(), error),
             }
         }

@@ -10,6 +10,7 @@ use crate::codec::probe::probe;
 use crate::codec::scratch::Scratch;
 use crate::codec::transform::geometry::Size;
 use crate::format::Format;
+use crate::limits::{LimitKind, OverLimit};
 use crate::pixels::Pixels;
 use crate::spec::{Quality, Spec};
 
@@ -88,15 +89,9 @@ impl Search<'_, '_> {
                 Fitted::Not { smallest } => smallest,
             };
             if !may_shrink || self.picture.size().pixels() == 1 {
-                return Err(CodecError::TooLarge {
-                    what: if may_shrink {
-                        "the smallest result in bytes"
-                    } else {
-                        "the smallest result in bytes without allow_smaller=true"
-                    },
-                    value: smallest,
-                    max: max_bytes,
-                });
+                let limit =
+                    if may_shrink { LimitKind::ResultBytes } else { LimitKind::ResultBytesAtThisSize };
+                return Err(OverLimit { limit, value: smallest, max: max_bytes }.into());
             }
             // Headers do not shrink with the picture: never less than a twentieth at a time, so that it ends.
             factor *= (max_bytes as f64 / smallest as f64).sqrt().min(0.95);
@@ -213,11 +208,11 @@ mod tests {
         let worst = Spec { quality: Quality::new(1), ..Spec::default() };
         let max = run(&pixels, &worst).unwrap().bytes.len() as u64 - 1;
         let spec = Spec { max_bytes: Some(max), ..Spec::default() };
-        assert!(matches!(run(&pixels, &spec), Err(CodecError::TooLarge { .. })));
+        assert!(matches!(run(&pixels, &spec), Err(CodecError::TooLarge(_))));
         let chosen = run(&pixels, &Spec { allow_smaller: true, ..spec.clone() }).unwrap();
         assert!(chosen.bytes.len() as u64 <= max && chosen.size.width < 256 && chosen.size.width > 32);
         let hopeless = Spec { max_bytes: Some(10), allow_smaller: true, ..spec };
-        assert!(matches!(run(&pixels, &hopeless), Err(CodecError::TooLarge { .. })));
+        assert!(matches!(run(&pixels, &hopeless), Err(CodecError::TooLarge(_))));
     }
 
     #[test]

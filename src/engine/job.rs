@@ -2,7 +2,7 @@
 
 use crate::codec::{CodecError, Encoded};
 use crate::engine::budget::Reservation;
-use crate::limits::Stopped;
+use crate::limits::{LimitKind, Stopped};
 use crate::reject_reason::RejectReason;
 use crate::report::Report;
 use crate::spec::Spec;
@@ -90,8 +90,7 @@ impl JobError {
             JobError::Codec(error) => match error {
                 CodecError::Unsupported(_) => RejectReason::Unsupported,
                 CodecError::Damaged { .. } => RejectReason::Corrupt,
-                CodecError::TooLarge { what, .. } if what.contains("scans") => RejectReason::TooManyScans,
-                CodecError::TooLarge { .. } => RejectReason::Bomb,
+                CodecError::TooLarge(over) => over_limit(over.limit),
                 CodecError::BadRequest(_) => RejectReason::BadRequest,
                 CodecError::Stopped(Stopped::Cancelled) => RejectReason::Abandoned,
                 CodecError::Stopped(Stopped::DeadlinePassed) => RejectReason::Deadline,
@@ -108,6 +107,19 @@ impl JobError {
             report.retry_after_ms = Some(retry_after.as_millis() as u64);
         }
         report
+    }
+}
+
+/// The word for a limit that is exceeded.
+fn over_limit(limit: LimitKind) -> RejectReason {
+    match limit {
+        LimitKind::Scans | LimitKind::ScannedPixels => RejectReason::TooManyScans,
+        LimitKind::SourceSide | LimitKind::SourcePixels | LimitKind::Memory => RejectReason::Bomb,
+        LimitKind::ResultWidth
+        | LimitKind::ResultHeight
+        | LimitKind::ResultPixels
+        | LimitKind::ResultBytes
+        | LimitKind::ResultBytesAtThisSize => RejectReason::ResultTooLarge,
     }
 }
 

@@ -203,11 +203,6 @@ impl Engine {
             JobError::Panicked
         })??;
         let needs = plan.memory.saturating_add(job.body.len() as u64);
-        if needs > limits.request_memory.max(job.body.len() as u64) {
-            let what = "the memory that this request needs, in bytes,";
-            let error = codec::CodecError::TooLarge { what, value: needs, max: limits.request_memory };
-            return Err(error.into());
-        }
         Ok(ProbedJob { job, plan, needs })
     }
 

@@ -73,6 +73,7 @@ fn entry(bytes: &mut Bytes<'_>) -> Option<IconEntry> {
 mod tests {
     use super::*;
     use crate::codec::transform::geometry::Size;
+    use crate::limits::OverLimit;
     use image::{ImageFormat, RgbImage};
     use std::io::Cursor;
 
@@ -104,7 +105,7 @@ mod tests {
         let mut file = file(20, 10);
         file[38 + 16..38 + 20].copy_from_slice(&60_000u32.to_be_bytes());
         let refused = crate::codec::probe(&file, &Limits::default());
-        assert!(matches!(refused, Err(CodecError::TooLarge { value: 60_000, .. })), "{refused:?}");
+        assert!(matches!(refused, Err(CodecError::TooLarge(OverLimit { value: 60_000, .. }))), "{refused:?}");
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::codec::probe::Probe;
 use crate::codec::transform::geometry::{Orientation, Size};
 use crate::codec::transform::orient_pad;
 use crate::format::Format;
-use crate::limits::{Limits, try_vec};
+use crate::limits::{LimitKind, Limits, OverLimit, try_vec};
 use crate::pixels::{Channels, Pixels};
 use image::codecs::{bmp, gif, ico, pnm, qoi, tga};
 use image::{ColorType, ExtendedColorType, ImageDecoder, ImageEncoder, ImageError, ImageResult};
@@ -61,13 +61,7 @@ pub(in crate::codec) fn decode(input: &[u8], probe: &Probe, limits: &Limits) -> 
     allowed.max_alloc = Some(limits.request_memory);
     decoder.set_limits(allowed).map_err(refused)?;
     let bytes = decoder.total_bytes();
-    if bytes > limits.request_memory {
-        return Err(CodecError::TooLarge {
-            what: "the memory for decoding in bytes",
-            value: bytes,
-            max: limits.request_memory,
-        });
-    }
+    OverLimit::check(LimitKind::Memory, bytes, limits.request_memory)?;
     let (width, height) = decoder.dimensions();
     let mut data = try_vec(usize::try_from(bytes).unwrap_or(usize::MAX))?;
     decoder.read_image_boxed(&mut data).map_err(refused)?;

@@ -2,7 +2,7 @@
 
 use crate::codec::CodecError;
 use crate::format::Format;
-use crate::limits::{OutOfMemory, Stopped};
+use crate::limits::{OutOfMemory, OverLimit, Stopped};
 
 /// Why a JPEG cannot be decoded here.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -14,15 +14,8 @@ pub enum JpegError {
     #[error("{0}")]
     Damaged(&'static str),
     /// Valid, but larger than the limits allow.
-    #[error("{what} is {value}, the limit is {max}")]
-    TooLarge {
-        /// Which quantity, with its unit.
-        what: &'static str,
-        /// How much it is.
-        value: u64,
-        /// How much it may be.
-        max: u64,
-    },
+    #[error(transparent)]
+    TooLarge(#[from] OverLimit),
     /// The result is no longer wanted.
     #[error(transparent)]
     Stopped(#[from] Stopped),
@@ -63,7 +56,7 @@ impl From<JpegError> for CodecError {
         match error {
             JpegError::NotForUs(kind) => CodecError::Unsupported(format!("{kind} JPEG is not supported")),
             JpegError::Damaged(reason) => CodecError::damaged(Format::Jpeg, reason),
-            JpegError::TooLarge { what, value, max } => CodecError::TooLarge { what, value, max },
+            JpegError::TooLarge(over) => CodecError::TooLarge(over),
             JpegError::Stopped(stopped) => CodecError::Stopped(stopped),
             JpegError::OutOfMemory(refused) => CodecError::OutOfMemory(refused),
         }

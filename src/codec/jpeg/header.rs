@@ -90,6 +90,7 @@ fn lines_behind_first_scan(input: &[u8], entropy_coded: usize) -> Option<u16> {
 mod tests {
     use super::*;
     use crate::codec::jpeg::error::Kind;
+    use crate::limits::OverLimit;
 
     const SOI: [u8; 2] = [0xFF, 0xD8];
 
@@ -138,9 +139,9 @@ mod tests {
     #[test]
     fn limits_hold_before_anything_else_is_read() {
         let bytes = file(&[sof(0xC0, 8, 65535, 65535, &[GREY])]);
-        assert!(matches!(parse(&bytes), Err(JpegError::TooLarge { max: 16384, .. })));
+        assert!(matches!(parse(&bytes), Err(JpegError::TooLarge(OverLimit { max: 16384, .. }))));
         let bytes = file(&[sof(0xC0, 8, 8000, 8000, &[GREY])]);
-        assert!(matches!(parse(&bytes), Err(JpegError::TooLarge { value: 64_000_000, .. })));
+        assert!(matches!(parse(&bytes), Err(JpegError::TooLarge(OverLimit { value: 64_000_000, .. }))));
     }
 
     #[test]

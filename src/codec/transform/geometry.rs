@@ -8,7 +8,7 @@ mod orientation;
 pub use orientation::Orientation;
 
 use crate::codec::error::CodecError;
-use crate::limits::Limits;
+use crate::limits::{LimitKind, Limits, OverLimit};
 use crate::spec::{CropBox, Fit, Rotate, Spec};
 
 /// Width and height in pixels.
@@ -241,21 +241,13 @@ fn covering(base: &Region, scaled: (f64, f64), size: (f64, f64), anchor: (f64, f
 
 fn within(size: (f64, f64), limits: &Limits) -> Result<Size, CodecError> {
     let max = f64::from(limits.max_out_side);
-    for (what, side) in
-        [("the width of the result in pixels", size.0), ("the height of the result in pixels", size.1)]
-    {
+    for (limit, side) in [(LimitKind::ResultWidth, size.0), (LimitKind::ResultHeight, size.1)] {
         if side > max {
-            return Err(CodecError::TooLarge { what, value: side as u64, max: limits.max_out_side.into() });
+            return Err(OverLimit { limit, value: side as u64, max: limits.max_out_side.into() }.into());
         }
     }
     let size = Size { width: size.0 as u32, height: size.1 as u32 };
-    if size.pixels() > limits.max_out_pixels {
-        return Err(CodecError::TooLarge {
-            what: "the size of the result in pixels",
-            value: size.pixels(),
-            max: limits.max_out_pixels,
-        });
-    }
+    OverLimit::check(LimitKind::ResultPixels, size.pixels(), limits.max_out_pixels)?;
     Ok(size)
 }
 

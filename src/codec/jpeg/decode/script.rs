@@ -7,7 +7,7 @@ use crate::codec::jpeg::header::{Coding, FrameHeader, Header, ScanHeader};
 use crate::codec::jpeg::huffman::HuffmanRef;
 use crate::codec::jpeg::marker::{Marker, Segments};
 use crate::codec::jpeg::quant::QuantTable;
-use crate::limits::Limits;
+use crate::limits::{LimitKind, Limits, OverLimit};
 
 /// Most scans times pixels that a file may ask for.
 const MAX_SCANNED_PIXELS: u64 = 5_000_000_000;
@@ -139,21 +139,9 @@ impl<'a> Script<'a> {
 
     fn check_limits(&self, header: &Header<'_>, limits: &Limits) -> Result<(), JpegError> {
         let scans = self.scans.len() as u64;
-        if scans > u64::from(limits.max_scans) {
-            return Err(JpegError::TooLarge {
-                what: "number of scans",
-                value: scans,
-                max: limits.max_scans.into(),
-            });
-        }
+        OverLimit::check(LimitKind::Scans, scans, limits.max_scans.into())?;
         let pixels = scans * header.frame.pixels();
-        if pixels > MAX_SCANNED_PIXELS {
-            return Err(JpegError::TooLarge {
-                what: "scans times pixels",
-                value: pixels,
-                max: MAX_SCANNED_PIXELS,
-            });
-        }
+        OverLimit::check(LimitKind::ScannedPixels, pixels, MAX_SCANNED_PIXELS)?;
         Ok(())
     }
 }

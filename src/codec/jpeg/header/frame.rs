@@ -3,7 +3,7 @@
 use super::metadata::Metadata;
 use crate::codec::jpeg::error::{JpegError, Kind};
 use crate::codec::jpeg::marker::Marker;
-use crate::limits::Limits;
+use crate::limits::{LimitKind, Limits, OverLimit};
 
 /// The Huffman-coded processes that are decoded here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,22 +89,9 @@ impl FrameHeader {
     }
 
     pub(super) fn check_limits(&self, limits: &Limits) -> Result<(), JpegError> {
-        let side = u64::from(self.width.max(self.height));
-        if side > u64::from(limits.max_side) {
-            return Err(JpegError::TooLarge {
-                what: "longest side in pixels",
-                value: side,
-                max: limits.max_side.into(),
-            });
-        }
-        let pixels = self.pixels();
-        if pixels > limits.max_pixels {
-            return Err(JpegError::TooLarge {
-                what: "picture size in pixels",
-                value: pixels,
-                max: limits.max_pixels,
-            });
-        }
+        let side = self.width.max(self.height);
+        OverLimit::check(LimitKind::SourceSide, side.into(), limits.max_side.into())?;
+        OverLimit::check(LimitKind::SourcePixels, self.pixels(), limits.max_pixels)?;
         Ok(())
     }
 

@@ -1,6 +1,7 @@
 //! Files that are cut off, damaged, or ask for too much.
 
 use super::*;
+use crate::limits::{LimitKind, OverLimit};
 
 #[test]
 fn a_truncated_scan_is_decoded_as_far_as_it_goes() {
@@ -48,7 +49,10 @@ fn too_many_scans_are_refused_while_markers_are_walked() {
     picture.scans.extend(std::iter::repeat_n(more, 96));
     let file = picture.write();
     let result = decode(&file, &[Scale::FULL], &mut Scratch::default());
-    assert_eq!(result.unwrap_err(), JpegError::TooLarge { what: "number of scans", value: 101, max: 100 });
+    assert_eq!(
+        result.unwrap_err(),
+        JpegError::TooLarge(OverLimit { limit: LimitKind::Scans, value: 101, max: 100 })
+    );
 }
 
 #[test]

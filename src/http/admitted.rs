@@ -1,6 +1,6 @@
 //! `Admitted`: a caller with a token, where one is needed, and within its rate.
 
-use crate::http::{Call, Door, Failure};
+use crate::http::{Failure, HttpState, RequestContext};
 use crate::service::rates::Caller;
 use axum::extract::FromRequestParts;
 use axum::http::Extensions;
@@ -12,15 +12,15 @@ use std::sync::Arc;
 #[derive(Debug, Clone)]
 pub(crate) struct Admitted {
     /// The request.
-    pub(crate) call: Arc<Call>,
+    pub(crate) call: Arc<RequestContext>,
     /// Whom it counts for.
     pub(crate) caller: Caller,
 }
 
-impl FromRequestParts<Arc<Door>> for Admitted {
+impl FromRequestParts<Arc<HttpState>> for Admitted {
     type Rejection = Failure;
 
-    async fn from_request_parts(parts: &mut Parts, door: &Arc<Door>) -> Result<Self, Failure> {
+    async fn from_request_parts(parts: &mut Parts, door: &Arc<HttpState>) -> Result<Self, Failure> {
         let call = call(&parts.extensions)?;
         let caller = identify(door, &call, bearer(&parts.headers))?;
         door.gate.rates.request(&caller)?;
@@ -32,7 +32,11 @@ impl FromRequestParts<Arc<Door>> for Admitted {
 ///
 /// # Errors
 /// [`Failure::Denied`].
-pub(super) fn identify(door: &Door, call: &Call, token: Option<&str>) -> Result<Caller, Failure> {
+pub(super) fn identify(
+    door: &HttpState,
+    call: &RequestContext,
+    token: Option<&str>,
+) -> Result<Caller, Failure> {
     let ip = call.peer.ip();
     match door.gate.identify(ip, call.line, token)? {
         Some(name) => {
@@ -47,8 +51,8 @@ pub(super) fn identify(door: &Door, call: &Call, token: Option<&str>) -> Result<
 ///
 /// # Errors
 /// [`Failure::BadRequest`] for one that did not come through this door.
-pub(super) fn call(extensions: &Extensions) -> Result<Arc<Call>, Failure> {
-    let call = extensions.get::<Arc<Call>>().cloned();
+pub(super) fn call(extensions: &Extensions) -> Result<Arc<RequestContext>, Failure> {
+    let call = extensions.get::<Arc<RequestContext>>().cloned();
     call.ok_or_else(|| Failure::BadRequest("this request came in by no door".into()))
 }
 

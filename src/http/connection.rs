@@ -1,202 +1,200 @@
-//! One connection: TLS, hyper, and a watchdog over the stages that the meter tells apart.
+//! One connection: TLS handshake, hyper, and the task that closes it at a missed deadline or when told to leave.
 
-use crate::http::call::{self, Remote, Routes};
-use crate::http::meter::{InHand, Meter, Overrun};
-use crate::http::socket::{Shared, Socket, Stream};
-use crate::http::{Door, Failure, body};
+use crate::http::HttpState;
+use crate::http::deadlines::{BusyGuard, ConnectionDeadlines, ConnectionTimeout};
+use crate::http::request::{self, Remote, Routes};
+use crate::http::timed_stream::TimedStream;
 use crate::reject_reason::RejectReason;
 use crate::service::access_log;
 use crate::service::admission::Line;
 use crate::service::connections::{ConnectionGuard, ConnectionHandle};
-use hyper::body::{Body, Incoming};
-use hyper::header::UPGRADE;
+use hyper::body::Incoming;
 use hyper::service::service_fn;
-use hyper::{Request, StatusCode, Version};
+use hyper::{Request, Version};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use std::convert::Infallible;
 use std::error::Error;
 use std::future::poll_fn;
-use std::io;
 use std::net::{Shutdown, SocketAddr};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Instant;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::time::{sleep_until, timeout};
+use tokio::time::sleep_until;
 use tokio_util::sync::CancellationToken;
 
-/// Longest head of an HTTP/1.1 request, and what is read of a body at a time.
+/// Longest head of an HTTP/1.1 request, and longest read of a body.
 const BUFFER_BYTES: usize = 64 << 10;
 
-/// What HTTP/2 may have in flight on one connection.
+/// Limits of one HTTP/2 connection.
 const STREAMS: u32 = 32;
 const STREAM_WINDOW: u32 = 256 << 10;
 const CONNECTION_WINDOW: u32 = 1 << 20;
 const HEADER_LIST_BYTES: u32 = 16 << 10;
 
-/// How the registry asks a connection to leave.
+/// Tells a connection to close.
 #[derive(Debug, Default)]
-pub(super) struct Leave {
-    gently: CancellationToken,
+pub(super) struct CloseSignal {
+    after_requests: CancellationToken,
     now: CancellationToken,
 }
 
-impl ConnectionHandle for Leave {
+impl ConnectionHandle for CloseSignal {
     fn shut(&self, how: Shutdown) {
         match how {
             Shutdown::Both => self.now.cancel(),
-            Shutdown::Read | Shutdown::Write => self.gently.cancel(),
+            Shutdown::Read | Shutdown::Write => self.after_requests.cancel(),
         }
     }
 }
 
-/// What a connection leaves to whoever takes its bytes over, when its protocol changes. An extension of every
-/// request.
+/// The connection of a request, for a handler that takes over its bytes. An extension of every request.
 #[derive(Debug, Clone)]
-pub(super) struct Handover {
-    meter: Arc<Meter>,
-    leave: Arc<Leave>,
+pub(super) struct UpgradeContext {
+    deadlines: Arc<ConnectionDeadlines>,
+    close: Arc<CloseSignal>,
 }
 
-impl Handover {
-    /// The connection has something in hand for as long as the guard lives: it is not put out to make room.
-    pub(super) fn busy(&self) -> InHand {
-        self.meter.begin(false)
+impl UpgradeContext {
+    /// Notes that the bytes are no longer those of HTTP.
+    pub(super) fn upgrade(&self) {
+        self.deadlines.upgrade();
     }
 
-    /// Somebody else needs the place, now.
-    pub(super) async fn put_out(&self) {
-        self.leave.now.cancelled().await;
+    /// Keeps the connection from being evicted until the guard is dropped.
+    pub(super) fn busy(&self) -> BusyGuard {
+        self.deadlines.busy()
+    }
+
+    /// Completes when the connection is evicted.
+    pub(super) async fn evicted(&self) {
+        self.close.now.cancelled().await;
     }
 }
 
-/// A connection that was let in.
-pub(super) struct Visitor {
+/// A connection that has a slot in the registry.
+pub(super) struct AcceptedConnection {
     pub(super) socket: TcpStream,
     pub(super) peer: SocketAddr,
     pub(super) number: u64,
-    pub(super) seat: ConnectionGuard,
-    pub(super) leave: Arc<Leave>,
+    pub(super) guard: ConnectionGuard,
+    pub(super) close: Arc<CloseSignal>,
 }
 
-/// Serves a connection until its peer leaves, misbehaves, or is asked to leave.
-pub(super) async fn serve(visitor: Visitor, door: Arc<Door>, routes: Routes) {
-    let Visitor { socket, peer, number, seat, leave } = visitor;
-    let _open = door.engine.metrics().connections.hold();
-    let meter = Meter::new(&door.settings.door, seat);
+/// Serves a connection until its peer leaves, misses a deadline, or is evicted.
+pub(super) async fn serve(accepted: AcceptedConnection, state: Arc<HttpState>, routes: Routes) {
+    let AcceptedConnection { socket, peer, number, guard, close } = accepted;
+    let _open = state.engine.metrics().connections.hold();
+    let deadlines = ConnectionDeadlines::new(&state.settings.door, guard, Instant::now());
+    let connection = |line| {
+        let (state, deadlines) = (state.clone(), deadlines.clone());
+        Connection { state, routes, remote: Remote { peer, line, number }, deadlines, close }
+    };
+    let end = tls_or_plain(&state, socket, connection).await;
     let refused = |reason, message: &dyn std::fmt::Display| {
-        access_log::refused(door.engine.metrics(), peer, reason, message);
+        access_log::refused(state.engine.metrics(), peer, reason, message);
     };
-    let patience = door.settings.door.header_timeout;
-    let (stream, line) = match timeout(patience, shaken_hands(&door, socket)).await {
-        Ok(Ok(stream)) => stream,
-        Ok(Err(error)) => return refused(RejectReason::Tls, &error),
-        Err(_) => return refused(RejectReason::HeaderTimeout, &"no TLS handshake in time"),
-    };
-    let socket = Socket::shared(stream, meter.clone(), number);
-    let remote = Remote { peer, line, number };
-    let connection = Connection { door: door.clone(), routes, remote, meter, leave, socket };
-    match connection.run().await {
-        Ended::Closed => {}
-        Ended::PutOut => log::debug!(peer:% = peer; "connection closed to make room"),
-        Ended::Overrun(overrun) => {
-            match overrun.reason() {
-                Some(reason) => refused(reason, &"its time is up"),
-                None => log::debug!(peer:% = peer; "connection closed after idling"),
-            }
-            if overrun == Overrun::Header {
-                connection.socket.refuse_head(&Failure::Head(StatusCode::REQUEST_TIMEOUT)).await;
+    match end {
+        ConnectionEnd::Closed => {}
+        ConnectionEnd::Evicted => log::debug!(peer:% = peer; "connection evicted: connection limit reached"),
+        ConnectionEnd::Timeout(timeout) => {
+            let settings = &state.settings.door;
+            let (header, write) = (settings.header_timeout, settings.write_timeout);
+            match timeout {
+                ConnectionTimeout::Idle => log::debug!(peer:% = peer; "connection closed after idling"),
+                ConnectionTimeout::Header => refused(
+                    RejectReason::HeaderTimeout,
+                    &format_args!("timed out reading the header after {header:?} (header_timeout)"),
+                ),
+                ConnectionTimeout::Write => refused(
+                    RejectReason::WriteTimeout,
+                    &format_args!("timed out writing the reply, allowed pause {write:?} (write_timeout)"),
+                ),
             }
         }
-        Ended::Broken(reason, error) => refused(reason, &error),
+        ConnectionEnd::Failed(reason, error) => refused(reason, &error),
     }
 }
 
-/// What hyper and the watchdog work on.
+/// Reason for the end of a connection.
+enum ConnectionEnd {
+    Closed,
+    Evicted,
+    Timeout(ConnectionTimeout),
+    Failed(RejectReason, Box<dyn Error + Send + Sync>),
+}
+
+/// Shakes hands where there is a certificate, then serves the connection.
+async fn tls_or_plain(
+    state: &HttpState,
+    socket: TcpStream,
+    connection: impl FnOnce(Line) -> Connection,
+) -> ConnectionEnd {
+    #[cfg(feature = "tls")]
+    if let Some(tls) = &state.settings.door.tls {
+        let mut config = rustls::ServerConfig::clone(&tls.current());
+        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        let handshake = tokio_rustls::TlsAcceptor::from(Arc::new(config)).accept(socket);
+        return match tokio::time::timeout(state.settings.door.header_timeout, handshake).await {
+            Ok(Ok(stream)) => connection(Line::Encrypted).serve(stream).await,
+            Ok(Err(error)) => ConnectionEnd::Failed(RejectReason::Tls, error.into()),
+            Err(_) => ConnectionEnd::Timeout(ConnectionTimeout::Header),
+        };
+    }
+    let _ = state;
+    connection(Line::Open).serve(socket).await
+}
+
+/// What hyper and the deadlines of a connection share.
 struct Connection {
-    door: Arc<Door>,
+    state: Arc<HttpState>,
     routes: Routes,
     remote: Remote,
-    meter: Arc<Meter>,
-    leave: Arc<Leave>,
-    socket: Shared,
+    deadlines: Arc<ConnectionDeadlines>,
+    close: Arc<CloseSignal>,
 }
 
 impl Connection {
-    /// Until its end: hyper begins anew after each body that it has left.
-    async fn run(&self) -> Ended {
-        loop {
-            match self.speak().await {
-                Ended::Closed if self.socket.has_left_body() => {}
-                ended => return ended,
-            }
-            let unwanted = self.meter.pass_over();
-            let settings = &self.door.settings.door;
-            let past = timeout(body::unwanted_time(settings), self.socket.pass_over(settings.stall_timeout));
-            let is_past = tokio::select! {
-                is_past = past => is_past == Ok(true),
-                () = self.leave.now.cancelled() => return Ended::PutOut,
-            };
-            drop(unwanted);
-            if !is_past {
-                return Ended::Closed;
-            }
-        }
-    }
-
-    /// Lets hyper speak until it has nothing more to say.
-    async fn speak(&self) -> Ended {
-        let Connection { door, routes, remote, meter, leave, socket } = self;
-        let handover = Handover { meter: meter.clone(), leave: leave.clone() };
+    async fn serve<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(self, stream: S) -> ConnectionEnd {
+        let Connection { state, routes, remote, deadlines, close } = &self;
+        let upgrade = UpgradeContext { deadlines: deadlines.clone(), close: close.clone() };
         let service = service_fn(|mut request: Request<Incoming>| {
-            request.extensions_mut().insert(handover.clone());
-            let is_http2 = request.version() >= Version::HTTP_2;
-            let may_leave_body = if is_http2 || request.headers().contains_key(UPGRADE) {
-                socket.change_protocol();
-                false
-            } else {
-                socket.take_up(request.body().size_hint().exact())
-            };
-            let in_hand = meter.begin(is_http2);
-            let (door, routes, socket) = (door.clone(), routes.clone(), socket.clone());
-            let answered = call::answer(door, routes, *remote, in_hand, may_leave_body, request);
-            async move {
-                let answer = answered.await;
-                if answer.body().leaves_body() {
-                    socket.leave_body();
-                }
-                Ok::<_, Infallible>(answer)
-            }
+            request.extensions_mut().insert(upgrade.clone());
+            let guard = deadlines.begin(request.version() >= Version::HTTP_2);
+            let answer = request::answer(state.clone(), routes.clone(), *remote, guard, request);
+            async { Ok::<_, Infallible>(answer.await) }
         });
         let builder = builder();
-        let io = TokioIo::new(socket.clone());
+        let io = TokioIo::new(TimedStream::new(stream, deadlines.clone()));
         let mut connection = pin!(builder.serve_connection_with_upgrades(io, service));
-        let mut watchdog = pin!(sleep_until(Instant::now().into()));
-        let (mut asked, mut cut) = (pin!(leave.gently.cancelled()), pin!(leave.now.cancelled()));
-        let (mut stopping, mut is_leaving) = (pin!(door.stopping.cancelled()), false);
+        let mut timer = pin!(sleep_until(Instant::now().into()));
+        let (mut asked, mut evicted) = (pin!(close.after_requests.cancelled()), pin!(close.now.cancelled()));
+        let (mut stopping, mut is_leaving) = (pin!(state.stopping.cancelled()), false);
         poll_fn(|context| {
-            meter.watch(context.waker());
+            deadlines.watch(context.waker());
             if !is_leaving
                 && (asked.as_mut().poll(context).is_ready() || stopping.as_mut().poll(context).is_ready())
             {
                 is_leaving = true;
                 connection.as_mut().graceful_shutdown();
             }
-            if let Poll::Ready(ended) = connection.as_mut().poll(context) {
-                return Poll::Ready(Ended::of(ended));
+            if let Poll::Ready(result) = connection.as_mut().poll(context) {
+                return Poll::Ready(ConnectionEnd::of(result));
             }
-            if cut.as_mut().poll(context).is_ready() {
-                return Poll::Ready(Ended::PutOut);
+            if evicted.as_mut().poll(context).is_ready() {
+                return Poll::Ready(ConnectionEnd::Evicted);
             }
             loop {
-                let (deadline, overrun) = meter.deadline();
-                if deadline <= Instant::now() {
-                    return Poll::Ready(Ended::Overrun(overrun));
+                let now = Instant::now();
+                let (deadline, timeout) = deadlines.earliest(now);
+                if deadline <= now {
+                    return Poll::Ready(ConnectionEnd::Timeout(timeout));
                 }
-                watchdog.as_mut().reset(deadline.into());
-                if Pin::new(&mut watchdog).poll(context).is_pending() {
+                timer.as_mut().reset(deadline.into());
+                if Pin::new(&mut timer).poll(context).is_pending() {
                     return Poll::Pending;
                 }
             }
@@ -205,23 +203,15 @@ impl Connection {
     }
 }
 
-/// How a connection ended.
-enum Ended {
-    Closed,
-    PutOut,
-    Overrun(Overrun),
-    Broken(RejectReason, Box<dyn Error + Send + Sync>),
-}
-
-impl Ended {
-    fn of(result: Result<(), Box<dyn Error + Send + Sync>>) -> Ended {
-        let Err(error) = result else { return Ended::Closed };
+impl ConnectionEnd {
+    fn of(result: Result<(), Box<dyn Error + Send + Sync>>) -> ConnectionEnd {
+        let Err(error) = result else { return ConnectionEnd::Closed };
         let reason = match error.downcast_ref::<hyper::Error>() {
             Some(error) if error.is_parse() => RejectReason::BadRequest,
             Some(error) if error.is_incomplete_message() => RejectReason::ShortHeader,
             _ => RejectReason::Aborted,
         };
-        Ended::Broken(reason, error)
+        ConnectionEnd::Failed(reason, error)
     }
 }
 
@@ -236,18 +226,4 @@ fn builder() -> auto::Builder<TokioExecutor> {
         .max_send_buf_size(STREAM_WINDOW as usize)
         .max_header_list_size(HEADER_LIST_BYTES);
     builder
-}
-
-/// Under TLS where there is a certificate.
-#[cfg_attr(not(feature = "tls"), expect(clippy::unused_async, reason = "TLS takes time"))]
-async fn shaken_hands(door: &Door, socket: TcpStream) -> io::Result<(Stream, Line)> {
-    #[cfg(feature = "tls")]
-    if let Some(tls) = &door.settings.door.tls {
-        let mut config = rustls::ServerConfig::clone(&tls.current());
-        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        let stream = tokio_rustls::TlsAcceptor::from(Arc::new(config)).accept(socket).await?;
-        return Ok((Stream::Tls(Box::new(stream)), Line::Encrypted));
-    }
-    let _ = door;
-    Ok((Stream::Plain(socket), Line::Open))
 }

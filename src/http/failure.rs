@@ -36,13 +36,6 @@ pub(crate) enum Failure {
     Options(#[from] SpecError),
     #[error(transparent)]
     Full(#[from] Full),
-    /// A head that hyper does not take, or that is late, and the number that HTTP has for it.
-    #[error("{}", match *.0 {
-        StatusCode::BAD_REQUEST => "the head of the request is not HTTP",
-        StatusCode::REQUEST_TIMEOUT => "the head of the request did not come in time",
-        _ => "the head of the request is longer than 64 KiB or has more than 100 fields",
-    })]
-    Head(StatusCode),
     /// What only this door can get wrong about a request.
     #[error("{0}")]
     BadRequest(String),
@@ -77,11 +70,9 @@ impl Failure {
     /// The word that every door has for it.
     pub(crate) fn status(&self) -> Status {
         match self {
-            Failure::Head(StatusCode::REQUEST_TIMEOUT) => Status::Timeout,
             Failure::NoSuchPath(_)
             | Failure::NoSuchMethod(_)
             | Failure::Options(_)
-            | Failure::Head(_)
             | Failure::BadRequest(_)
             | Failure::BrokenBody
             | Failure::Form(_)
@@ -103,7 +94,6 @@ impl Failure {
     /// The number that HTTP has for it: that of the status, where HTTP has no better one.
     pub(crate) fn http(&self) -> StatusCode {
         match self {
-            Failure::Head(status) => *status,
             Failure::NoSuchPath(_) | Failure::NoSuchTask => StatusCode::NOT_FOUND,
             Failure::NotDone(_) => StatusCode::CONFLICT,
             Failure::NoTasks => StatusCode::NOT_IMPLEMENTED,
@@ -119,8 +109,7 @@ impl Failure {
             Failure::NoSuchPath(_) | Failure::NoSuchMethod(_) | Failure::Options(_) => {
                 RejectReason::BadRequest
             }
-            Failure::Head(StatusCode::REQUEST_TIMEOUT) => RejectReason::HeaderTimeout,
-            Failure::Head(_) | Failure::BadRequest(_) | Failure::Form(_) => RejectReason::BadRequest,
+            Failure::BadRequest(_) | Failure::Form(_) => RejectReason::BadRequest,
             Failure::Empty => RejectReason::BadRequest,
             Failure::Full(full) => full.reason(),
             Failure::NoSuchTask | Failure::NotDone(_) | Failure::NoTasks => RejectReason::BadRequest,
@@ -182,7 +171,7 @@ impl Failure {
     }
 
     /// The same as bytes, after which the connection ends: for peers whom hyper does not answer, or barely.
-    pub(super) fn last_words(&self, id: &str) -> Vec<u8> {
+    pub(super) fn to_http1(&self, id: &str) -> Vec<u8> {
         let body = self.to_json(id).to_string() + "\n";
         let (status, length) = (self.http(), body.len());
         let mut bytes = format!(

@@ -1,9 +1,9 @@
 //! `Upload`: the picture of a request, sent as it is or as a part of a form, and the form's other fields.
 
 use crate::engine::Reservation;
-use crate::http::body::{self, Received};
 use crate::http::multipart::{self, Part};
-use crate::http::{Call, Door, Failure};
+use crate::http::request_body::{self, Received};
+use crate::http::{Failure, HttpState, RequestContext};
 use axum::body::Body;
 use axum::http::header::{CONTENT_TYPE, HeaderMap};
 
@@ -28,15 +28,15 @@ fn content_type(headers: &HeaderMap) -> &str {
 /// Reads the picture of a request: the whole body, or the part `image` or `file` of a form.
 ///
 /// # Errors
-/// As [`body::read`]; [`Failure::Form`], [`Failure::Empty`] without a picture.
+/// As [`request_body::read`]; [`Failure::Form`], [`Failure::Empty`] without a picture.
 pub(crate) async fn read(
-    door: &Door,
-    call: &Call,
+    door: &HttpState,
+    call: &RequestContext,
     headers: &HeaderMap,
     body: Body,
 ) -> Result<Upload, Failure> {
     let boundary = multipart::boundary(content_type(headers)).transpose()?;
-    let Received { bytes, mut memory } = body::read(door, call, headers, body).await?;
+    let Received { bytes, mut memory } = request_body::read(door, call, headers, body).await?;
     let (image, fields) = match boundary {
         None => (bytes, Vec::new()),
         Some(boundary) => picked(bytes, boundary)?,

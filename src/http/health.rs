@@ -1,6 +1,6 @@
 //! `/health`, `/ready` and `/metrics`, which answer when the pool and the queue are full.
 
-use crate::http::{Admitted, Door};
+use crate::http::{Admitted, HttpState};
 use crate::service::metrics_listener::readiness;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -16,7 +16,7 @@ pub(super) async fn health() -> impl IntoResponse {
 }
 
 /// Whether more work is taken.
-pub(super) async fn ready(State(door): State<Arc<Door>>) -> impl IntoResponse {
+pub(super) async fn ready(State(door): State<Arc<HttpState>>) -> impl IntoResponse {
     let (status, text) = match readiness(&door.engine, &door.stop) {
         Ok(()) => (StatusCode::OK, "ready\n".to_owned()),
         Err(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")),
@@ -25,7 +25,7 @@ pub(super) async fn ready(State(door): State<Arc<Door>>) -> impl IntoResponse {
 }
 
 /// What is counted, in Prometheus' text. For those who may ask, where tokens are in use.
-pub(super) async fn metrics(State(door): State<Arc<Door>>, _: Admitted) -> impl IntoResponse {
+pub(super) async fn metrics(State(door): State<Arc<HttpState>>, _: Admitted) -> impl IntoResponse {
     let text = door.engine.metrics().render(door.engine.load());
     ([NOT_KEPT, (CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text)
 }

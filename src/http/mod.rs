@@ -7,44 +7,44 @@
 //! It calls the same engine as the TCP door, through the same gate. No thread is held by a request: a task
 //! waits for the engine's ticket, and is dropped, which gives the job up, when its client leaves.
 //!
-//! A route is an async function of `State<Arc<Door>>`, `Admitted` where a token is needed, and what it
+//! A route is an async function of `State<Arc<HttpState>>`, `Admitted` where a token is needed, and what it
 //! reads of the request. It returns `Result<Response, Failure>`; `call` turns a `Failure` into the JSON
 //! body, adds the headers that every answer has, and writes the log line of whatever `Told` it carries.
 
 mod admitted; // Admitted: a caller with a token and within its rate.
 mod aliases; // imaginary's names for the options.
-mod base64; // bytes as text, in every way that people write it.
-mod body; // bodies, read under deadlines into memory that is reserved as it arrives.
-mod call; // Call: one request from its head to its log line.
-mod connection; // one connection: TLS, hyper, and the deadlines of its stages.
-mod cutter; // Cutter: where heads and bodies of HTTP/1.1 end.
+mod base64; // base64 in every usual form.
+mod connection; // one connection: TLS, hyper, deadlines.
+mod deadlines; // ConnectionDeadlines: header, idle and write deadlines of a connection.
 mod failure; // Failure: why there is no result, and its JSON.
 #[doc(hidden)]
-pub mod fuzzing; // what must hold of the parsers, for fuzz/.
+pub mod fuzzing; // invariants of the parsers, for fuzz/.
 mod form; // Upload: the picture of a request, as the body or as a part of a form.
 mod health; // /health, /ready, /metrics.
 mod legacy; // XML-RPC and the base64 WebSocket of the first clients.
-mod meter; // Meter: which stage a connection is in, and until when.
 mod multipart; // the parts of a form.
 mod negotiate; // Accept and If-None-Match.
 mod openapi; // /openapi.json, made from the table of options.
 mod options; // the query and the path to options.
-mod origin; // whose pages may ask.
+mod origin; // pages in a browser that may use the server.
 mod page; // the pages of web/.
 mod picture; // /resize, /crop, /thumbnail, /convert, /pipeline, /info.
 mod reply; // a finished picture as a response.
-mod serve; // accept, admit, drain.
-mod socket; // Socket: the bytes of a connection, plain or TLS, as the meter sees them.
+mod reply_body; // ReplyBody: slices of a reply, each with a deadline.
+mod request; // RequestContext: one request from its head to its log line.
+mod request_body; // RequestBody: read under deadlines, or drained.
+mod server; // runtime and accept loop.
 mod tasks; // /upload, /status, /result, /tasks.
+mod timed_stream; // TimedStream: bytes of a connection, plain or TLS.
 mod work; // the engine's tickets as futures.
 mod ws; // WebSocket: /ws, /upload, /.
 
 pub use origin::{BadOrigin, Origins};
-pub use serve::{Running, start};
+pub use server::{Running, start};
 
 pub(crate) use admitted::Admitted;
-pub(crate) use call::{Call, Told};
 pub(crate) use failure::Failure;
+pub(crate) use request::{RequestContext, Told};
 
 use crate::engine::Engine;
 use crate::service;
@@ -72,7 +72,7 @@ pub struct HttpSettings {
 
 /// What all requests share.
 #[derive(Debug)]
-pub(crate) struct Door {
+pub(crate) struct HttpState {
     pub(crate) engine: Arc<Engine>,
     pub(crate) gate: Arc<Gate>,
     pub(crate) settings: HttpSettings,
@@ -82,7 +82,7 @@ pub(crate) struct Door {
 }
 
 /// Every route.
-fn router(door: Arc<Door>) -> Router {
+fn router(door: Arc<HttpState>) -> Router {
     Router::new()
         .route("/", get(root).post(legacy::xmlrpc::root))
         .route("/RPC2", post(legacy::xmlrpc::rpc2))
@@ -112,7 +112,7 @@ fn router(door: Arc<Door>) -> Router {
 }
 
 /// The page, or the WebSocket that the first clients look for at the same place.
-async fn root(door: State<Arc<Door>>, request: Request) -> Response {
+async fn root(door: State<Arc<HttpState>>, request: Request) -> Response {
     match ws::is_asked(request.headers()) {
         true => ws::gray(door, request).await.into_response(),
         false => page::home().await.into_response(),

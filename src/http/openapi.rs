@@ -1,7 +1,7 @@
 //! `/openapi.json`: what can be asked, as OpenAPI 3.1, made from the table of options.
 
 use crate::format::Format;
-use crate::http::{Door, reply};
+use crate::http::{HttpState, reply};
 use crate::spec::KEYS;
 use crate::status::Status;
 use axum::extract::State;
@@ -28,7 +28,7 @@ const TASKS: [(&str, &str, &str, &str); 6] = [
     ("/tasks", "get", "The caller's tasks, oldest first", "200"),
 ];
 
-pub(super) async fn openapi(State(door): State<Arc<Door>>) -> Response {
+pub(super) async fn openapi(State(door): State<Arc<HttpState>>) -> Response {
     reply::json(&document(door.gate.asks_for_tokens()))
 }
 

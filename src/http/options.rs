@@ -1,6 +1,6 @@
 //! Query and form fields of a request to the options that every door has.
 
-use crate::http::{Call, Failure, aliases};
+use crate::http::{Failure, RequestContext, aliases};
 use crate::service::policy::RequestPolicy;
 use crate::spec::{Options, decode_pairs};
 
@@ -11,7 +11,7 @@ use crate::spec::{Options, decode_pairs};
 /// for other servers' parameters that have no counterpart here.
 pub(crate) fn read(
     offer: &RequestPolicy,
-    call: &Call,
+    call: &RequestContext,
     query: Option<&str>,
     fields: Vec<(String, String)>,
 ) -> Result<Options, Failure> {

@@ -2,16 +2,15 @@
 //! the request says nothing.
 
 use crate::engine::{Job, JobError};
-use crate::http::body;
 use crate::http::form::{self, Upload};
-use crate::http::{Admitted, Door, Failure, negotiate, options, reply, work};
+use crate::http::{Admitted, Failure, HttpState, negotiate, options, reply, work};
 use crate::service::policy::RequestPolicy;
 use crate::spec::{Fit, Spec};
 use axum::extract::{Path, Request, State};
 use axum::response::Response;
 use std::sync::Arc;
 
-type Shared = State<Arc<Door>>;
+type Shared = State<Arc<HttpState>>;
 type Outcome = Result<Response, Failure>;
 
 /// `POST /resize`: as the options say.
@@ -73,7 +72,7 @@ pub(super) async fn info(State(door): Shared, admitted: Admitted, request: Reque
 
 /// Reads options and picture, runs the job, and answers with the result.
 async fn process(
-    door: &Door,
+    door: &HttpState,
     Admitted { call, caller }: Admitted,
     request: Request,
     more: Vec<(String, String)>,
@@ -86,11 +85,7 @@ async fn process(
         // Nothing more will come with the body, so that what is wrong can be told before it is read.
         options::read(&offer, &call, head.uri.query(), more.clone())?;
     }
-    if let Err(busy) = door.engine.admit() {
-        // Before the body is kept: nobody is sooner told, and nothing is cheaper.
-        body::pass_over(door, &call, &head.headers, body);
-        return Err(busy.into());
-    }
+    door.engine.admit()?; // refuse before reading the body
     let Upload { image, memory, mut fields } = form::read(door, &call, &head.headers, body).await?;
     fields.extend(more);
     let mut options = options::read(&offer, &call, head.uri.query(), fields)?;

@@ -2,7 +2,7 @@
 
 use crate::engine::{Done, Reservation};
 use crate::format::Format;
-use crate::http::{Call, Told};
+use crate::http::{RequestContext, Told};
 use crate::report::Report;
 use crate::status::Status;
 use axum::body::{Body, Bytes};
@@ -11,14 +11,14 @@ use axum::http::header::{CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue,
 use axum::response::Response;
 
 /// The picture as the body of a response.
-pub(crate) fn picture(call: &Call, done: Done, tag: &str, varies: bool) -> Response {
+pub(crate) fn picture(call: &RequestContext, done: Done, tag: &str, varies: bool) -> Response {
     let report = done.report();
     image(call, report, held(done.encoded.bytes, done.memory), tag, varies)
 }
 
 /// The stored result of a task as the body of a response.
 pub(crate) fn stored(
-    call: &Call,
+    call: &RequestContext,
     report: Report,
     bytes: Vec<u8>,
     memory: Reservation,
@@ -27,7 +27,7 @@ pub(crate) fn stored(
     image(call, report, held(bytes, memory), tag, false)
 }
 
-fn image(call: &Call, report: Report, bytes: Bytes, tag: &str, varies: bool) -> Response {
+fn image(call: &RequestContext, report: Report, bytes: Bytes, tag: &str, varies: bool) -> Response {
     let report = Report { id: Some(call.id().to_owned()), ..report };
     let mut headers = HeaderMap::with_capacity(16);
     describe(&mut headers, &report, bytes.len());
@@ -42,7 +42,7 @@ fn image(call: &Call, report: Report, bytes: Bytes, tag: &str, varies: bool) -> 
 }
 
 /// The client has the result already: nothing was done.
-pub(super) fn not_modified(call: &Call, source_bytes: usize, tag: &str, varies: bool) -> Response {
+pub(super) fn not_modified(call: &RequestContext, source_bytes: usize, tag: &str, varies: bool) -> Response {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::NOT_MODIFIED;
     identify(response.headers_mut(), tag, varies);

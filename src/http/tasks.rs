@@ -3,7 +3,7 @@
 
 use crate::engine::{BudgetSpent, Job};
 use crate::http::form::{self, Upload};
-use crate::http::{Admitted, Call, Door, Failure, negotiate, options, reply};
+use crate::http::{Admitted, Failure, HttpState, RequestContext, negotiate, options, reply};
 use crate::tasks::{NewTask, Owner, State as Standing, StoreError, TaskId, TaskStatus, Tasks};
 use axum::extract::{Path, Request, State};
 use axum::http::StatusCode;
@@ -29,7 +29,7 @@ const NOT_KEPT: (HeaderName, &str) = (CACHE_CONTROL, "no-store");
 
 /// Accepts an image, and what to make of it, as a task: answered once it is on disk.
 pub(super) async fn upload(
-    State(door): State<Arc<Door>>,
+    State(door): State<Arc<HttpState>>,
     Admitted { call, caller }: Admitted,
     request: Request,
 ) -> Result<Response, Failure> {
@@ -50,7 +50,7 @@ pub(super) async fn upload(
 }
 
 /// The job of a request. The fields of its form are options too.
-async fn asked(door: &Door, call: &Call, request: Request) -> Result<Job, Failure> {
+async fn asked(door: &HttpState, call: &RequestContext, request: Request) -> Result<Job, Failure> {
     let (head, body) = request.into_parts();
     let (offer, query) = (&door.settings.door.offer, head.uri.query());
     if !form::is_form(&head.headers) {
@@ -65,7 +65,7 @@ async fn asked(door: &Door, call: &Call, request: Request) -> Result<Job, Failur
 
 /// How a task stands.
 pub(super) async fn status(
-    State(door): State<Arc<Door>>,
+    State(door): State<Arc<HttpState>>,
     Admitted { call, .. }: Admitted,
     Path(id): Path<String>,
 ) -> Result<Response, Failure> {
@@ -75,7 +75,7 @@ pub(super) async fn status(
 
 /// Stops a task, or deletes its result.
 pub(super) async fn cancel(
-    State(door): State<Arc<Door>>,
+    State(door): State<Arc<HttpState>>,
     Admitted { call, .. }: Admitted,
     Path(id): Path<String>,
 ) -> Result<Response, Failure> {
@@ -87,7 +87,7 @@ pub(super) async fn cancel(
 
 /// The caller's tasks, oldest first.
 pub(super) async fn list(
-    State(door): State<Arc<Door>>,
+    State(door): State<Arc<HttpState>>,
     Admitted { call, .. }: Admitted,
 ) -> Result<Response, Failure> {
     let (tasks, owner) = (tasks(&door)?, owner(&call));
@@ -98,7 +98,7 @@ pub(super) async fn list(
 
 /// The image of a task that is done.
 pub(super) async fn result(
-    State(door): State<Arc<Door>>,
+    State(door): State<Arc<HttpState>>,
     Admitted { call, .. }: Admitted,
     Path(id): Path<String>,
     headers: HeaderMap,
@@ -124,7 +124,7 @@ pub(super) async fn result(
 
 /// What happens to a task, as server-sent events, until its end.
 pub(super) async fn events(
-    State(door): State<Arc<Door>>,
+    State(door): State<Arc<HttpState>>,
     Admitted { call, .. }: Admitted,
     Path(id): Path<String>,
 ) -> Result<Response, Failure> {
@@ -135,7 +135,7 @@ pub(super) async fn events(
 }
 
 fn follow(
-    door: Arc<Door>,
+    door: Arc<HttpState>,
     tasks: Arc<Tasks>,
     owner: Owner,
     id: TaskId,
@@ -177,11 +177,11 @@ fn follow(
     stream::unfold(next, async |mut next| Some((next().await?, next)))
 }
 
-fn tasks(door: &Door) -> Result<Arc<Tasks>, Failure> {
+fn tasks(door: &HttpState) -> Result<Arc<Tasks>, Failure> {
     door.settings.tasks.clone().ok_or(Failure::NoTasks)
 }
 
-fn owner(call: &Call) -> Owner {
+fn owner(call: &RequestContext) -> Owner {
     Owner::new(call.token().map(AsRef::as_ref))
 }
 
@@ -190,7 +190,7 @@ fn parse(id: &str) -> Result<TaskId, Failure> {
     id.parse().map_err(|_| Failure::NoSuchTask)
 }
 
-async fn find(door: &Door, call: &Call, id: &str) -> Result<TaskStatus, Failure> {
+async fn find(door: &HttpState, call: &RequestContext, id: &str) -> Result<TaskStatus, Failure> {
     let (tasks, owner, id) = (tasks(door)?, owner(call), parse(id)?);
     blocking(move || Ok(tasks.status(&owner, id)?)).await
 }

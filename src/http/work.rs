@@ -1,7 +1,7 @@
 //! A job's way through the engine as a future: no thread waits for it, and dropping it gives the job up.
 
 use crate::engine::{Done, Job, JobError, Ticket};
-use crate::http::{Door, Failure};
+use crate::http::{Failure, HttpState};
 use crate::service::rates::Caller;
 use std::time::Instant;
 use tokio::task::spawn_blocking;
@@ -11,7 +11,7 @@ use tokio::time::timeout_at;
 ///
 /// # Errors
 /// [`Failure::Job`], [`Failure::OverRate`] for the caller's megapixels.
-pub(crate) async fn run(door: &Door, caller: &Caller, job: Job) -> Result<Done, Failure> {
+pub(crate) async fn run(door: &HttpState, caller: &Caller, job: Job) -> Result<Done, Failure> {
     wait(&mut start(door, caller, job).await?).await
 }
 
@@ -19,7 +19,7 @@ pub(crate) async fn run(door: &Door, caller: &Caller, job: Job) -> Result<Done, 
 ///
 /// # Errors
 /// As [`run`].
-pub(crate) async fn start(door: &Door, caller: &Caller, job: Job) -> Result<Ticket, Failure> {
+pub(crate) async fn start(door: &HttpState, caller: &Caller, job: Job) -> Result<Ticket, Failure> {
     let engine = door.engine.clone();
     // A hostile header can take milliseconds to read, which the other connections should not wait for.
     let examined = spawn_blocking(move || engine.probe(job)).await.map_err(|_| JobError::Panicked)??;

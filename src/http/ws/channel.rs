@@ -2,7 +2,7 @@
 //! announces too much, dawdles or floods is cut off, and so is who does not take what is sent.
 
 use crate::engine::{BudgetSpent, Engine, JobError, Reservation};
-use crate::http::meter::RATE;
+use crate::http::deadlines::RATE;
 use crate::http::ws::ended::{Ended, IDLE_FRAMES};
 use crate::http::ws::frame::{self, Head, MAX_CONTROL, Opcode, Violation};
 use crate::service::settings::ServiceSettings;

@@ -16,9 +16,9 @@ mod picture; // one image on its way through the engine.
 mod session; // Session: one connection's images and answers.
 
 use crate::http::admitted::{bearer, call, identify};
-use crate::http::connection::Handover;
+use crate::http::connection::UpgradeContext;
 use crate::http::legacy::gray;
-use crate::http::{Door, Failure};
+use crate::http::{Failure, HttpState};
 use ask::Asked;
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -36,17 +36,23 @@ use std::sync::Arc;
 const KEY_SUFFIX: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
 /// `/ws`: texts of options, images, reports and results.
-pub(super) async fn pictures(State(door): State<Arc<Door>>, request: Request) -> Result<Response, Failure> {
+pub(super) async fn pictures(
+    State(door): State<Arc<HttpState>>,
+    request: Request,
+) -> Result<Response, Failure> {
     open(door, request, Manner::Pictures)
 }
 
 /// `/upload`: images and the text `done`, then the results.
-pub(super) async fn upload(State(door): State<Arc<Door>>, request: Request) -> Result<Response, Failure> {
+pub(super) async fn upload(
+    State(door): State<Arc<HttpState>>,
+    request: Request,
+) -> Result<Response, Failure> {
     open(door, request, Manner::Upload)
 }
 
 /// `/`: base64 in, base64 of a grayscale JPEG out.
-pub(super) async fn gray(State(door): State<Arc<Door>>, request: Request) -> Result<Response, Failure> {
+pub(super) async fn gray(State(door): State<Arc<HttpState>>, request: Request) -> Result<Response, Failure> {
     open(door, request, Manner::Gray)
 }
 
@@ -56,7 +62,7 @@ pub(super) fn is_asked(headers: &HeaderMap) -> bool {
 }
 
 /// The handshake. What is refused here is refused as HTTP.
-fn open(door: Arc<Door>, mut request: Request, manner: Manner) -> Result<Response, Failure> {
+fn open(door: Arc<HttpState>, mut request: Request, manner: Manner) -> Result<Response, Failure> {
     let call = call(request.extensions())?;
     if !door.settings.origins.may_ask(&request) {
         return Err(Failure::ForeignOrigin);
@@ -72,13 +78,13 @@ fn open(door: Arc<Door>, mut request: Request, manner: Manner) -> Result<Respons
         None if door.gate.asks_for_tokens() => None, // a page cannot set a header: its first text has the token
         token => Some(identify(&door, &call, token)?),
     };
-    let handover = request.extensions_mut().remove::<Handover>();
-    let handover =
-        handover.ok_or_else(|| Failure::BadRequest("this connection cannot be handed over".into()))?;
+    let context = request.extensions_mut().remove::<UpgradeContext>();
+    let context = context.ok_or_else(|| Failure::BadRequest("this connection cannot be upgraded".into()))?;
     let upgrade = hyper::upgrade::on(&mut request);
+    context.upgrade();
     tokio::spawn(async move {
         match upgrade.await {
-            Ok(io) => Session::new(door, call, handover, TokioIo::new(io), manner, asked, caller).run().await,
+            Ok(io) => Session::new(door, call, context, TokioIo::new(io), manner, asked, caller).run().await,
             Err(error) => log::debug!(peer:% = call.peer; "no WebSocket after all: {error}"),
         }
     });

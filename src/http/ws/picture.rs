@@ -3,7 +3,7 @@
 use crate::engine::{Done, Job, Reservation};
 use crate::http::legacy::gray;
 use crate::http::ws::ask::Asked;
-use crate::http::{Door, Failure, work};
+use crate::http::{Failure, HttpState, work};
 use crate::metrics::Protocol;
 use crate::report::Report;
 use crate::service::access_log::{self, Line};
@@ -57,7 +57,7 @@ pub(super) struct Begun {
 
 /// Carries an image through the engine. Dropping the future gives it up.
 pub(super) async fn process(
-    door: Arc<Door>,
+    door: Arc<HttpState>,
     caller: Caller,
     arrived: Arrived,
     begun: UnboundedSender<Begun>,
@@ -92,7 +92,7 @@ pub(super) async fn process(
 
 /// The image itself, and the memory that it holds.
 async fn bytes(
-    door: &Arc<Door>,
+    door: &Arc<HttpState>,
     payload: Payload,
     mut memory: Reservation,
 ) -> Result<(Vec<u8>, Reservation), Failure> {
@@ -134,7 +134,7 @@ impl Teller {
     }
 
     /// Counts and logs how an image ended; `bytes` is the length of its result.
-    pub(super) fn processed(&self, door: &Door, finished: &Finished, report: &Report, bytes: usize) {
+    pub(super) fn processed(&self, door: &HttpState, finished: &Finished, report: &Report, bytes: usize) {
         let message = finished.outcome.as_ref().err().map(|failure| (failure.reason(), failure.to_string()));
         let line = Line {
             via: Protocol::WebSocket,

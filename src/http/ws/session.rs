@@ -2,16 +2,16 @@
 
 use crate::engine::Reservation;
 use crate::http::admitted::identify;
-use crate::http::connection::Handover;
+use crate::http::connection::UpgradeContext;
+use crate::http::deadlines::BusyGuard;
 use crate::http::legacy::gray;
-use crate::http::meter::InHand;
 use crate::http::ws::ask::{self, Asked, Order, Said};
 use crate::http::ws::channel::{Channel, Message};
 use crate::http::ws::ended::Ended;
 use crate::http::ws::frame::Opcode;
 use crate::http::ws::manner::Manner;
 use crate::http::ws::picture::{self, Arrived, Begun, Finished, Payload, Teller};
-use crate::http::{Call, Door, Failure};
+use crate::http::{Failure, HttpState, RequestContext};
 use crate::reject_reason::RejectReason;
 use crate::report::Report;
 use crate::service::access_log;
@@ -29,9 +29,9 @@ use tokio_util::sync::CancellationToken;
 
 /// One connection.
 pub(super) struct Session {
-    door: Arc<Door>,
-    call: Arc<Call>,
-    handover: Handover,
+    door: Arc<HttpState>,
+    call: Arc<RequestContext>,
+    upgrade: UpgradeContext,
     channel: Channel<TokioIo<Upgraded>>,
     manner: Manner,
     caller: Option<Caller>,
@@ -54,9 +54,9 @@ pub(super) struct Session {
 
 impl Session {
     pub(super) fn new(
-        door: Arc<Door>,
-        call: Arc<Call>,
-        handover: Handover,
+        door: Arc<HttpState>,
+        call: Arc<RequestContext>,
+        upgrade: UpgradeContext,
         io: TokioIo<Upgraded>,
         manner: Manner,
         asked: Result<Asked, Failure>,
@@ -82,7 +82,7 @@ impl Session {
             is_done: false,
             door,
             call,
-            handover,
+            upgrade,
         }
     }
 
@@ -118,8 +118,8 @@ impl Session {
         let settings = &self.door.settings.door;
         let (idle, known_by) = (settings.idle_timeout, opened + settings.header_timeout);
         let door = self.door.clone();
-        let handover = self.handover.clone();
-        let (mut in_hand, mut read_at, mut asked_after): (Option<InHand>, _, _) = (None, opened, None);
+        let upgrade = self.upgrade.clone();
+        let (mut in_hand, mut read_at, mut asked_after): (Option<BusyGuard>, _, _) = (None, opened, None);
         let mut is_leaving = false;
         loop {
             self.answer(is_leaving).await?;
@@ -129,7 +129,9 @@ impl Session {
                 (true, true) => return Err(Ended::Stopping),
                 (true, false) if self.is_done => return Ok(()),
                 (true, false) => in_hand = None,
-                (false, _) => drop(in_hand.get_or_insert_with(|| handover.busy()).number),
+                (false, _) => {
+                    in_hand.get_or_insert_with(|| upgrade.busy());
+                }
             }
             let may_read = self.held.is_none() && !is_leaving;
             if !may_read {
@@ -159,7 +161,7 @@ impl Session {
                 }
                 () = sleep_until(known_by.into()), if self.caller.is_none() => return Err(Ended::Unauthorized),
                 () = door.stopping.cancelled(), if !is_leaving => is_leaving = true,
-                () = handover.put_out() => return Err(Ended::PutOut),
+                () = upgrade.evicted() => return Err(Ended::PutOut),
             }
         }
     }

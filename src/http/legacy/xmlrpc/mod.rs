@@ -7,9 +7,9 @@ mod parse; // a call, from XML that is not trusted.
 mod value; // Value, and the documents that answer.
 
 use crate::engine::{BudgetSpent, Done, Job, JobError, Reservation};
-use crate::http::body::{self, Received};
 use crate::http::legacy::gray;
-use crate::http::{Admitted, Door, Failure, base64, reply, work};
+use crate::http::request_body::{self, Received};
+use crate::http::{Admitted, Failure, HttpState, base64, reply, work};
 use crate::metrics::Protocol;
 use crate::reject_reason::RejectReason;
 use crate::report::Report;
@@ -32,7 +32,7 @@ const QUESTION_BYTES: u64 = 4 << 10;
 
 /// A call at its own address.
 pub(in crate::http) async fn rpc2(
-    State(door): State<Arc<Door>>,
+    State(door): State<Arc<HttpState>>,
     admitted: Admitted,
     request: Request,
 ) -> Result<Response, Failure> {
@@ -41,7 +41,7 @@ pub(in crate::http) async fn rpc2(
 
 /// A call at the root, where it has to say what it is.
 pub(in crate::http) async fn root(
-    State(door): State<Arc<Door>>,
+    State(door): State<Arc<HttpState>>,
     admitted: Admitted,
     request: Request,
 ) -> Result<Response, Failure> {
@@ -92,17 +92,16 @@ struct Answered {
     image: usize,
 }
 
-async fn answer(door: Arc<Door>, admitted: Admitted, request: Request) -> Result<Response, Failure> {
+async fn answer(door: Arc<HttpState>, admitted: Admitted, request: Request) -> Result<Response, Failure> {
     let call = admitted.call.clone();
     let (head, body) = request.into_parts();
     let performed = match door.engine.admit() {
         Err(busy) if body.size_hint().upper().is_none_or(|most| most > QUESTION_BYTES) => {
-            // Before the image is kept: nobody is sooner told, and nothing is cheaper.
-            body::pass_over(&door, &call, &head.headers, body);
+            // Refuse before reading the body.
             Err(busy.into())
         }
         _ => {
-            let received = body::read(&door, &call, &head.headers, body).await?;
+            let received = request_body::read(&door, &call, &head.headers, body).await?;
             perform(&door, &admitted, received).await
         }
     };
@@ -128,7 +127,7 @@ enum Read {
 }
 
 /// Carries out a call.
-async fn perform(door: &Arc<Door>, admitted: &Admitted, received: Received) -> Result<Answered, Fault> {
+async fn perform(door: &Arc<HttpState>, admitted: &Admitted, received: Received) -> Result<Answered, Fault> {
     let reader = door.clone();
     // A large call takes milliseconds to read, which the other connections should not wait for.
     let read = spawn_blocking(move || read(&reader, received)).await.map_err(|_| JobError::Panicked)?;
@@ -147,7 +146,7 @@ async fn perform(door: &Arc<Door>, admitted: &Admitted, received: Received) -> R
 }
 
 /// Reads a call, and the image in it.
-fn read(door: &Door, received: Received) -> Result<Read, Fault> {
+fn read(door: &HttpState, received: Received) -> Result<Read, Fault> {
     let Received { bytes, mut memory } = received;
     let call = parse::parse(&bytes).map_err(|malformed| Fault::bad_request(400, malformed.to_string()))?;
     let named = METHODS.iter().find(|method| method.name == call.method);
@@ -197,7 +196,7 @@ fn picture(
 }
 
 /// The answer to a call that made a picture.
-fn write(door: &Door, task: &Task, done: Done, id: String) -> Result<Answered, Fault> {
+fn write(door: &HttpState, task: &Task, done: Done, id: String) -> Result<Answered, Fault> {
     let report = Report { id: Some(id), ..done.report() };
     let Done { encoded, mut memory, .. } = done;
     let mut text = gray::text(&door.engine, &encoded.bytes, &mut memory)?;

@@ -1,9 +1,9 @@
-//! The door's runtime and its accept loop: admits connections to tasks of their own, turns the rest away.
+//! The HTTP listener: its runtime, and the accept loop that gives each connection a task.
 
 use crate::engine::Engine;
-use crate::http::call::Routes;
-use crate::http::connection::{self, Leave, Visitor};
-use crate::http::{Door, Failure, HttpSettings, router};
+use crate::http::connection::{self, AcceptedConnection, CloseSignal};
+use crate::http::request::Routes;
+use crate::http::{Failure, HttpSettings, HttpState, router};
 use crate::reject_reason::RejectReason;
 use crate::service::access_log;
 use crate::service::admission::Gate;
@@ -18,23 +18,22 @@ use tokio::net::TcpStream;
 use tokio::runtime::{Builder, Runtime};
 use tokio_util::sync::CancellationToken;
 
-/// Threads that read, write and wait for all connections; the pictures have their own.
+/// Threads for the I/O of all connections. Images are processed by the engine's workers.
 const THREADS: usize = 2;
 
-/// Threads that read the headers of pictures and touch disks.
+/// Threads that probe images and touch disks.
 const BLOCKING_THREADS: usize = 16;
 
-/// Pause before trying to accept again when there is nothing to accept with.
-const PAUSE: Duration = Duration::from_millis(50);
+/// Pause after a failed accept, most likely for want of file descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// A door that is open. Dropping it ends whatever it still does.
+/// A running listener. Dropping it ends its connections.
 #[derive(Debug)]
 pub struct Running {
     runtime: Option<Runtime>,
 }
 
-/// Opens the door on `listener` until `stop` is triggered. Its connections are guests of the gate, where the
-/// last one to leave can be waited for.
+/// Serves `listener` until `stop` is triggered. Its connections are in the registry, where their end can be waited for.
 ///
 /// # Errors
 /// When the threads cannot be started.
@@ -56,11 +55,11 @@ pub fn start(
     let stopping = CancellationToken::new();
     let asked = stopping.clone();
     stop.when_asked(move || asked.cancel());
-    let door = Arc::new(Door { engine, gate, settings, stop, stopping });
-    let _entered = runtime.enter();
+    let state = Arc::new(HttpState { engine, gate, settings, stop, stopping });
+    let entered = runtime.enter();
     let listener = tokio::net::TcpListener::from_std(listener)?;
-    runtime.spawn(accept(listener, door));
-    drop(_entered);
+    runtime.spawn(accept(listener, state));
+    drop(entered);
     Ok(Running { runtime: Some(runtime) })
 }
 
@@ -72,54 +71,59 @@ impl Drop for Running {
     }
 }
 
-async fn accept(listener: tokio::net::TcpListener, door: Arc<Door>) {
-    let routes = Routes::new(router(door.clone()));
+async fn accept(listener: tokio::net::TcpListener, state: Arc<HttpState>) {
+    let routes = Routes::new(router(state.clone()));
     let mut number = 0;
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
-            () = door.stopping.cancelled() => return,
+            () = state.stopping.cancelled() => return,
         };
         match accepted {
             Ok((socket, peer)) => {
                 number += 1;
-                match admit(socket, peer, number, &door) {
-                    Ok(visitor) => {
-                        drop(tokio::spawn(connection::serve(visitor, door.clone(), routes.clone())))
+                match admit(socket, peer, number, &state) {
+                    Ok(accepted) => {
+                        drop(tokio::spawn(connection::serve(accepted, state.clone(), routes.clone())))
                     }
                     Err(full) => {
                         let failure = Failure::from(full);
-                        access_log::refused(door.engine.metrics(), peer, failure.reason(), failure);
+                        access_log::refused(state.engine.metrics(), peer, failure.reason(), failure);
                     }
                 }
             }
             Err(error) => {
-                door.engine.metrics().rejected(RejectReason::Starved);
+                state.engine.metrics().rejected(RejectReason::Starved);
                 log::warn!("cannot accept a connection: {error}");
-                tokio::time::sleep(PAUSE).await; // out of descriptors, most likely: spinning would not find any
+                tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }
     }
 }
 
-fn admit(socket: TcpStream, peer: SocketAddr, number: u64, door: &Door) -> Result<Visitor, Full> {
-    let _ = socket.set_nodelay(true); // the peer may be gone already; reading will tell
-    let leave = Arc::new(Leave::default());
-    match door.gate.guests.enter(peer.ip(), leave.clone()) {
-        Ok(seat) => Ok(Visitor { socket, peer, number, seat, leave }),
+fn admit(
+    socket: TcpStream,
+    peer: SocketAddr,
+    number: u64,
+    state: &HttpState,
+) -> Result<AcceptedConnection, Full> {
+    let _ = socket.set_nodelay(true); // fails if the peer is gone, which reading finds out
+    let close = Arc::new(CloseSignal::default());
+    match state.gate.guests.enter(peer.ip(), close.clone()) {
+        Ok(guard) => Ok(AcceptedConnection { socket, peer, number, guard, close }),
         Err(full) => {
-            turn_away(&socket, &Failure::from(full).last_words(&format!("h{number}-0")));
+            reject(&socket, &Failure::from(full).to_http1(&format!("h{number}-0")));
             Err(full)
         }
     }
 }
 
-/// Tells a peer that there is no room, without waiting for anything.
-fn turn_away(socket: &TcpStream, words: &[u8]) {
+/// Answers a connection that gets no slot, without waiting for anything.
+fn reject(socket: &TcpStream, answer: &[u8]) {
     let _ = socket.try_io(Interest::WRITABLE, || {
         let socket = socket2::SockRef::from(socket);
-        socket.send(words)?;
+        socket.send(answer)?;
         socket.shutdown(std::net::Shutdown::Write)
-    }); // a peer that is gone needs no farewell
+    }); // fails if the peer is gone
     let _ = socket.try_read(&mut [0; 4096]); // unread bytes would turn the close into a reset
 }

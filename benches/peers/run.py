@@ -41,7 +41,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--peers", type=names, default=list(BY_NAME), metavar="sharp,pillow", help=", ".join(BY_NAME))
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--seconds", type=float, default=0.15, help="for one contestant's turn")
-    parser.add_argument("--core", type=int, default=ALL_CORES[0], help="for whoever is measured")
+    parser.add_argument("--core", type=int, default=ALL_CORES[0], help="of the measured program")
     parser.add_argument("--markdown", action="store_true", help="write the tables into docs/benchmarks.md as well")
     given = parser.parse_args()
     if given.photos is None:

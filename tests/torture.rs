@@ -9,10 +9,10 @@
     dead_code
 )]
 
-#[path = "../examples/torture/cage.rs"]
-mod cage;
-#[path = "../examples/torture/door.rs"]
-mod door;
+#[path = "../examples/torture/confined.rs"]
+mod confined;
+#[path = "../examples/torture/protocol.rs"]
+mod protocol;
 #[path = "../examples/torture/flood.rs"]
 mod flood;
 #[path = "../examples/torture/harness.rs"]

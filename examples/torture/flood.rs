@@ -1,11 +1,11 @@
-//! Many at once, and nonsense: floods, resets, pipelines, lies, strangers' protocols, wrong tokens.
+//! Floods and malformed input: connection floods, resets, pipelines, false sizes, other protocols, log floods.
 
-use crate::door::Door;
 use crate::harness::{
-    Dice, Server, ask, extended, header, jpeg, log_size, mib, plain, read_extended, read_to_end,
+    Rng, Server, exchange, extended, header, jpeg, log_size, mib, plain, read_extended, read_to_end,
     reset_on_close, shared,
 };
 use crate::probe::Probe;
+use crate::protocol::Protocol;
 use crate::table::{Row, Scale};
 use std::collections::VecDeque;
 use std::io::{Read, Write};
@@ -15,10 +15,10 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// P2: sizes that are no size.
-pub(crate) fn lies(program: &Path, scale: Scale) -> Row {
+/// P2: sizes that are false or impossible.
+pub(crate) fn false_sizes(program: &Path, scale: Scale) -> Row {
     let mut server = Server::start(program, &[]);
-    let (before, watch) = (server.held(), server.watch_memory());
+    let (before, watch) = (server.resources(), server.watch_memory());
     let size = scale.of(1000, 50);
     let promising: Vec<_> = (0..size)
         .filter_map(|i| {
@@ -29,8 +29,8 @@ pub(crate) fn lies(program: &Path, scale: Scale) -> Row {
         .collect();
     thread::sleep(Duration::from_secs(1));
     let rise = watch.rise();
-    // Asked while all of those are held: to be rid of them is the work of a thousand threads that end, which is no
-    // part of what one of these sizes costs.
+    // Measured while all of those are open: closing them ends a thousand threads, which is not the cost of one
+    // such size.
     let mut times = Vec::new();
     let mut extra = 0;
     for size in [u32::MAX, u32::MAX >> 1, (32 << 20) + 1, 0] {
@@ -48,7 +48,7 @@ pub(crate) fn lies(program: &Path, scale: Scale) -> Row {
         }
     }
     drop(promising);
-    let (worst, clean) = (times.iter().max().copied().unwrap_or_default(), server.comes_clean(before));
+    let (worst, clean) = (times.iter().max().copied().unwrap_or_default(), server.returns_to(before));
     Row {
         id: "P2",
         what: format!("{size} promise 32 MiB and send a byte; sizes of 0, max + 1, 2^31 - 1, 2^32 - 1"),
@@ -64,7 +64,7 @@ pub(crate) fn lies(program: &Path, scale: Scale) -> Row {
     }
 }
 
-/// P3: sides that cannot be.
+/// P3: impossible sides.
 pub(crate) fn impossible_sides(program: &Path, scale: Scale) -> Row {
     let server = Server::start(program, &[]);
     let small = jpeg(64, 64);
@@ -89,7 +89,7 @@ pub(crate) fn impossible_sides(program: &Path, scale: Scale) -> Row {
         }
     }
     let (cpu, watch) = (server.cpu(), server.watch_memory());
-    let grown = ask(&mut server.connect(), &extended(&jpeg(1, 1), "width=5000&height=5000"));
+    let grown = exchange(&mut server.connect(), &extended(&jpeg(1, 1), "width=5000&height=5000"));
     let (cost, rise) = ((server.cpu() - cpu).as_secs_f64(), watch.rise());
     let worst = times.iter().max().copied().unwrap_or_default();
     let grown = grown.is_ok_and(|(report, _)| report.starts_with("status=ok"));
@@ -109,30 +109,30 @@ pub(crate) fn impossible_sides(program: &Path, scale: Scale) -> Row {
     }
 }
 
-/// P6: resets anywhere, and jobs whose peer has gone.
+/// P6: resets at any offset, and jobs whose client has left.
 pub(crate) fn resets(program: &Path, scale: Scale) -> Row {
     let mut server = Server::start(
         program,
         &["--workers=1", "--queue=500", "--queue-timeout=20s", "--request-timeout=30s"],
     );
-    let before = server.held();
+    let before = server.resources();
     let small = extended(&jpeg(320, 200), "width=64");
-    let mut dice = Dice(0x9E37_79B9_7F4A_7C15);
+    let mut rng = Rng(0x9E37_79B9_7F4A_7C15);
     let count = scale.of(10_000, 300);
     for n in 0..count {
         let Ok(mut socket) = server.connect_from((n % 200) as u8 + 2) else { continue };
-        let at = dice.below(small.len() + 2000);
+        let at = rng.below(small.len() + 2000);
         let _ = socket.write_all(&small[..at.min(small.len())]);
         if at > small.len() {
             let _ = socket.read(&mut vec![0; at - small.len()]);
         }
         reset_on_close(&socket);
     }
-    let clean = server.comes_clean(before);
-    // One worker is held by a giant while peers come, queue and reset.
-    let giant = extended(&jpeg(6000, 4000), "width=2000&height=2000&ops=median:3");
+    let clean = server.returns_to(before);
+    // A large picture occupies the worker while clients connect, queue and reset.
+    let large = extended(&jpeg(6000, 4000), "width=2000&height=2000&ops=median:3");
     let mut holder = server.connect();
-    let _ = holder.write_all(&giant);
+    let _ = holder.write_all(&large);
     thread::sleep(Duration::from_millis(300));
     let queued = scale.of(200, 40);
     let mut waiting: Vec<_> = (0..queued).filter_map(|n| server.connect_from(n as u8 + 2).ok()).collect();
@@ -149,7 +149,7 @@ pub(crate) fn resets(program: &Path, scale: Scale) -> Row {
     drop(waiting);
     let _ = read_extended(&mut holder);
     drop(holder);
-    let clean = clean && server.comes_clean(before);
+    let clean = clean && server.returns_to(before);
     let worked = server.metric("imgsrv_stage_duration_seconds_count{stage=\"decode\"}") - decoded - 1.0;
     let skipped = 100.0 * (1.0 - worked.max(0.0) / depth.max(1.0));
     Row {
@@ -188,7 +188,7 @@ pub(crate) fn pipelines(program: &Path, scale: Scale) -> Row {
     }
 }
 
-/// A plain request's reply.
+/// Sends a plain request and reads its reply.
 pub(crate) fn reply(socket: &mut TcpStream, request: &[u8]) -> Option<Vec<u8>> {
     socket.write_all(request).ok()?;
     let mut len = [0; 4];
@@ -198,10 +198,10 @@ pub(crate) fn reply(socket: &mut TcpStream, request: &[u8]) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-/// P9: two thousand connections a second from one address, and somebody else.
-pub(crate) fn flood(door: Door, program: &Path, scale: Scale) -> Row {
-    let mut server = Server::start_at(door, program, &["--per-ip=256"]);
-    let before = server.held();
+/// P9: two thousand connections a second from one address beside a client of another address.
+pub(crate) fn flood(protocol: Protocol, program: &Path, scale: Scale) -> Row {
+    let mut server = Server::start_at(protocol, program, &["--per-ip=256"]);
+    let before = server.resources();
     let picture = Arc::new(jpeg(640, 480));
     let _ = Probe::alone(&server, &picture, Duration::from_secs(1));
     let probe = Probe::start(&server, picture);
@@ -224,12 +224,12 @@ pub(crate) fn flood(door: Door, program: &Path, scale: Scale) -> Row {
     let cpu = (server.cpu() - cpu).as_secs_f64() / took.as_secs_f64();
     let seen = probe.finish();
     drop(held);
-    let clean = server.comes_clean(before);
+    let clean = server.returns_to(before);
     Row {
-        id: door.row("P9", "P9 http"),
+        id: protocol.row("P9", "P9 http"),
         what: format!("{made} connections in {:.0} s from one address", took.as_secs_f64()),
         figure: format!(
-            "other address {:.1} % ok, server {:.0} % of a core, {} turned away, clean {clean}",
+            "other address {:.1} % ok, server {:.0} % of a core, {} rejected, clean {clean}",
             100.0 * seen.share_ok(),
             100.0 * cpu,
             server.rejected("per_address")
@@ -239,7 +239,7 @@ pub(crate) fn flood(door: Door, program: &Path, scale: Scale) -> Row {
     }
 }
 
-/// P11: header in twelve segments, image in segments of a byte.
+/// P11: requests sent one byte a segment.
 pub(crate) fn one_byte_segments(program: &Path, scale: Scale) -> Row {
     let server = Server::start(program, &[]);
     let picture = jpeg(160, 120);
@@ -260,10 +260,10 @@ pub(crate) fn one_byte_segments(program: &Path, scale: Scale) -> Row {
     }
 }
 
-/// P12: what was never meant for this port.
-pub(crate) fn strangers(program: &Path, scale: Scale) -> Row {
+/// P12: other protocols and noise on this port.
+pub(crate) fn foreign_protocols(program: &Path, scale: Scale) -> Row {
     let mut server = Server::start(program, &["--header-timeout=300ms", "--stall-timeout=300ms"]);
-    let before = server.held();
+    let before = server.resources();
     let mut noise: Vec<Vec<u8>> = [
         &b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"[..],
         b"POST /upload HTTP/1.1\r\nContent-Length: 5\r\n\r\nhello",
@@ -274,10 +274,10 @@ pub(crate) fn strangers(program: &Path, scale: Scale) -> Row {
     ]
     .map(<[u8]>::to_vec)
     .to_vec();
-    let mut dice = Dice(42);
+    let mut rng = Rng(42);
     for _ in 0..scale.of(2000, 100) {
-        let len = dice.below(300);
-        noise.push((0..len).map(|_| dice.below(256) as u8).collect());
+        let len = rng.below(300);
+        noise.push((0..len).map(|_| rng.below(256) as u8).collect());
     }
     let files = shared("corpus/bad").map(|folder| files(&folder)).unwrap_or_default();
     noise.extend(files.iter().step_by(scale.of(1, 40)).filter_map(|file| std::fs::read(file).ok()));
@@ -287,7 +287,7 @@ pub(crate) fn strangers(program: &Path, scale: Scale) -> Row {
         let _ = socket.shutdown(std::net::Shutdown::Write);
         let _ = read_to_end(&mut socket);
     }
-    let (clean, hinted) = (server.comes_clean(before), server.rejected("foreign_protocol"));
+    let (clean, hinted) = (server.returns_to(before), server.rejected("foreign_protocol"));
     Row {
         id: "P12",
         what: format!(
@@ -300,7 +300,7 @@ pub(crate) fn strangers(program: &Path, scale: Scale) -> Row {
     }
 }
 
-/// All files below a folder.
+/// Lists all files below a folder.
 pub(crate) fn files(folder: &Path) -> Vec<PathBuf> {
     let mut folders = vec![folder.to_owned()];
     let mut found = Vec::new();
@@ -314,7 +314,7 @@ pub(crate) fn files(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// O12: a flood of refusals in the log, with text that wants to be more than text.
+/// O12: a flood of refusals in the log, with control characters in their text.
 pub(crate) fn log_flood(program: &Path, scale: Scale) -> Row {
     let server = Server::start(program, &[]);
     let count = scale.of(100_000, 2000);
@@ -322,7 +322,7 @@ pub(crate) fn log_flood(program: &Path, scale: Scale) -> Row {
     let mut sent = 0;
     let mut socket = server.connect();
     for _ in 0..count {
-        if ask(&mut socket, &request).is_ok() {
+        if exchange(&mut socket, &request).is_ok() {
             sent += 1;
         }
     }

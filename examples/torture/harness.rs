@@ -1,6 +1,6 @@
-//! The server under test, in a process of its own; what the kernel and its metrics say about it; raw frames.
+//! The server under test in a process of its own, its resources by the kernel and by its metrics, and raw frames.
 
-use crate::door::Door;
+use crate::protocol::Protocol;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Cursor, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
@@ -14,26 +14,26 @@ use std::time::{Duration, Instant};
 /// A running `imgsrv`, killed on drop.
 pub(crate) struct Server {
     child: Child,
-    /// The door that is attacked, and where it is.
-    pub(crate) door: Door,
+    /// The protocol under attack; `address` is its listener.
+    pub(crate) protocol: Protocol,
     pub(crate) address: SocketAddr,
     metrics: SocketAddr,
     pub(crate) log: tempfile::TempPath,
 }
 
 impl Server {
-    /// Starts `program` with its TCP door alone, on free ports of loopback, its log in a file.
+    /// Starts `program` with TCP alone, on free ports of loopback, its log in a file.
     pub(crate) fn start(program: &Path, arguments: &[&str]) -> Server {
-        Server::start_at(Door::Tcp, program, arguments)
+        Server::start_at(Protocol::Tcp, program, arguments)
     }
 
-    /// The same, with the HTTP door as well when that is the one to attack.
-    pub(crate) fn start_at(door: Door, program: &Path, arguments: &[&str]) -> Server {
+    /// Starts `program` with HTTP too when that is the protocol under attack.
+    pub(crate) fn start_at(protocol: Protocol, program: &Path, arguments: &[&str]) -> Server {
         let (file, log) = tempfile::NamedTempFile::new().expect("a temporary file").into_parts();
-        let http = if door == Door::Http { "--http=127.0.0.1:0" } else { "--http=none" };
+        let http = if protocol == Protocol::Http { "--http=127.0.0.1:0" } else { "--http=none" };
         let mut child = Command::new(program)
             .args(["--bind=127.0.0.1:0", http, "--metrics=127.0.0.1:0", "--log-format=json"])
-            .envs([("IMGSRV_PER_IP", "4096"), ("IMGSRV_DATA_DIR", "none")]) // a flag of the row goes before them
+            .envs([("IMGSRV_PER_IP", "4096"), ("IMGSRV_DATA_DIR", "none")]) // flags of a row override them
             .args(arguments)
             .stdout(Stdio::piped())
             .stderr(file)
@@ -42,39 +42,41 @@ impl Server {
         let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
         let mut address = || {
             let line = lines.next().and_then(Result::ok).unwrap_or_default();
-            line.rsplit(' ').next().and_then(|word| word.parse().ok()).expect("the server says its address")
+            line.rsplit(' ').next().and_then(|word| word.parse().ok()).expect("the server prints its address")
         };
         let metrics = address();
-        let http = (door == Door::Http).then(&mut address);
+        let http = (protocol == Protocol::Http).then(&mut address);
         let tcp = address();
-        let server = Server { child, door, address: http.unwrap_or(tcp), metrics, log };
+        let server = Server { child, protocol, address: http.unwrap_or(tcp), metrics, log };
         server.settle();
         server
     }
 
-    /// Waits until all that a server opens at its start and for its first peer is open, so that what it
-    /// holds then is what it must come back to.
+    /// Waits until the descriptors and threads of the start and of a first client are stable, so that later
+    /// measurements have a baseline.
     fn settle(&self) {
-        let _ = TcpStream::connect(self.address).and_then(|mut socket| match self.door {
-            Door::Tcp => ask(&mut socket, &extended(&[], "op=ping")).map(drop),
-            Door::Http => self.door.ask(&mut socket, &self.door.request(b"no picture", "")).map(drop),
+        let _ = TcpStream::connect(self.address).and_then(|mut socket| match self.protocol {
+            Protocol::Tcp => exchange(&mut socket, &extended(&[], "op=ping")).map(drop),
+            Protocol::Http => {
+                self.protocol.exchange(&mut socket, &self.protocol.request(b"no picture", "")).map(drop)
+            }
         });
-        let (began, mut before, mut same) = (Instant::now(), self.held(), 0);
+        let (began, mut before, mut same) = (Instant::now(), self.resources(), 0);
         while same < 4 && began.elapsed() < Duration::from_secs(5) {
             thread::sleep(Duration::from_millis(25));
-            let now = self.held();
+            let now = self.resources();
             same = if now == before && now.is_some_and(|now| now.connections == 0.0) { same + 1 } else { 0 };
             before = now;
         }
     }
 
-    /// A connection from loopback's `n`th address, so that a crowd does not look like one peer.
+    /// Connects from the `n`th loopback address, so that many connections count as many callers.
     pub(crate) fn connect_from(&self, n: u8) -> io::Result<TcpStream> {
         self.connect_with(n, |_| Ok(()))
     }
 
-    /// The same with hardly a buffer, and segments as on a wire, so that the server has to keep its reply.
-    pub(crate) fn connect_deaf(&self, n: u8) -> io::Result<TcpStream> {
+    /// Connects with a small receive buffer and Ethernet-sized segments, so that the server has to hold its reply.
+    pub(crate) fn connect_with_small_buffer(&self, n: u8) -> io::Result<TcpStream> {
         self.connect_with(n, |socket| {
             socket.set_tcp_mss(1460)?;
             socket.set_recv_buffer_size(4096)
@@ -100,17 +102,17 @@ impl Server {
         self.connect_from(1).expect("a connection")
     }
 
-    /// All that `/metrics` says.
+    /// Body of `/metrics`.
     pub(crate) fn page(&self) -> String {
         get(self.metrics, "/metrics").unwrap_or_default()
     }
 
-    /// The command line as every process of the machine can see it.
+    /// Command line of the server as any process of the machine can read it.
     pub(crate) fn arguments(&self) -> String {
         std::fs::read_to_string(format!("/proc/{}/cmdline", self.child.id())).unwrap_or_default()
     }
 
-    /// The sum of all samples whose name and labels begin with `prefix`.
+    /// Sum of all samples whose name and labels begin with `prefix`.
     pub(crate) fn metric(&self, prefix: &str) -> f64 {
         let page = self.page();
         let samples = page.lines().filter(|line| line.starts_with(prefix));
@@ -131,7 +133,7 @@ impl Server {
         cpu_time(Path::new(&format!("/proc/{}/stat", self.child.id())))
     }
 
-    /// CPU time so far of the threads that make pictures.
+    /// CPU time so far of the worker threads.
     pub(crate) fn workers_cpu(&self) -> Duration {
         let threads = std::fs::read_dir(format!("/proc/{}/task", self.child.id()));
         let threads = threads.into_iter().flatten().flatten().map(|entry| entry.path());
@@ -162,15 +164,15 @@ impl Server {
         }
     }
 
-    /// Whether connections, threads, descriptors and reserved memory come back to `before` within five seconds.
-    pub(crate) fn comes_clean(&mut self, before: Option<Held>) -> bool {
+    /// Returns true if connections, threads, descriptors and reserved memory return to `before` within five seconds.
+    pub(crate) fn returns_to(&mut self, before: Option<Resources>) -> bool {
         let Some(before) = before else { return false };
         let asked = Instant::now();
         let mut last = None;
         while asked.elapsed() < Duration::from_secs(5) {
-            last = self.held().or(last);
+            last = self.resources().or(last);
             let before = self.with_lingering_threads(before);
-            if last.is_some_and(|now| now.is_no_more_than(before)) {
+            if last.is_some_and(|now| now.is_at_most(before)) {
                 return self.is_alive();
             }
             thread::sleep(Duration::from_millis(50));
@@ -179,20 +181,20 @@ impl Server {
         false
     }
 
-    /// The HTTP door's threads for blocking work, 16 at most, end after ten seconds without any.
-    fn with_lingering_threads(&self, before: Held) -> Held {
-        let lingering = if self.door == Door::Http { 16.0 } else { 0.0 };
-        Held { threads: before.threads + lingering, ..before }
+    /// Adds the threads of HTTP for blocking work, at most 16, which end after ten idle seconds.
+    fn with_lingering_threads(&self, before: Resources) -> Resources {
+        let lingering = if self.protocol == Protocol::Http { 16.0 } else { 0.0 };
+        Resources { threads: before.threads + lingering, ..before }
     }
 
-    /// What the server says it holds; nothing where it does not answer.
-    pub(crate) fn held(&self) -> Option<Held> {
+    /// Resources by `/metrics`; `None` when that does not answer.
+    pub(crate) fn resources(&self) -> Option<Resources> {
         let page = get(self.metrics, "/metrics").ok()?;
         let sample = |name: &str| {
             let line = page.lines().find(|line| line.starts_with(name) && !line.starts_with('#'))?;
             line.rsplit(' ').next()?.parse::<f64>().ok()
         };
-        Some(Held {
+        Some(Resources {
             connections: sample("imgsrv_connections ")?,
             threads: sample("process_threads ")?,
             descriptors: sample("process_open_fds ")?,
@@ -201,8 +203,8 @@ impl Server {
         })
     }
 
-    /// Watches resident memory until the guard is asked.
-    pub(crate) fn watch_memory(&self) -> Watch {
+    /// Samples resident memory until [`MemoryWatch::rise`].
+    pub(crate) fn watch_memory(&self) -> MemoryWatch {
         let (pid, stop, peak) =
             (self.child.id(), Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
         let (asked, seen) = (stop.clone(), peak.clone());
@@ -212,7 +214,7 @@ impl Server {
                 thread::sleep(Duration::from_millis(10));
             }
         });
-        Watch { before: self.memory(), stop, peak, thread: Some(thread) }
+        MemoryWatch { before: self.memory(), stop, peak, thread: Some(thread) }
     }
 }
 
@@ -223,9 +225,9 @@ impl Drop for Server {
     }
 }
 
-/// What a server holds on to.
+/// Resources that a server holds.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Held {
+pub(crate) struct Resources {
     connections: f64,
     threads: f64,
     descriptors: f64,
@@ -233,8 +235,8 @@ pub(crate) struct Held {
     panics: f64,
 }
 
-impl Held {
-    fn is_no_more_than(self, before: Held) -> bool {
+impl Resources {
+    fn is_at_most(self, before: Resources) -> bool {
         self.connections <= before.connections
             && self.threads <= before.threads
             && self.descriptors <= before.descriptors
@@ -243,16 +245,16 @@ impl Held {
     }
 }
 
-/// The highest resident memory since it was made.
-pub(crate) struct Watch {
+/// Samples resident memory and keeps the peak.
+pub(crate) struct MemoryWatch {
     before: u64,
     stop: Arc<AtomicBool>,
     peak: Arc<AtomicU64>,
     thread: Option<JoinHandle<()>>,
 }
 
-impl Watch {
-    /// Mebibytes above what was held at the beginning.
+impl MemoryWatch {
+    /// Peak above the start, in MiB.
     pub(crate) fn rise(mut self) -> f64 {
         self.stop.store(true, Ordering::Relaxed);
         if let Some(thread) = self.thread.take() {
@@ -279,7 +281,7 @@ fn resident(pid: u32) -> u64 {
     statm.split(' ').nth(1).and_then(|pages| pages.parse::<u64>().ok()).unwrap_or(0) * 4096
 }
 
-/// The body of a GET.
+/// Body of a GET.
 pub(crate) fn get(address: SocketAddr, path: &str) -> io::Result<String> {
     let mut socket = TcpStream::connect(address)?;
     socket.set_read_timeout(Some(Duration::from_secs(5)))?;
@@ -294,18 +296,18 @@ pub(crate) fn header(size: u32, width: u32, height: u32) -> Vec<u8> {
     [size, width, height].into_iter().flat_map(u32::to_be_bytes).collect()
 }
 
-/// A whole plain request.
+/// A complete plain request.
 pub(crate) fn plain(image: &[u8], width: u32, height: u32) -> Vec<u8> {
     [header(image.len() as u32, width, height), image.to_vec()].concat()
 }
 
-/// A whole extended request.
+/// A complete extended request.
 pub(crate) fn extended(image: &[u8], options: &str) -> Vec<u8> {
     let head = header(image.len() as u32 | 1 << 31, 0, 0);
     [head, (options.len() as u32).to_be_bytes().to_vec(), options.into(), image.to_vec()].concat()
 }
 
-/// An extended reply: its report and payload.
+/// Reads an extended reply: report and payload.
 pub(crate) fn read_extended(socket: &mut impl Read) -> io::Result<(String, Vec<u8>)> {
     let mut raw = [0; 8];
     socket.read_exact(&mut raw)?;
@@ -317,13 +319,13 @@ pub(crate) fn read_extended(socket: &mut impl Read) -> io::Result<(String, Vec<u
     Ok((String::from_utf8_lossy(&report).into_owned(), payload))
 }
 
-/// Sends a whole request and reads its extended reply.
-pub(crate) fn ask(socket: &mut TcpStream, request: &[u8]) -> io::Result<(String, Vec<u8>)> {
+/// Sends a complete request and reads its extended reply.
+pub(crate) fn exchange(socket: &mut TcpStream, request: &[u8]) -> io::Result<(String, Vec<u8>)> {
     socket.write_all(request)?;
     read_extended(socket)
 }
 
-/// Everything until the peer closes, and whether it closed in good order.
+/// Reads until the peer closes. The flag is true if it closed without an error.
 pub(crate) fn read_to_end(socket: &mut TcpStream) -> (Vec<u8>, bool) {
     let mut bytes = Vec::new();
     let outcome = socket.read_to_end(&mut bytes);
@@ -355,9 +357,9 @@ pub(crate) fn jpeg(width: u32, height: u32) -> Vec<u8> {
 }
 
 /// A small generator of pseudo-random numbers (xorshift64), so that a run can be repeated.
-pub(crate) struct Dice(pub(crate) u64);
+pub(crate) struct Rng(pub(crate) u64);
 
-impl Dice {
+impl Rng {
     pub(crate) fn below(&mut self, n: usize) -> usize {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
@@ -366,14 +368,15 @@ impl Dice {
     }
 }
 
-/// The folder of odd files that is not part of the project.
+/// A folder of files that are not part of the project; `None` when it is missing, which fails in CI.
 pub(crate) fn shared(what: &str) -> Option<PathBuf> {
     let beside = || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared");
     let path = std::env::var_os("IMGSRV_SHARED").map_or_else(beside, PathBuf::from).join(what);
+    assert!(path.exists() || std::env::var_os("CI").is_none(), "{} is missing", path.display());
     path.exists().then_some(path)
 }
 
-/// The path of the server's log, and how large it is.
+/// Size of the server's log in bytes.
 pub(crate) fn log_size(server: &Server) -> u64 {
     File::open(&server.log).and_then(|file| file.metadata()).map_or(0, |metadata| metadata.len())
 }

@@ -1,4 +1,4 @@
-//! I21: what leaves with a result.
+//! I21: metadata in results.
 
 use crate::flood::files;
 use crate::harness::{jpeg, shared};
@@ -8,7 +8,7 @@ use imgsrv::limits::Limits;
 use imgsrv::spec::{Metadata, Spec};
 use std::path::Path;
 
-/// What a result says beside its picture.
+/// I21: metadata that results carry beside their picture.
 pub(crate) fn leaks(_program: &Path, scale: Scale) -> Option<Row> {
     let folder = shared("corpus/odd/jpeg")?;
     let (mut results, mut segments, mut located) = (0, 0, 0);
@@ -19,21 +19,21 @@ pub(crate) fn leaks(_program: &Path, scale: Scale) -> Option<Row> {
             let spec = Spec { width: 32, metadata, ..Spec::default() };
             let Ok(made) = codec::process(&bytes, &spec, &Limits::default(), &mut scratch) else { continue };
             results += 1;
-            let said = told(&made.bytes);
+            let found = metadata_segments(&made.bytes);
             match metadata {
-                Metadata::Strip => segments += said.len(),
-                // The GPS directory, a thumbnail's offset, the maker's note, the serial number.
+                Metadata::Strip => segments += found.len(),
+                // GPS directory, thumbnail offset, maker note, serial number.
                 _ => {
                     let tags = [[0x88, 0x25], [0x02, 0x01], [0x92, 0x7C], [0xA4, 0x31]];
                     let exif =
-                        said.iter().filter(|(marker, body)| *marker == 0xE1 && body.starts_with(b"Exif"));
+                        found.iter().filter(|(marker, body)| *marker == 0xE1 && body.starts_with(b"Exif"));
                     located +=
                         exif.filter(|(_, body)| entries(body).iter().any(|tag| tags.contains(tag))).count();
                 }
             }
         }
     }
-    // A file that stands in each of the eight ways comes out upright.
+    // All eight EXIF orientations come out upright.
     let upright = (1..=8_u8).filter(|orientation| {
         let picture = jpeg(40, 20);
         let exif = [
@@ -46,7 +46,7 @@ pub(crate) fn leaks(_program: &Path, scale: Scale) -> Option<Row> {
         let spec = Spec { passthrough: false, metadata: Metadata::Keep, ..Spec::default() };
         let made = codec::process(&file, &spec, &Limits::default(), &mut scratch);
         made.is_ok_and(|made| {
-            let turned = told(&made.bytes).iter().any(|(_, body)| {
+            let turned = metadata_segments(&made.bytes).iter().any(|(_, body)| {
                 entries(body).contains(&[0x01, 0x12]) && !body.ends_with(&[1, 0, 0, 0, 0, 0, 0])
             });
             ((made.width, made.height) == if *orientation > 4 { (20, 40) } else { (40, 20) })
@@ -65,8 +65,8 @@ pub(crate) fn leaks(_program: &Path, scale: Scale) -> Option<Row> {
     })
 }
 
-/// The segments of a JPEG that say something about it: APP1, APP13 and comments.
-fn told(jpeg: &[u8]) -> Vec<(u8, &[u8])> {
+/// Lists the metadata segments of a JPEG: APP1, APP13 and comments.
+fn metadata_segments(jpeg: &[u8]) -> Vec<(u8, &[u8])> {
     let (mut found, mut rest) = (Vec::new(), jpeg.get(2..).unwrap_or_default());
     while let [0xFF, marker, high, low, ..] = rest {
         let len = 2 + usize::from(u16::from_be_bytes([*high, *low]));
@@ -82,7 +82,7 @@ fn told(jpeg: &[u8]) -> Vec<(u8, &[u8])> {
     found
 }
 
-/// The tags of the first directory of an EXIF segment, whichever way round its bytes are.
+/// Lists the tags of the first directory of an EXIF segment of either byte order.
 fn entries(exif: &[u8]) -> Vec<[u8; 2]> {
     let Some(tiff) = exif.get(6..) else { return Vec::new() };
     let little = tiff.starts_with(b"II");

@@ -1,9 +1,9 @@
-//! More than there is room for: overload, giants among small pictures, a long mixed run.
+//! Load: overload, large pictures among small ones, many at once, a long mixed run.
 
-use crate::cage::{Cage, Cores};
-use crate::door::{Answer, Door};
-use crate::harness::{Server, ask, extended, header, jpeg, mib, reset_on_close, shared};
+use crate::confined::{Confined, Cores};
+use crate::harness::{Server, exchange, extended, header, jpeg, mib, reset_on_close, shared};
 use crate::probe::{Probe, percentile};
+use crate::protocol::{Outcome, Protocol};
 use crate::table::{Row, Scale};
 use std::io::Write;
 use std::path::Path;
@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Replies of a run: how many were good, and how long good and busy ones took.
+/// Counts and times of the replies of a run.
 #[derive(Default)]
 struct Tally {
     good: AtomicUsize,
@@ -24,11 +24,11 @@ struct Tally {
 }
 
 impl Tally {
-    fn note(&self, answer: Answer, took: Duration) {
+    fn note(&self, answer: Outcome, took: Duration) {
         let (count, times) = match answer {
-            Answer::Good => (&self.good, Some(&self.good_times)),
-            Answer::Busy(_) => (&self.busy, Some(&self.busy_times)),
-            Answer::Other => (&self.other, None),
+            Outcome::Good => (&self.good, Some(&self.good_times)),
+            Outcome::Busy(_) => (&self.busy, Some(&self.busy_times)),
+            Outcome::Other => (&self.other, None),
         };
         count.fetch_add(1, Ordering::Relaxed);
         if let Some(times) = times {
@@ -41,21 +41,22 @@ impl Tally {
     }
 }
 
-/// What somebody who is told to come again later does.
+/// Reaction of a client to `busy`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Manners {
-    Heeds,
-    Ignores,
+enum Retry {
+    /// Waits for the time in the reply.
+    AsTold,
+    AtOnce,
 }
 
-/// `clients` connections, each asking again after `pace` at the earliest.
+/// Runs `clients` connections that each send a request every `pace` or slower.
 fn run(
     server: &Server,
     request: &[u8],
     clients: usize,
     pace: Duration,
     time: Duration,
-    manners: Manners,
+    retry: Retry,
 ) -> Tally {
     let tally = Tally::default();
     thread::scope(|scope| {
@@ -68,19 +69,19 @@ fn run(
                 let (mut socket, mut is_new) = (connect(), true);
                 while began.elapsed() < time {
                     let asked = Instant::now();
-                    let Some(open) = &mut socket else { return tally.note(Answer::Other, asked.elapsed()) };
-                    match server.door.ask(open, request) {
+                    let Some(open) = &mut socket else { return tally.note(Outcome::Other, asked.elapsed()) };
+                    match server.protocol.exchange(open, request) {
                         Ok(answer) => {
                             tally.note(answer, asked.elapsed());
                             is_new = false;
-                            let told = match answer {
-                                Answer::Busy(hint) if manners == Manners::Heeds => hint,
+                            let wait = match answer {
+                                Outcome::Busy(hint) if retry == Retry::AsTold => hint,
                                 _ => Duration::ZERO,
                             };
-                            thread::sleep(told.max(pace.saturating_sub(asked.elapsed())));
+                            thread::sleep(wait.max(pace.saturating_sub(asked.elapsed())));
                         }
-                        // A server may close after any answer; on a new connection it owes one.
-                        Err(_) if is_new => return tally.note(Answer::Other, asked.elapsed()),
+                        // A server may close after any answer, but a new connection gets one.
+                        Err(_) if is_new => return tally.note(Outcome::Other, asked.elapsed()),
                         Err(_) => (socket, is_new) = (connect(), true),
                     }
                 }
@@ -91,15 +92,15 @@ fn run(
     tally
 }
 
-/// P13: ten times as much as can be done. The attackers have half of the cores and the server the other half, as
-/// attackers do not run on the server's machine.
-pub(crate) fn overload(door: Door, program: &Path, scale: Scale) -> Row {
+/// P13: ten times the peak load. The clients have half of the cores and the server the other half, because attackers do
+/// not run on the server's machine.
+pub(crate) fn overload(protocol: Protocol, program: &Path, scale: Scale) -> Row {
     let mut cores = Cores::halves();
-    let mut server = Server::start_at(door, program, &[]);
+    let mut server = Server::start_at(protocol, program, &[]);
     cores.others();
-    let request = door.request(&jpeg(1920, 1080), "width=320&height=240");
+    let request = protocol.request(&jpeg(1920, 1080), "width=320&height=240");
     let calm = scale.of(Duration::from_secs(8), Duration::from_secs(2));
-    let peak = || run(&server, &request, 2 * cores.count(), Duration::ZERO, calm, Manners::Ignores);
+    let peak = || run(&server, &request, 2 * cores.count(), Duration::ZERO, calm, Retry::AtOnce);
     let rate_of = |tally: &Tally| tally.good.load(Ordering::Relaxed) as f64 / calm.as_secs_f64();
     let before = peak();
     let rate_before = rate_of(&before);
@@ -108,34 +109,34 @@ pub(crate) fn overload(door: Door, program: &Path, scale: Scale) -> Row {
     let pace = Duration::from_secs_f64(clients as f64 / (10.0 * rate_before.max(1.0)));
     let watch = server.watch_memory();
     let (cpu, workers) = (server.cpu(), server.workers_cpu());
-    let heavy = run(&server, &request, clients, pace, time, Manners::Ignores);
+    let heavy = run(&server, &request, clients, pace, time, Retry::AtOnce);
     let share = (server.workers_cpu() - workers).as_secs_f64() / (server.cpu() - cpu).as_secs_f64();
-    let polite = run(&server, &request, clients, pace, time, Manners::Heeds);
-    // The machine may be slower or quicker by now.
+    let polite = run(&server, &request, clients, pace, time, Retry::AsTold);
+    // Averages two peaks, because the speed of the machine drifts.
     let peak_rate = (rate_before + rate_of(&peak())) / 2.0;
     let (rise, alive) = (watch.rise(), server.is_alive());
     let rate = |count: usize| count as f64 / time.as_secs_f64() / peak_rate;
     let (offered, goodput) = (rate(heavy.total()), rate(heavy.good.load(Ordering::Relaxed)));
-    let heeded = rate(polite.good.load(Ordering::Relaxed));
+    let polite_goodput = rate(polite.good.load(Ordering::Relaxed));
     let served = percentile(&heavy.good_times.into_inner().unwrap_or_default(), 0.99);
     let busy = heavy.busy_times.into_inner().unwrap_or_default();
     let bound = Duration::from_secs(2) + 2 * service;
-    let (told, broken) = (percentile(&busy, 0.99), heavy.other.load(Ordering::Relaxed));
+    let (busy_p99, broken) = (percentile(&busy, 0.99), heavy.other.load(Ordering::Relaxed));
     Row {
-        id: door.row("P13", "P13 http"),
+        id: protocol.row("P13", "P13 http"),
         what: format!(
             "{clients} clients, {offered:.1}x the peak of {peak_rate:.0} a second, {} s, {}",
             time.as_secs(),
             cores.described()
         ),
         figure: format!(
-            "goodput {:.0} % of peak ({:.0} % of the server's CPU made pictures), {} busy, p99 in {:.1} ms, served p99 {} ms, {broken} broken, memory +{rise:.0} MiB; {:.0} % of peak where the same clients wait as they are told",
+            "goodput {:.0} % of peak ({:.0} % of the server's CPU made pictures), {} busy, p99 in {:.1} ms, served p99 {} ms, {broken} broken, memory +{rise:.0} MiB; {:.0} % of peak where the same clients wait as told",
             100.0 * goodput,
             100.0 * share,
             busy.len(),
-            told.as_secs_f64() * 1e3,
+            busy_p99.as_secs_f64() * 1e3,
             served.as_millis(),
-            100.0 * heeded
+            100.0 * polite_goodput
         ),
         bar: ">= 90 %; busy <= 50 ms; served <= 2 s + 2x service; memory within the budget",
         pass: alive
@@ -143,56 +144,56 @@ pub(crate) fn overload(door: Door, program: &Path, scale: Scale) -> Row {
             && goodput >= scale.of(0.9, 0.2)
             && served <= bound
             && rise <= 600.0
-            && told <= scale.of(Duration::from_millis(50), Duration::from_secs(2)),
+            && busy_p99 <= scale.of(Duration::from_millis(50), Duration::from_secs(2)),
     }
 }
 
-/// P14: one giant for every twenty small pictures.
+/// P14: one large picture for every twenty small ones.
 pub(crate) fn mixed_sizes(program: &Path, scale: Scale) -> Row {
     let server = Server::start(program, &[]);
-    let (small, giant) = (extended(&jpeg(640, 480), "width=160"), extended(&jpeg(6000, 4000), "width=800"));
+    let (small, large) = (extended(&jpeg(640, 480), "width=160"), extended(&jpeg(6000, 4000), "width=800"));
     let time = scale.of(Duration::from_secs(15), Duration::from_secs(2));
     let pace = Duration::from_millis(50);
-    let alone = run(&server, &small, 1, pace, time, Manners::Ignores);
+    let alone = run(&server, &small, 1, pace, time, Retry::AtOnce);
     let alone = percentile(&alone.good_times.into_inner().unwrap_or_default(), 0.99);
     let stop = AtomicBool::new(false);
-    let (beside, giants) = thread::scope(|scope| {
-        let giants = scope.spawn(|| {
+    let (beside, done_large) = thread::scope(|scope| {
+        let done_large = scope.spawn(|| {
             let mut done = 0;
             let mut socket = server.connect();
             while !stop.load(Ordering::Relaxed) {
                 done += usize::from(
-                    ask(&mut socket, &giant).is_ok_and(|(report, _)| report.starts_with("status=ok")),
+                    exchange(&mut socket, &large).is_ok_and(|(report, _)| report.starts_with("status=ok")),
                 );
                 thread::sleep(20 * pace);
             }
             done
         });
-        let beside = run(&server, &small, 1, pace, time, Manners::Ignores);
+        let beside = run(&server, &small, 1, pace, time, Retry::AtOnce);
         stop.store(true, Ordering::Relaxed);
-        (beside, giants.join().unwrap_or_default())
+        (beside, done_large.join().unwrap_or_default())
     });
     let refused = beside.busy.load(Ordering::Relaxed) + beside.other.load(Ordering::Relaxed);
     let beside = percentile(&beside.good_times.into_inner().unwrap_or_default(), 0.99);
     let ratio = beside.as_secs_f64() / alone.as_secs_f64().max(1e-6);
     Row {
         id: "P14",
-        what: format!("{giants} pictures of 24 megapixels among small ones"),
+        what: format!("{done_large} pictures of 24 megapixels among small ones"),
         figure: format!(
             "small p99 {ratio:.1}x alone ({:.1} ms), {refused} refused",
             beside.as_secs_f64() * 1e3
         ),
         bar: "<= 3x",
-        pass: giants > 0 && refused == 0 && ratio <= scale.of(3.0, 30.0),
+        pass: done_large > 0 && refused == 0 && ratio <= scale.of(3.0, 30.0),
     }
 }
 
-/// I18: 32 pictures of 49 megapixels at the same time, in a control group of 1 GiB where that can be had.
-pub(crate) fn giants_at_once(program: &Path, scale: Scale) -> Row {
-    let cage = Cage::with_memory(program, 1 << 30);
-    let caged = cage.as_ref().map_or_else(|| program.to_owned(), Cage::program);
+/// I18: 32 pictures of 49 megapixels at once, in a control group of 1 GiB where that is permitted.
+pub(crate) fn large_at_once(program: &Path, scale: Scale) -> Row {
+    let confined = Confined::with_memory(program, 1 << 30);
+    let starter = confined.as_ref().map_or_else(|| program.to_owned(), Confined::program);
     let mut server =
-        Server::start(&caged, &["--total-memory=512MiB", "--request-timeout=60s", "--queue-timeout=60s"]);
+        Server::start(&starter, &["--total-memory=512MiB", "--request-timeout=60s", "--queue-timeout=60s"]);
     let side = scale.of(7000, 1500);
     let request = extended(&jpeg(side, side), "width=300");
     let watch = server.watch_memory();
@@ -201,7 +202,7 @@ pub(crate) fn giants_at_once(program: &Path, scale: Scale) -> Row {
             .map(|n| {
                 let (server, request) = (&server, &request);
                 scope.spawn(move || {
-                    server.connect_from(n + 2).and_then(|mut socket| ask(&mut socket, request))
+                    server.connect_from(n + 2).and_then(|mut socket| exchange(&mut socket, request))
                 })
             })
             .collect();
@@ -210,9 +211,9 @@ pub(crate) fn giants_at_once(program: &Path, scale: Scale) -> Row {
     let (rise, alive) = (watch.rise(), server.is_alive());
     let good = answers.iter().filter(|(report, _)| report.starts_with("status=ok")).count();
     let busy = answers.iter().filter(|(report, _)| report.contains("status=busy")).count();
-    let killed = cage.as_ref().map_or(0, Cage::killed);
+    let killed = confined.as_ref().map_or(0, Confined::killed);
     drop(server);
-    let group = if cage.is_some() { "in a control group of 1 GiB" } else { "without a control group" };
+    let group = if confined.is_some() { "in a control group of 1 GiB" } else { "without a control group" };
     Row {
         id: "I18",
         what: format!("32 clients with {side}x{side} JPEGs at once, 512 MiB for all, {group}"),
@@ -225,18 +226,18 @@ pub(crate) fn giants_at_once(program: &Path, scale: Scale) -> Row {
     }
 }
 
-/// How long a soak takes when nobody says.
+/// Default length of a soak.
 const SOAK: Duration = Duration::from_secs(180);
 
-/// O13: good, bad and rude, for as long as the run allows.
+/// O13: good, bad and reset requests for a few minutes.
 pub(crate) fn soak(program: &Path, scale: Scale) -> Row {
     soak_for(program, scale.of(SOAK, Duration::from_secs(4)))
 }
 
-/// O13 for a time of choice.
+/// O13 for a given time.
 pub(crate) fn soak_for(program: &Path, time: Duration) -> Row {
     let mut server = Server::start(program, &[]);
-    let before = server.held();
+    let before = server.resources();
     let good: Vec<_> = [(1600, 1200), (640, 480), (3000, 2000), (200, 100)]
         .map(|(w, h)| extended(&jpeg(w, h), "width=300"))
         .to_vec();
@@ -264,10 +265,10 @@ pub(crate) fn soak_for(program: &Path, time: Duration) -> Row {
                             let _ = socket.write_all(&header(99_999, 5, 5));
                             reset_on_close(&socket);
                         }
-                        1..=5 => drop(ask(&mut socket, &bad[turn % bad.len()])),
+                        1..=5 => drop(exchange(&mut socket, &bad[turn % bad.len()])),
                         _ => {
                             let asked = Instant::now();
-                            let _ = ask(&mut socket, &good[turn % good.len()]);
+                            let _ = exchange(&mut socket, &good[turn % good.len()]);
                             times.lock().expect("no panic").push((asked - began, asked.elapsed()));
                         }
                     }
@@ -284,7 +285,7 @@ pub(crate) fn soak_for(program: &Path, time: Duration) -> Row {
     let steady = time.mul_f64(0.5).min(Duration::from_secs(600)).as_secs_f64();
     let settled: Vec<_> = samples.iter().copied().filter(|(at, _)| *at >= steady).collect();
     let slope = slope(&settled) * 3600.0;
-    // The middle of the times in the third quarter of the run and in the last one.
+    // Median time of the third quarter of the run and of the last one.
     let times = times.into_inner().expect("no panic");
     let median = |from: f64, to: f64| {
         let within = |at: Duration| at >= time.mul_f64(from) && at < time.mul_f64(to);
@@ -292,10 +293,10 @@ pub(crate) fn soak_for(program: &Path, time: Duration) -> Row {
         percentile(&part, 0.5).as_secs_f64()
     };
     let drift = 100.0 * (median(0.75, 1.0) / median(0.5, 0.75).max(1e-9) - 1.0);
-    let (requests, clean) = (server.metric("imgsrv_requests_total"), server.comes_clean(before));
+    let (requests, clean) = (server.metric("imgsrv_requests_total"), server.returns_to(before));
     let last = samples.last().map_or(0.0, |(_, memory)| *memory);
     let minutes = time.as_secs_f64() / 60.0;
-    // What an allocator rounds up and down is no slope: a short run has to be believed only so far.
+    // The allocator alone moves memory by some MiB, so a short run has a wider bar.
     let noise = 1.0_f64.max(60.0 * 16.0 / minutes);
     Row {
         id: "O13",
@@ -308,7 +309,7 @@ pub(crate) fn soak_for(program: &Path, time: Duration) -> Row {
     }
 }
 
-/// Least squares, in units of y for one of x.
+/// Slope by least squares, in units of y for one of x.
 fn slope(points: &[(f64, f64)]) -> f64 {
     let n = points.len().max(1) as f64;
     let (mx, my) = (points.iter().map(|p| p.0).sum::<f64>() / n, points.iter().map(|p| p.1).sum::<f64>() / n);
@@ -316,7 +317,7 @@ fn slope(points: &[(f64, f64)]) -> f64 {
     over / points.iter().map(|(x, _)| (x - mx).powi(2)).sum::<f64>().max(1e-9)
 }
 
-/// The metrics answer while workers, queue and connections are all taken.
+/// Scrapes the metrics while workers, queue and connections are all exhausted.
 pub(crate) fn metrics_under_load(program: &Path, scale: Scale) -> Row {
     let server = Server::start(program, &["--workers=1", "--queue=4", "--max-connections=32"]);
     let request = Arc::new(extended(&jpeg(2000, 1500), "width=900&height=900&ops=median:2"));
@@ -326,7 +327,7 @@ pub(crate) fn metrics_under_load(program: &Path, scale: Scale) -> Row {
             let (server, request, stop) = (&server, request.clone(), &stop);
             scope.spawn(move || {
                 while !stop.load(Ordering::Relaxed) {
-                    let _ = server.connect_from(n + 2).and_then(|mut socket| ask(&mut socket, &request));
+                    let _ = server.connect_from(n + 2).and_then(|mut socket| exchange(&mut socket, &request));
                     thread::sleep(Duration::from_millis(20));
                 }
             });
@@ -353,14 +354,14 @@ pub(crate) fn metrics_under_load(program: &Path, scale: Scale) -> Row {
     }
 }
 
-/// The probe of the other rows, alone.
+/// The probe of the other rows without an attack.
 pub(crate) fn baseline(program: &Path, scale: Scale) -> Row {
     let server = Server::start(program, &[]);
     let picture = Arc::new(jpeg(1920, 1080));
     let seen = Probe::alone(&server, &picture, scale.of(Duration::from_secs(20), Duration::from_secs(2)));
     Row {
         id: "probe",
-        what: "1920x1080 to 320x240, 5 a second, nobody else".into(),
+        what: "1920x1080 to 320x240, 5 a second, no attack".into(),
         figure: format!(
             "{} of {} ok, p99 {:.1} ms",
             seen.answered,

@@ -1,12 +1,12 @@
-//! Attacks a real server on loopback, row by row, and prints what it withstood: each figure beside its bar.
+//! Attacks a real server on loopback, row by row, and prints each figure beside its bar.
 //!
 //! `cargo run --release --example torture` runs everything (less than twenty minutes) and writes the table into
 //! `docs/reliability.md`; `-- --quick` runs it reduced; `-- --soak MINUTES` runs the long mixed load alone;
 //! further words run only the rows of that name.
-//! Hostile pictures and the corpus come from `$IMGSRV_SHARED`, else `../shared`, when that is there.
+//! Hostile pictures and the corpus come from `$IMGSRV_SHARED`, else `../shared`, when present.
 
-mod cage;
-mod door;
+mod confined;
+mod protocol;
 mod flood;
 mod harness;
 mod images;
@@ -51,11 +51,11 @@ fn main() -> ExitCode {
         write_down(&table);
     }
     let failed = rows.iter().filter(|row| !row.pass).count();
-    println!("{} of {} rows at or past their bar", rows.len() - failed, rows.len());
+    println!("{} of {} rows meet their bar", rows.len() - failed, rows.len());
     if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// The server beside this program, built anew: running an example does not build it.
+/// Builds the server, which running an example does not, and returns its path.
 fn build() -> PathBuf {
     let mut cargo = Command::new(env!("CARGO"));
     cargo.args(["build", "--bin", "imgsrv", "--quiet"]);
@@ -74,6 +74,6 @@ fn write_down(table: &str) {
     let (Some(begin), Some(end)) = (text.find(BEGIN), text.find(END)) else { return };
     let text = format!("{}{table}{}", &text[..begin + BEGIN.len()], &text[end..]);
     if let Err(error) = std::fs::write(path, text) {
-        eprintln!("{path} could not be written: {error}");
+        eprintln!("cannot write {path}: {error}");
     }
 }

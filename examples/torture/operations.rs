@@ -1,7 +1,7 @@
-//! Faults of operation: stops, kills, missing descriptors, wrong settings.
+//! Faults of operation: restarts, missing descriptors, a jumping clock, little memory, wrong settings.
 
-use crate::cage::Cage;
-use crate::harness::{Dice, Server, ask, extended, jpeg, mib, plain, shared};
+use crate::confined::Confined;
+use crate::harness::{Rng, Server, exchange, extended, jpeg, mib, plain, shared};
 use crate::table::{Row, Scale};
 use std::net::TcpStream;
 use std::path::Path;
@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// O1: two servers take turns to restart under load; and one stops with 64 in flight.
+/// O1: two servers restart alternately under load, and one stops with 64 requests in flight.
 pub(crate) fn rolling_restart(program: &Path, scale: Scale) -> Row {
     let request = extended(&jpeg(640, 480), "width=160");
     let servers = [Mutex::new(Server::start(program, &[])), Mutex::new(Server::start(program, &[]))];
@@ -29,20 +29,20 @@ pub(crate) fn rolling_restart(program: &Path, scale: Scale) -> Row {
                 let mut turn = n;
                 while done.load(Ordering::Relaxed) < wanted {
                     turn += 1;
-                    // A client behind a balancer: a refused connection or one closed before any reply is
-                    // tried at the other server; a reply cut short is a loss.
-                    let tried = (0..6).find_map(|attempt| {
+                    // Behaves as behind a balancer: a connection that is refused or closed before any reply is
+                    // retried at the other server. A truncated reply is a loss.
+                    let reply = (0..6).find_map(|attempt| {
                         let side = (turn + attempt) % 2;
                         let place = places.lock().expect("no panic")[side];
                         let mut socket = open[side]
                             .take()
                             .filter(|socket| socket.peer_addr().is_ok_and(|peer| peer == place))
                             .or_else(|| TcpStream::connect(place).ok())?;
-                        let answer = ask(&mut socket, request).ok()?;
+                        let answer = exchange(&mut socket, request).ok()?;
                         open[side] = Some(socket);
                         Some(answer)
                     });
-                    match tried {
+                    match reply {
                         Some((report, _)) if report.starts_with("status=ok") => {}
                         _ => drop(lost.fetch_add(1, Ordering::Relaxed)),
                     }
@@ -72,7 +72,7 @@ pub(crate) fn rolling_restart(program: &Path, scale: Scale) -> Row {
             .map(|n| {
                 let mut socket = server.connect_from(n + 2).expect("a connection");
                 let slow = &slow;
-                scope.spawn(move || ask(&mut socket, slow).is_ok())
+                scope.spawn(move || exchange(&mut socket, slow).is_ok())
             })
             .collect();
         let asked = Instant::now();
@@ -105,20 +105,20 @@ pub(crate) fn rolling_restart(program: &Path, scale: Scale) -> Row {
     }
 }
 
-/// O9: no descriptors left.
+/// O9: file descriptors exhausted.
 pub(crate) fn starved(program: &Path, scale: Scale) -> Row {
-    let cage = Cage::with_files(program, 64);
-    let mut server = Server::start(&cage.program(), &[]);
-    let crowd: Vec<_> = (0..200).filter_map(|n| server.connect_from(n as u8 % 200 + 2).ok()).collect();
+    let confined = Confined::with_files(program, 64);
+    let mut server = Server::start(&confined.program(), &[]);
+    let connections: Vec<_> = (0..200).filter_map(|n| server.connect_from(n as u8 % 200 + 2).ok()).collect();
     thread::sleep(Duration::from_millis(300));
     let (cpu, time) = (server.cpu(), scale.of(Duration::from_secs(4), Duration::from_secs(1)));
     thread::sleep(time);
     let spent = (server.cpu() - cpu).as_secs_f64() / time.as_secs_f64();
-    drop(crowd);
+    drop(connections);
     let request = extended(&jpeg(64, 64), "width=32");
     let began = Instant::now();
     let served = loop {
-        let answer = server.connect_from(1).and_then(|mut socket| ask(&mut socket, &request));
+        let answer = server.connect_from(1).and_then(|mut socket| exchange(&mut socket, &request));
         if answer.is_ok_and(|(report, _)| report.starts_with("status=ok")) {
             break true;
         }
@@ -144,29 +144,29 @@ pub(crate) fn starved(program: &Path, scale: Scale) -> Row {
     }
 }
 
-/// O8: the wall clock jumps by two hours, back and forth, under load.
+/// O8: the wall clock jumps by two hours under load.
 pub(crate) fn jumping_clock(program: &Path, scale: Scale) -> Option<Row> {
-    let cage = Cage::with_jumping_clock(program, Duration::from_millis(700))?;
-    let mut server = Server::start(&cage.program(), &["--idle-timeout=3s"]);
-    let before = server.held();
+    let confined = Confined::with_jumping_clock(program, Duration::from_millis(700))?;
+    let mut server = Server::start(&confined.program(), &["--idle-timeout=3s"]);
+    let before = server.resources();
     let request = extended(&jpeg(1280, 960), "width=200");
     let (began, time) = (Instant::now(), scale.of(Duration::from_secs(20), Duration::from_secs(3)));
     let (mut asked, mut good) = (0, 0);
     let mut socket = server.connect();
     while began.elapsed() < time {
         asked += 1;
-        match ask(&mut socket, &request) {
+        match exchange(&mut socket, &request) {
             Ok((report, _)) => good += usize::from(report.starts_with("status=ok")),
             Err(_) => socket = server.connect(),
         }
         thread::sleep(Duration::from_millis(10));
     }
-    // The shim works: the log's times are an hour ahead and an hour behind.
+    // Times in the log prove that the clock jumped.
     let log = std::fs::read_to_string(&server.log).unwrap_or_default();
     let hours: std::collections::BTreeSet<_> =
         log.lines().filter_map(|line| line.split("\"time\":\"").nth(1)?.get(..13)).collect();
     drop(socket);
-    let clean = server.comes_clean(before);
+    let clean = server.returns_to(before);
     let timeouts =
         server.rejected("deadline") + server.rejected("header_timeout") + server.rejected("queue_timeout");
     Some(Row {
@@ -183,8 +183,8 @@ pub(crate) fn jumping_clock(program: &Path, scale: Scale) -> Option<Row> {
 
 /// O10: odd files and large ones in a control group of 256 MiB.
 pub(crate) fn small_group(program: &Path, scale: Scale) -> Option<Row> {
-    let cage = Cage::with_memory(program, 256 << 20)?;
-    let mut server = Server::start(&cage.program(), &["--request-timeout=30s", "--queue-timeout=30s"]);
+    let confined = Confined::with_memory(program, 256 << 20)?;
+    let mut server = Server::start(&confined.program(), &["--request-timeout=30s", "--queue-timeout=30s"]);
     let folder = shared("corpus/odd").into_iter().chain(shared("corpus/bad"));
     let mut files: Vec<_> = folder.flat_map(|folder| super::flood::files(&folder)).collect();
     files = files.into_iter().step_by(scale.of(1, 80)).collect();
@@ -197,8 +197,9 @@ pub(crate) fn small_group(program: &Path, scale: Scale) -> Option<Row> {
                 for (i, file) in files.iter().enumerate().skip(n).step_by(8) {
                     let small = extended(&std::fs::read(file).unwrap_or_default(), "width=64");
                     let request = if i % 200 < 8 { large } else { &small };
-                    let answer =
-                        server.connect_from(n as u8 + 2).and_then(|mut socket| ask(&mut socket, request));
+                    let answer = server
+                        .connect_from(n as u8 + 2)
+                        .and_then(|mut socket| exchange(&mut socket, request));
                     asked.fetch_add(1, Ordering::Relaxed);
                     answered.fetch_add(usize::from(answer.is_ok()), Ordering::Relaxed);
                 }
@@ -206,7 +207,7 @@ pub(crate) fn small_group(program: &Path, scale: Scale) -> Option<Row> {
         }
     });
     let (answered, asked) = (answered.into_inner(), asked.into_inner());
-    let (alive, resident, killed) = (server.is_alive(), mib(server.memory()), cage.killed());
+    let (alive, resident, killed) = (server.is_alive(), mib(server.memory()), confined.killed());
     drop(server);
     Some(Row {
         id: "O10",
@@ -219,45 +220,45 @@ pub(crate) fn small_group(program: &Path, scale: Scale) -> Option<Row> {
     })
 }
 
-/// O16: what was written for the first protocol, and what was written for a later one.
+/// O16: clients of the first protocol version and of a later one.
 pub(crate) fn versions(program: &Path, scale: Scale) -> Row {
     let server = Server::start(program, &[]);
     let picture = jpeg(200, 150);
     let count = scale.of(200, 20);
-    let mut dice = Dice(7);
+    let mut rng = Rng(7);
     // Old clients send twelve bytes and the image.
     let mut socket = server.connect();
     let old = (0..count).filter(|_| {
-        let (width, height) = (1 + dice.below(300) as u32, 1 + dice.below(300) as u32);
+        let (width, height) = (1 + rng.below(300) as u32, 1 + rng.below(300) as u32);
         super::flood::reply(&mut socket, &plain(&picture, width, height)).is_some_and(|jpeg| !jpeg.is_empty())
     });
     let old = old.count();
-    // Newer clients may ask for what this server does not know: told so, and the connection goes on.
+    // An unknown option is refused by name, and the connection stays usable.
     let newer = (0..count).filter(|_| {
-        let told = ask(&mut socket, &extended(&picture, "width=20&hologram=true"));
-        let next = ask(&mut socket, &extended(&picture, "width=20"));
-        told.is_ok_and(|(report, message)| {
+        let refused = exchange(&mut socket, &extended(&picture, "width=20&hologram=true"));
+        let next = exchange(&mut socket, &extended(&picture, "width=20"));
+        refused.is_ok_and(|(report, message)| {
             report.contains("bad_request") && String::from_utf8_lossy(&message).contains("hologram")
         }) && next.is_ok_and(|(report, _)| report.starts_with("status=ok"))
     });
     let newer = newer.count();
-    // A newer server may say more in its report than this client knows.
+    // A client ignores unknown report fields of a newer server.
     let report = imgsrv::report::Report::decode(b"status=ok&width=20&hologram=yes");
     let reads = report.is_ok_and(|report| report.width == Some(20));
     Row {
         id: "O16",
         what: format!(
-            "{count} twelve-byte requests, {count} with an option of the future, a report of the future"
+            "{count} twelve-byte requests, {count} with an unknown option, a report with an unknown field"
         ),
         figure: format!(
-            "{old} answered, {newer} refused by name with the connection going on, report read {reads}"
+            "{old} answered, {newer} refused by name with the connection usable, report read {reads}"
         ),
         bar: "all",
         pass: old == count && newer == count && reads,
     }
 }
 
-/// O14: settings that must stop the start.
+/// O14: settings that stop the start.
 pub(crate) fn wrong_settings(program: &Path, _scale: Scale) -> Row {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let file = |name: &str, text: &str, mode: &str| {

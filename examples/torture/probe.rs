@@ -1,7 +1,7 @@
-//! `Probe`: a well-behaved client beside an attack, and what it saw.
+//! `Probe`: a well-behaved client beside an attack, and its results.
 
-use crate::door::Answer;
 use crate::harness::Server;
+use crate::protocol::Outcome;
 use std::net::TcpStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,12 +11,12 @@ use std::time::{Duration, Instant};
 /// A steady client beside an attack: 5 requests a second from an address of its own.
 pub(crate) struct Probe {
     stop: Arc<AtomicBool>,
-    thread: JoinHandle<Seen>,
+    thread: JoinHandle<ProbeResult>,
 }
 
-/// What a probe saw.
+/// Counts and times of a probe.
 #[derive(Debug, Default)]
-pub(crate) struct Seen {
+pub(crate) struct ProbeResult {
     pub(crate) asked: usize,
     pub(crate) answered: usize,
     times: Vec<Duration>,
@@ -25,18 +25,18 @@ pub(crate) struct Seen {
 impl Probe {
     pub(crate) fn start(server: &Server, picture: Arc<Vec<u8>>) -> Probe {
         let stop = Arc::new(AtomicBool::new(false));
-        let (asked, address, door) = (stop.clone(), server.address, server.door);
+        let (asked, address, protocol) = (stop.clone(), server.address, server.protocol);
         let thread = thread::spawn(move || {
-            let request = door.request(&picture, "width=320&height=240");
-            let mut seen = Seen::default();
+            let request = protocol.request(&picture, "width=320&height=240");
+            let mut seen = ProbeResult::default();
             while !asked.load(Ordering::Relaxed) {
                 let began = Instant::now();
                 seen.asked += 1;
                 let answer = TcpStream::connect(address).and_then(|mut socket| {
                     socket.set_read_timeout(Some(Duration::from_secs(20)))?;
-                    door.ask(&mut socket, &request)
+                    protocol.exchange(&mut socket, &request)
                 });
-                if matches!(answer, Ok(Answer::Good)) {
+                if matches!(answer, Ok(Outcome::Good)) {
                     seen.answered += 1;
                     seen.times.push(began.elapsed());
                 }
@@ -47,20 +47,20 @@ impl Probe {
         Probe { stop, thread }
     }
 
-    pub(crate) fn finish(self) -> Seen {
+    pub(crate) fn finish(self) -> ProbeResult {
         self.stop.store(true, Ordering::Relaxed);
         self.thread.join().unwrap_or_default()
     }
 
-    /// A probe alone, for a baseline.
-    pub(crate) fn alone(server: &Server, picture: &Arc<Vec<u8>>, time: Duration) -> Seen {
+    /// Runs a probe without an attack, for a baseline.
+    pub(crate) fn alone(server: &Server, picture: &Arc<Vec<u8>>, time: Duration) -> ProbeResult {
         let probe = Probe::start(server, picture.clone());
         thread::sleep(time);
         probe.finish()
     }
 }
 
-impl Seen {
+impl ProbeResult {
     pub(crate) fn p99(&self) -> Duration {
         percentile(&self.times, 0.99)
     }
@@ -74,7 +74,7 @@ impl Seen {
     }
 }
 
-/// The time within which `share` of them lie.
+/// Time below which `share` of them lie.
 pub(crate) fn percentile(times: &[Duration], share: f64) -> Duration {
     let mut times = times.to_vec();
     times.sort();

@@ -1,6 +1,6 @@
-//! Every row, in the order of the table.
+//! All rows, in the order of the table.
 
-use crate::door::Door;
+use crate::protocol::Protocol;
 use crate::table::{Row, Scale};
 use crate::{flood, images, leaks, load, operations, slow, tasks, tls, tokens};
 use std::path::Path;
@@ -8,7 +8,7 @@ use std::time::Instant;
 
 type Attack = fn(&Path, Scale) -> Vec<Row>;
 
-/// What an attack tells: a row, several, or none where its input is missing.
+/// Result of an attack: a row, several, or none when its input is missing.
 trait Rows {
     fn rows(self) -> Vec<Row>;
 }
@@ -32,35 +32,35 @@ impl Rows for Vec<Row> {
 }
 
 macro_rules! rows {
-    ($($name:literal: $attack:path $([$door:expr])?),+ $(,)?) => {
-        &[$(($name, |program, scale| $attack($($door,)? program, scale).rows())),+]
+    ($($name:literal: $attack:path $([$protocol:expr])?),+ $(,)?) => {
+        &[$(($name, |program, scale| $attack($($protocol,)? program, scale).rows())),+]
     };
 }
 
 const ROWS: &[(&str, Attack)] = rows![
     "probe": load::baseline,
     "p1": slow::short_headers,
-    "p2": flood::lies,
+    "p2": flood::false_sizes,
     "p3": flood::impossible_sides,
-    "p4": slow::drippers [Door::Tcp],
-    "p4-http": slow::drippers [Door::Http],
+    "p4": slow::senders [Protocol::Tcp],
+    "p4-http": slow::senders [Protocol::Http],
     "p5": slow::half_closes,
     "p6": flood::resets,
-    "p7": slow::non_readers [Door::Tcp],
-    "p7-http": slow::non_readers [Door::Http],
+    "p7": slow::non_readers [Protocol::Tcp],
+    "p7-http": slow::non_readers [Protocol::Http],
     "p8": flood::pipelines,
-    "p9": flood::flood [Door::Tcp],
-    "p9-http": flood::flood [Door::Http],
-    "p10": slow::idle_holders,
+    "p9": flood::flood [Protocol::Tcp],
+    "p9-http": flood::flood [Protocol::Http],
+    "p10": slow::idle_connections,
     "p11": flood::one_byte_segments,
-    "p12": flood::strangers,
-    "p13": load::overload [Door::Tcp],
-    "p13-http": load::overload [Door::Http],
+    "p12": flood::foreign_protocols,
+    "p13": load::overload [Protocol::Tcp],
+    "p13-http": load::overload [Protocol::Http],
     "p14": load::mixed_sizes,
     "metrics": load::metrics_under_load,
     "bombs": images::bombs,
     "i16": images::panics,
-    "i18": load::giants_at_once,
+    "i18": load::large_at_once,
     "i19": images::cuts,
     "corpus": images::corpus,
     "i21": leaks::leaks,
@@ -81,7 +81,7 @@ const ROWS: &[(&str, Attack)] = rows![
     "a16": tasks::guesses,
 ];
 
-/// Rows through the HTTP door, which not every build has.
+/// Returns true if a row needs HTTP, which not every build has.
 fn is_http(name: &str) -> bool {
     name.ends_with("-http") || ["o2", "o5", "a16"].contains(&name)
 }

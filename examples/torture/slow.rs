@@ -1,8 +1,8 @@
-//! Peers that hold on: silence, drips, replies that nobody reads.
+//! Slow peers: silence, a byte a second, replies that are never read, idle connections, half-closes.
 
-use crate::door::Door;
 use crate::harness::{Server, extended, header, jpeg, mib, reset_on_close};
 use crate::probe::Probe;
+use crate::protocol::Protocol;
 use crate::table::{Row, Scale};
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -11,10 +11,10 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Connections that are watched until the server cuts them: when, in seconds since they were opened.
-pub(crate) fn cuts(crowd: Vec<TcpStream>, patience: Duration) -> (Vec<f64>, usize) {
+/// Waits until the server closes the connections. Returns their times in seconds, and the number still open.
+pub(crate) fn closing_times(connections: Vec<TcpStream>, patience: Duration) -> (Vec<f64>, usize) {
     let opened = Instant::now();
-    let mut open: Vec<_> = crowd;
+    let mut open = connections;
     open.iter().for_each(|socket| socket.set_nonblocking(true).expect("a socket option"));
     let mut cut = Vec::new();
     while !open.is_empty() && opened.elapsed() < patience {
@@ -30,7 +30,7 @@ pub(crate) fn cuts(crowd: Vec<TcpStream>, patience: Duration) -> (Vec<f64>, usiz
     (cut, open.len())
 }
 
-pub(crate) fn crowd(server: &Server, size: usize, greet: &[u8]) -> Vec<TcpStream> {
+pub(crate) fn connect_many(server: &Server, size: usize, greet: &[u8]) -> Vec<TcpStream> {
     let join = |i: usize| {
         let mut socket = server.connect_from((i % 200) as u8 + 2).ok()?;
         socket.write_all(greet).ok()?;
@@ -43,10 +43,10 @@ pub(crate) fn range(times: &[f64]) -> (f64, f64) {
     (times.iter().copied().fold(f64::MAX, f64::min), times.iter().copied().fold(0.0, f64::max))
 }
 
-/// P1: every length of a cut header, with every ending.
+/// P1: truncated headers of every length, ended by close, reset or silence.
 pub(crate) fn short_headers(program: &Path, scale: Scale) -> Row {
     let mut server = Server::start(program, &[]);
-    let (before, watch) = (server.held(), server.watch_memory());
+    let (before, watch) = (server.resources(), server.watch_memory());
     let each = scale.of(1000, 20);
     let mut connections = 0;
     for len in 0..12 {
@@ -63,17 +63,17 @@ pub(crate) fn short_headers(program: &Path, scale: Scale) -> Row {
     let mut slowest = (f64::MAX, 0.0_f64);
     let mut left = 0;
     for len in 0..12 {
-        silent.extend(crowd(&server, each, &header(9, 8, 7)[..len]));
+        silent.extend(connect_many(&server, each, &header(9, 8, 7)[..len]));
         if silent.len() + each > 2000 || len == 11 {
             connections += silent.len();
-            let (times, stuck) = cuts(std::mem::take(&mut silent), Duration::from_secs(9));
+            let (times, stuck) = closing_times(std::mem::take(&mut silent), Duration::from_secs(9));
             let (first, last) = range(&times);
             slowest = (slowest.0.min(first), slowest.1.max(last));
             left += stuck;
         }
     }
     let rise = watch.rise();
-    let clean = server.comes_clean(before);
+    let clean = server.returns_to(before);
     Row {
         id: "P1",
         what: format!("{connections} headers cut short: end, reset, silence"),
@@ -88,45 +88,45 @@ pub(crate) fn short_headers(program: &Path, scale: Scale) -> Row {
     }
 }
 
-/// A stranger who sends a byte a second.
-struct Dripper {
+/// A client that sends a byte a second.
+struct SlowSender {
     socket: TcpStream,
     opened: Instant,
-    dripped: Instant,
+    last_byte: Instant,
 }
 
-/// As many drippers as there shall be at a time, half of them in the header and half in the body. Each keeps its own
-/// time, as strangers do: a thousand that came at once and dripped in step would be a burst a second, and measure that.
-struct Drippers {
+/// A constant number of slow senders, half of them in the header and half in the body. Each has its own phase: a thousand
+/// in step would be a burst a second, and the row would measure that.
+struct SlowSenders {
     beginnings: [Vec<u8>; 2],
-    places: Vec<Option<Dripper>>,
-    /// The longest that one lasted, in the header and in the body.
+    places: Vec<Option<SlowSender>>,
+    /// Longest life of a connection, in the header and in the body.
     longest: [Duration; 2],
     turn: usize,
 }
 
-impl Drippers {
-    /// Every place has its turn each time that the turns have gone round.
+impl SlowSenders {
+    /// Steps until each place has had its turn.
     const TURNS: usize = 10;
     const PAUSE: Duration = Duration::from_millis(10);
 
-    fn new(door: Door, size: usize) -> Drippers {
+    fn new(protocol: Protocol, size: usize) -> SlowSenders {
         let places = (0..size).map(|_| None).collect();
-        Drippers { beginnings: door.beginnings(), places, longest: [Duration::ZERO; 2], turn: 0 }
+        SlowSenders { beginnings: protocol.beginnings(), places, longest: [Duration::ZERO; 2], turn: 0 }
     }
 
-    /// Lets a tenth of them drip whose second is over, and sees who has been cut off. `most` come in their place.
-    fn go_on(&mut self, server: &Server, most: usize) {
+    /// Serves a tenth of the places: sends due bytes, notes closed connections, and opens at most `most` new ones.
+    fn step(&mut self, server: &Server, most: usize) {
         let mut left = most;
         for (i, place) in self.places.iter_mut().enumerate().skip(self.turn).step_by(Self::TURNS) {
             let stage = i / Self::TURNS % 2;
-            if let Some(dripper) = place {
-                if dripper.dripped.elapsed() >= Duration::from_secs(1) {
-                    dripper.dripped = Instant::now();
-                    let _ = dripper.socket.write(&[1]);
+            if let Some(sender) = place {
+                if sender.last_byte.elapsed() >= Duration::from_secs(1) {
+                    sender.last_byte = Instant::now();
+                    let _ = sender.socket.write(&[1]);
                 }
-                if is_cut(&mut dripper.socket) {
-                    self.longest[stage] = self.longest[stage].max(dripper.opened.elapsed());
+                if is_cut(&mut sender.socket) {
+                    self.longest[stage] = self.longest[stage].max(sender.opened.elapsed());
                     *place = None;
                 }
             }
@@ -137,8 +137,8 @@ impl Drippers {
                     socket.set_nonblocking(true)?;
                     Ok(socket)
                 });
-                let (opened, dripped) = (Instant::now(), Instant::now());
-                *place = socket.ok().map(|socket| Dripper { socket, opened, dripped });
+                let (opened, last_byte) = (Instant::now(), Instant::now());
+                *place = socket.ok().map(|socket| SlowSender { socket, opened, last_byte });
             }
         }
         self.turn = (self.turn + 1) % Self::TURNS;
@@ -150,7 +150,7 @@ impl Drippers {
     }
 }
 
-/// Whether the server has closed a connection that does not block.
+/// Returns true if the server has closed a non-blocking connection.
 fn is_cut(socket: &mut TcpStream) -> bool {
     loop {
         match socket.read(&mut [0; 4096]) {
@@ -161,38 +161,38 @@ fn is_cut(socket: &mut TcpStream) -> bool {
     }
 }
 
-/// P4: a byte a second, in the header and in the body. Whoever is cut off is replaced, so that the probe is beside all
-/// of them for as long as it was alone, and its p99 is not its slowest answer.
-pub(crate) fn drippers(door: Door, program: &Path, scale: Scale) -> Row {
-    let mut server = Server::start_at(door, program, &[]);
+/// P4: a byte a second, in the header and in the body. Closed connections are replaced, so that the probe runs beside the full
+/// number for as long as it ran alone.
+pub(crate) fn senders(protocol: Protocol, program: &Path, scale: Scale) -> Row {
+    let mut server = Server::start_at(protocol, program, &[]);
     let picture = Arc::new(jpeg(1920, 1080));
     let (size, time) = (scale.of(1000, 40), scale.of(Duration::from_secs(60), Duration::from_secs(3)));
     let alone = Probe::alone(&server, &picture, time);
-    let (before, watch) = (server.held(), server.watch_memory());
-    let mut drippers = Drippers::new(door, size);
+    let (before, watch) = (server.resources(), server.watch_memory());
+    let mut senders = SlowSenders::new(protocol, size);
     let (began, mut most) = (Instant::now(), 0);
     while most < size && began.elapsed() < time {
-        drippers.go_on(&server, 4); // 400 a second: a flood of connections is another row
-        most = most.max(drippers.count());
+        senders.step(&server, 4); // 400 a second, because a connection flood is another row
+        most = most.max(senders.count());
     }
     let (probe, began) = (Probe::start(&server, picture), Instant::now());
     while began.elapsed() < time {
-        drippers.go_on(&server, 4);
+        senders.step(&server, 4);
     }
     let seen = probe.finish();
     let stopped = Instant::now();
-    while drippers.count() > 0 && stopped.elapsed() < Duration::from_secs(16) {
-        drippers.go_on(&server, 0);
+    while senders.count() > 0 && stopped.elapsed() < Duration::from_secs(16) {
+        senders.step(&server, 0);
     }
-    let (rise, left) = (watch.rise(), drippers.count());
-    let [head, body] = drippers.longest.map(|longest| longest.as_secs_f64());
+    let (rise, left) = (watch.rise(), senders.count());
+    let [head, body] = senders.longest.map(|longest| longest.as_secs_f64());
     let ratio = seen.p99().as_secs_f64() / alone.p99().as_secs_f64();
     let median = seen.median().as_secs_f64() / alone.median().as_secs_f64();
-    let clean = server.comes_clean(before);
+    let clean = server.returns_to(before);
     Row {
-        id: door.row("P4", "P4 http"),
+        id: protocol.row("P4", "P4 http"),
         what: format!(
-            "{most} drippers at a time, 1 byte a second, half of them in the header, {} s",
+            "{most} slow senders at a time, 1 byte a second, half of them in the header, {} s",
             time.as_secs()
         ),
         figure: format!(
@@ -213,20 +213,21 @@ pub(crate) fn drippers(door: Door, program: &Path, scale: Scale) -> Row {
 }
 
 /// P7: requests whose replies are never read.
-pub(crate) fn non_readers(door: Door, program: &Path, scale: Scale) -> Row {
+pub(crate) fn non_readers(protocol: Protocol, program: &Path, scale: Scale) -> Row {
     let patience = ["--queue=1000", "--queue-timeout=30s", "--request-timeout=30s"];
-    let mut server = Server::start_at(door, program, &patience);
+    let mut server = Server::start_at(protocol, program, &patience);
     let picture = Arc::new(jpeg(1920, 1080));
     let alone = Probe::alone(&server, &picture, scale.of(Duration::from_secs(10), Duration::from_secs(2)));
-    let before = server.held();
+    let before = server.resources();
     let size = scale.of(500, 5);
-    let request = door.request(&jpeg(64, 64), "width=320&height=320&format=bmp");
+    let request = protocol.request(&jpeg(64, 64), "width=320&height=320&format=bmp");
     let reply = 320 * 320 * 3;
-    let deaf: Vec<_> = (0..size).filter_map(|i| server.connect_deaf((i % 200) as u8 + 2).ok()).collect();
+    let connections: Vec<_> =
+        (0..size).filter_map(|i| server.connect_with_small_buffer((i % 200) as u8 + 2).ok()).collect();
     let watch = server.watch_memory();
     let asked = Instant::now();
-    deaf.iter().for_each(|mut socket| drop(socket.write_all(&request)));
-    // The probe is to feel those who do not read, and not the work on what they asked for.
+    connections.iter().for_each(|mut socket| drop(socket.write_all(&request)));
+    // Waits for the work on their requests, which is not what the probe should measure.
     let working = || server.metric("imgsrv_workers_busy") + server.metric("imgsrv_queue_depth") > 0.0;
     thread::sleep(Duration::from_millis(300));
     while working() && asked.elapsed() < Duration::from_secs(8) {
@@ -244,11 +245,11 @@ pub(crate) fn non_readers(door: Door, program: &Path, scale: Scale) -> Row {
     }
     let (first, last) = (first.unwrap_or_default(), asked.elapsed().as_secs_f64());
     let (seen, rise) = (probe.finish(), watch.rise());
-    drop(deaf);
+    drop(connections);
     let ratio = seen.p99().as_secs_f64() / alone.p99().as_secs_f64();
-    let clean = server.comes_clean(before);
+    let clean = server.returns_to(before);
     Row {
-        id: door.row("P7", "P7 http"),
+        id: protocol.row("P7", "P7 http"),
         what: format!("{size} peers that never read a reply of {} KB", reply / 1000),
         figure: format!(
             "{cut} cut, {first:.1} to {last:.1} s after asking ({settled:.1} s of it work), probe {:.1} % ok, p99 {ratio:.2}x, memory +{rise:.0} MiB, clean {clean}",
@@ -265,23 +266,23 @@ pub(crate) fn non_readers(door: Door, program: &Path, scale: Scale) -> Row {
     }
 }
 
-/// P10: a house full of idle guests, and one more.
-pub(crate) fn idle_holders(program: &Path, scale: Scale) -> Row {
+/// P10: a new client when all connections are taken by idle ones.
+pub(crate) fn idle_connections(program: &Path, scale: Scale) -> Row {
     let most = scale.of(2048, 50);
     let server = Server::start(program, &[&format!("--max-connections={most}")]);
     let small = jpeg(64, 64);
     let request = extended(&small, "width=32");
-    let mut holders = crowd(&server, most, &[]);
+    let mut holders = connect_many(&server, most, &[]);
     let mut active: Vec<_> = holders.drain(..10).collect();
     thread::sleep(Duration::from_millis(300));
     for socket in &mut active {
-        let _ = crate::harness::ask(socket, &request); // now the most recently busy of all
+        let _ = crate::harness::exchange(socket, &request); // makes these the most recently used
     }
     let began = Instant::now();
     let served =
-        server.connect_from(1).and_then(|mut socket| crate::harness::ask(&mut socket, &request)).is_ok();
+        server.connect_from(1).and_then(|mut socket| crate::harness::exchange(&mut socket, &request)).is_ok();
     let took = began.elapsed();
-    let kept = active.iter_mut().filter_map(|socket| crate::harness::ask(socket, &request).ok()).count();
+    let kept = active.iter_mut().filter_map(|socket| crate::harness::exchange(socket, &request).ok()).count();
     Row {
         id: "P10",
         what: format!("{most} idle connections, and a new client"),
@@ -295,10 +296,10 @@ pub(crate) fn idle_holders(program: &Path, scale: Scale) -> Row {
     }
 }
 
-/// P5: half a close, after the request and within the image.
+/// P5: half-close after the request and within the image.
 pub(crate) fn half_closes(program: &Path, scale: Scale) -> Row {
     let mut server = Server::start(program, &[]);
-    let before = server.held();
+    let before = server.resources();
     let small = jpeg(64, 64);
     let each = scale.of(1000, 30);
     let (mut replies, mut truncated, mut slowest) = (0, 0, Duration::ZERO);
@@ -321,15 +322,15 @@ pub(crate) fn half_closes(program: &Path, scale: Scale) -> Row {
         );
         slowest = slowest.max(began.elapsed());
     }
-    let clean = server.comes_clean(before);
+    let clean = server.returns_to(before);
     Row {
         id: "P5",
         what: format!("{each} half-closes after the request, {each} within the image"),
         figure: format!(
-            "{replies} replies, {truncated} told of the cut, the slowest in {} ms, clean {clean}",
+            "{replies} replies, {truncated} refused as truncated, the slowest in {} ms, clean {clean}",
             slowest.as_millis()
         ),
-        bar: "all replied; told <= 100 ms; clean",
+        bar: "all answered; <= 100 ms; clean",
         pass: clean
             && replies == each
             && truncated == each

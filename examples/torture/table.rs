@@ -1,4 +1,4 @@
-//! A row of the table: what was tried, the figure, the bar, and whether it was met.
+//! A row of the table: attack, figure, bar, verdict.
 
 use std::fmt::Write;
 
@@ -12,7 +12,7 @@ pub(crate) struct Row {
     pub(crate) pass: bool,
 }
 
-/// How much of everything: the full size of the bars, or a reduced one for the test suite.
+/// Size of a run: full, as the bars are defined, or reduced for the test suite.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Scale {
     Full,
@@ -35,7 +35,7 @@ impl Row {
     }
 }
 
-/// The table of `docs/reliability.md`.
+/// Formats the table of `docs/reliability.md`.
 pub(crate) fn markdown(rows: &[Row]) -> String {
     let mut text = String::from("| row | attack | figure | bar | met |\n|---|---|---|---|---|\n");
     for row in rows {

@@ -1,8 +1,8 @@
 //! Tasks under faults: killed servers, stopped servers, guessed ids.
 
-use crate::door::{Answer, Door, read_http};
 use crate::flood::files;
-use crate::harness::{Dice, Server, jpeg};
+use crate::harness::{Rng, Server, jpeg};
+use crate::protocol::{Outcome, Protocol, read_http};
 use crate::table::{Row, Scale};
 use crate::tokens::welch;
 use std::io::{self, Write};
@@ -13,13 +13,13 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// A server that keeps its tasks in `folder`.
+/// Starts a server that keeps its tasks in `folder`.
 fn start(program: &Path, folder: &Path, more: &[&str]) -> Server {
     let folder = format!("--data-dir={}", folder.display());
-    Server::start_at(Door::Http, program, &[&[folder.as_str()], more].concat())
+    Server::start_at(Protocol::Http, program, &[&[folder.as_str()], more].concat())
 }
 
-/// Hands in a picture on a connection of its own; the id of its task.
+/// Uploads a picture on a connection of its own and returns the id of its task.
 fn upload(server: &Server, headers: &str, picture: &[u8]) -> io::Result<String> {
     let mut socket = server.connect_from(3)?;
     let head = format!(
@@ -39,15 +39,15 @@ fn get(socket: &mut TcpStream, path: &str, headers: &str) -> io::Result<(u16, Ve
     read_http(socket)
 }
 
-/// What became of accepted tasks, once all that can be done is done.
+/// Counts of accepted tasks by how they ended.
 #[derive(Default)]
 struct Ends {
     done: usize,
-    /// Begun three times and never finished, as is promised of a picture that ends the process.
+    /// Failed after three starts without an end, as documented for a picture that ends the process.
     given_up: usize,
     /// Unknown, failed otherwise, or not ended within a minute.
     lost: usize,
-    /// Results that are not what the first one was.
+    /// Results that differ from the first one.
     wrong: usize,
 }
 
@@ -81,31 +81,31 @@ fn ends(server: &Server, ids: &[String]) -> Ends {
     ends
 }
 
-/// O2: killed under tasks and requests, and started again on the same folder.
+/// O2: the server is killed under tasks and requests, and restarted on the same folder.
 pub(crate) fn kills(program: &Path, scale: Scale) -> Row {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let picture = jpeg(640, 480);
-    let request = Door::Http.request(&picture, "width=160");
+    let request = Protocol::Http.request(&picture, "width=160");
     let (count, mut slowest) = (scale.of(200, 3), Duration::ZERO);
     let accepted = Mutex::new(Vec::new());
     let accept = |server: &Server| {
         let id = upload(server, "", &picture).ok();
         id.map(|id| accepted.lock().expect("no panic").push(id)).is_some()
     };
-    let (mut served, mut dice) = (0, Dice(2));
+    let (mut served, mut rng) = (0, Rng(2));
     for _ in 0..count {
         let began = Instant::now();
         let mut server = start(program, folder.path(), &[]);
         served += usize::from(accept(&server));
         slowest = slowest.max(began.elapsed());
-        let until = Duration::from_millis(dice.below(60) as u64);
+        let until = Duration::from_millis(rng.below(60) as u64);
         thread::scope(|scope| {
             for _ in 0..2 {
                 scope.spawn(|| while accept(&server) {});
             }
             scope.spawn(|| {
                 let mut socket = server.connect_from(5)?;
-                while server.door.ask(&mut socket, &request).is_ok() {}
+                while server.protocol.exchange(&mut socket, &request).is_ok() {}
                 io::Result::Ok(())
             });
             thread::sleep(until);
@@ -137,12 +137,12 @@ pub(crate) fn kills(program: &Path, scale: Scale) -> Row {
     }
 }
 
-/// O5: stopped in the middle of tasks and requests, for less and for more than a task's lease, and let go on.
+/// O5: the process is stopped under tasks and requests, for less and for more than a task's lease, and continued.
 pub(crate) fn stops(program: &Path, scale: Scale) -> Row {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let mut server = start(program, folder.path(), &["--queue=64"]);
     let picture = jpeg(1280, 960);
-    let request = Door::Http.request(&picture, "width=320");
+    let request = Protocol::Http.request(&picture, "width=320");
     let accepted = Mutex::new(Vec::new());
     let (stop, good, timely, odd) =
         (AtomicBool::new(false), AtomicUsize::new(0), AtomicUsize::new(0), AtomicUsize::new(0));
@@ -161,10 +161,10 @@ pub(crate) fn stops(program: &Path, scale: Scale) -> Row {
             scope.spawn(|| {
                 let mut socket = server.connect();
                 while !stop.load(Ordering::Relaxed) {
-                    let answer = server.door.ask(&mut socket, &request);
+                    let answer = server.protocol.exchange(&mut socket, &request);
                     match &answer {
-                        Ok(Answer::Good) => &good,
-                        Ok(_) => &timely, // told that its time was up, or that there was no room
+                        Ok(Outcome::Good) => &good,
+                        Ok(_) => &timely, // `timeout` or `busy`
                         Err(_) => &odd,
                     }
                     .fetch_add(1, Ordering::Relaxed);
@@ -201,7 +201,7 @@ pub(crate) fn stops(program: &Path, scale: Scale) -> Row {
             silences[1].as_secs()
         ),
         figure: format!(
-            "{} tasks accepted, {} lost, {} wrong, {} given up; {good} requests good, {timely} told that their time was up, {odd} unanswered; serving {} ms after going on, alive {alive}",
+            "{} tasks accepted, {} lost, {} wrong, {} given up; {good} requests good, {timely} answered with timeout or busy, {odd} unanswered; serving {} ms after continuing, alive {alive}",
             accepted.len(),
             ends.lost,
             ends.wrong,
@@ -217,7 +217,7 @@ pub(crate) fn stops(program: &Path, scale: Scale) -> Row {
     }
 }
 
-/// A16: ids of tasks guessed by somebody else, and whether a foreign one can be told from one that nobody has.
+/// A16: guessed ids of tasks; an id of another token must not differ from an unknown one.
 pub(crate) fn guesses(program: &Path, scale: Scale) -> Row {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let tokens = tempfile::NamedTempFile::new().expect("a temporary file");
@@ -227,22 +227,22 @@ pub(crate) fn guesses(program: &Path, scale: Scale) -> Row {
     let ids: Vec<_> = (0..scale.of(200, 10))
         .filter_map(|_| upload(&server, "Authorization: Bearer owner-0123456789\r\n", &picture).ok())
         .collect();
-    let asking = "Authorization: Bearer other-0123456789\r\nX-Request-Id: guess\r\n";
+    let guesser = "Authorization: Bearer other-0123456789\r\nX-Request-Id: guess\r\n";
     let mut socket = server.connect();
-    let mut dice = Dice(0xA16);
+    let mut rng = Rng(0xA16);
     let random_id =
-        |dice: &mut Dice| -> String { (0..4).map(|_| format!("{:08x}", dice.below(1 << 32))).collect() };
+        |rng: &mut Rng| -> String { (0..4).map(|_| format!("{:08x}", rng.below(1 << 32))).collect() };
     thread::sleep(scale.of(Duration::from_secs(2), Duration::from_millis(500))); // until all are done
     let (count, patience) = (scale.of(100_000, 2000), Duration::from_secs(90));
     let asked = Instant::now();
     let (mut hits, mut answers, mut times) = (0, std::collections::HashSet::new(), [Vec::new(), Vec::new()]);
     for _ in (0..count).take_while(|_| asked.elapsed() < patience) {
-        let class = dice.below(2);
-        let (unknown, foreign) = (random_id(&mut dice), &ids[dice.below(ids.len())]);
+        let class = rng.below(2);
+        let (unknown, foreign) = (random_id(&mut rng), &ids[rng.below(ids.len())]);
         let path = format!("/status/{}", if class == 0 { &unknown } else { foreign });
         let began = Instant::now();
-        let Ok((status, body)) = get(&mut socket, &path, asking) else {
-            hits += 1; // no answer is an answer of its own
+        let Ok((status, body)) = get(&mut socket, &path, guesser) else {
+            hits += 1; // a missing answer counts as a different one
             socket = server.connect();
             continue;
         };

@@ -1,8 +1,8 @@
-//! TLS under attack: handshakes that never end, nonsense in their place, old versions, wrong certificates.
+//! TLS under attack: unfinished and malformed handshakes, old versions, wrong certificates.
 
-use crate::harness::{Dice, Server, extended, jpeg, read_to_end};
+use crate::harness::{Rng, Server, extended, jpeg, read_to_end};
 use crate::probe::percentile;
-use crate::slow::{crowd, cuts, range};
+use crate::slow::{closing_times, connect_many, range};
 use crate::table::{Row, Scale};
 use imgsrv::client::{Client, ClientSettings, Security};
 use imgsrv::spec::Spec;
@@ -42,10 +42,10 @@ impl Certificate {
     }
 }
 
-/// The first message of a client that knows no version above `minor` (0x0302 is TLS 1.1).
+/// The ClientHello of a client whose highest version is `minor` (0x0302 is TLS 1.1).
 fn client_hello(minor: u8) -> Vec<u8> {
     let suites = [0xC0, 0x2F, 0xC0, 0x2B, 0xC0, 0x13, 0x00, 0x2F];
-    // Signature algorithms, groups and point formats, without which the version would not be what is wrong.
+    // Signature algorithms, groups and point formats, so that only the version is wrong.
     let extensions =
         [&[0, 13, 0, 6, 0, 4, 4, 3, 8, 4][..], &[0, 10, 0, 4, 0, 2, 0, 23], &[0, 11, 0, 2, 1, 0]].concat();
     let body = [
@@ -61,7 +61,7 @@ fn client_hello(minor: u8) -> Vec<u8> {
     [&[0x16, 3, 1, 0, message.len() as u8][..], &message].concat()
 }
 
-/// Requests over TLS, one every 200 ms on a new connection, until told to stop: how many were good, and their times.
+/// Sends a request over TLS every 200 ms on a new connection until `stop`. Returns sent, good, and times.
 fn probe(settings: &ClientSettings, picture: &[u8], stop: &AtomicBool) -> (usize, usize, Vec<Duration>) {
     let (mut asked, mut good, mut times) = (0, 0, Vec::new());
     while !stop.load(Ordering::Relaxed) {
@@ -77,7 +77,7 @@ fn probe(settings: &ClientSettings, picture: &[u8], stop: &AtomicBool) -> (usize
     (asked, good, times)
 }
 
-/// O11: half a handshake, a byte of one, none at all; and nonsense where one should be.
+/// O11: unfinished handshakes, then malformed ones.
 pub(crate) fn stalls(program: &Path, scale: Scale) -> Row {
     let certificate = Certificate::new();
     let mut server = certificate.server(program, &[]);
@@ -93,29 +93,29 @@ pub(crate) fn stalls(program: &Path, scale: Scale) -> Row {
     };
     let alone = percentile(&run(scale.of(Duration::from_secs(12), Duration::from_secs(2))).2, 0.99);
     thread::sleep(Duration::from_millis(200));
-    let (before, watch) = (server.held(), server.watch_memory());
+    let (before, watch) = (server.resources(), server.watch_memory());
     let size = scale.of(500, 30);
     let hello = client_hello(3);
     let stop = AtomicBool::new(false);
     let ((times, left), (asked, good, probed)) = thread::scope(|scope| {
         let probe = scope.spawn(|| probe(&settings, &picture, &stop));
-        let mut silent = crowd(&server, size / 3, &hello[..1]);
-        silent.extend(crowd(&server, size / 3, &hello[..hello.len() / 2]));
-        silent.extend(crowd(&server, size - 2 * (size / 3), &hello));
-        let cut = cuts(silent, Duration::from_secs(10));
+        let mut silent = connect_many(&server, size / 3, &hello[..1]);
+        silent.extend(connect_many(&server, size / 3, &hello[..hello.len() / 2]));
+        silent.extend(connect_many(&server, size - 2 * (size / 3), &hello));
+        let cut = closing_times(silent, Duration::from_secs(10));
         stop.store(true, Ordering::Relaxed);
         (cut, probe.join().unwrap_or_default())
     });
     let rise = watch.rise();
-    let mut dice = Dice(11);
-    let nonsense = scale.of(4000, 200);
-    for _ in 0..nonsense {
+    let mut rng = Rng(11);
+    let malformed = scale.of(4000, 200);
+    for _ in 0..malformed {
         let mut bytes = hello.clone();
-        for _ in 0..1 + dice.below(6) {
-            let at = dice.below(bytes.len());
-            bytes[at] = dice.below(256) as u8;
+        for _ in 0..1 + rng.below(6) {
+            let at = rng.below(bytes.len());
+            bytes[at] = rng.below(256) as u8;
         }
-        bytes.truncate(1 + dice.below(bytes.len()));
+        bytes.truncate(1 + rng.below(bytes.len()));
         let mut socket = server.connect();
         let _ = socket.write_all(&bytes);
         let _ = socket.shutdown(Shutdown::Write);
@@ -126,10 +126,10 @@ pub(crate) fn stalls(program: &Path, scale: Scale) -> Row {
     let idle = (server.cpu() - spent).as_secs_f64();
     let (first, last) = range(&times);
     let ratio = percentile(&probed, 0.99).as_secs_f64() / alone.as_secs_f64().max(1e-6);
-    let clean = server.comes_clean(before);
+    let clean = server.returns_to(before);
     Row {
         id: "O11",
-        what: format!("{size} handshakes that stop half-way; {nonsense} that are broken"),
+        what: format!("{size} unfinished handshakes; {malformed} malformed ones"),
         figure: format!(
             "cut at {first:.1} to {last:.1} s, memory +{rise:.0} MiB, {good} of {asked} probes ok, p99 {ratio:.2}x, clean {clean}, then {:.0} % of a core",
             100.0 * idle
@@ -146,7 +146,7 @@ pub(crate) fn stalls(program: &Path, scale: Scale) -> Row {
     }
 }
 
-/// A4: older versions, tokens and pictures in the clear, impostors.
+/// A4: old versions, a token in the clear, servers with a wrong certificate.
 pub(crate) fn downgrades(program: &Path, _scale: Scale) -> Row {
     let certificate = Certificate::new();
     let server = certificate.server(program, &[]);
@@ -162,9 +162,9 @@ pub(crate) fn downgrades(program: &Path, _scale: Scale) -> Row {
     let _ = plain.write_all(&extended(&jpeg(8, 8), "token=in-the-clear-0123456789"));
     let answer = read_to_end(&mut plain).0;
     let in_clear = answer.first().is_none_or(|byte| *byte == 21); // an alert, or nothing
-    let impostor = Certificate::new();
+    let untrusted = Certificate::new();
     let wrong_authority = ClientSettings {
-        security: Security::TlsWithCa(impostor.certificate.clone()),
+        security: Security::TlsWithCa(untrusted.certificate.clone()),
         ..certificate.trusted(&server)
     };
     let port = server.address.port();

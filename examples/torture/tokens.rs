@@ -1,7 +1,7 @@
-//! Who may ask: guesses, waiting before the token, leaks, and what the time of an answer tells.
+//! Tokens: guesses, unfinished headers, leaks, and timing.
 
 use crate::harness::Server;
-use crate::harness::{Dice, ask, extended, header, jpeg, read_to_end};
+use crate::harness::{Rng, exchange, extended, header, jpeg, read_to_end};
 use crate::table::{Row, Scale};
 use imgsrv::internals::service::auth::Tokens;
 use std::collections::HashSet;
@@ -10,19 +10,19 @@ use std::io::Write;
 use std::path::Path;
 use std::time::Instant;
 
-/// A2, A3: no token, and ten thousand wrong ones.
+/// A2, A3, A5: unfinished tokens, ten thousand wrong ones, and a search for leaked tokens.
 pub(crate) fn guesses(program: &Path, scale: Scale) -> Vec<Row> {
     let tokens = tempfile::NamedTempFile::new().expect("a temporary file");
     std::fs::write(tokens.path(), "main:right-token-0123456789\n").expect("writable");
     let file = format!("--token-file={}", tokens.path().display());
     let mut server = Server::start(program, &[&file]);
     let small = jpeg(64, 64);
-    let before = server.held();
+    let before = server.resources();
     let (count, mut busy, mut unauthorized) = (scale.of(10_000, 200), 0, 0);
     let mut messages = HashSet::new();
     for n in 0..count {
         let request = extended(&[], &format!("op=ping&token=wrong-{n}"));
-        let answer = server.connect_from(7).and_then(|mut socket| ask(&mut socket, &request));
+        let answer = server.connect_from(7).and_then(|mut socket| exchange(&mut socket, &request));
         let Ok((report, message)) = answer else { continue };
         messages.insert(String::from_utf8_lossy(&message).into_owned());
         busy += usize::from(report.contains("status=busy"));
@@ -31,7 +31,7 @@ pub(crate) fn guesses(program: &Path, scale: Scale) -> Vec<Row> {
     let good = extended(&small, "width=32&token=right-token-0123456789");
     let other = server
         .connect_from(8)
-        .and_then(|mut socket| ask(&mut socket, &good))
+        .and_then(|mut socket| exchange(&mut socket, &good))
         .is_ok_and(|(report, _)| report.starts_with("status=ok"));
     let a3 = Row {
         id: "A3",
@@ -56,7 +56,7 @@ pub(crate) fn guesses(program: &Path, scale: Scale) -> Vec<Row> {
     silent.iter_mut().for_each(|socket| drop(read_to_end(socket)));
     let (cut, rise) = (opened.elapsed().as_secs_f64(), watch.rise());
     drop(silent);
-    let clean = server.comes_clean(before);
+    let clean = server.returns_to(before);
     let a2 = Row {
         id: "A2",
         what: format!("{size} connections that never finish their token"),
@@ -67,7 +67,7 @@ pub(crate) fn guesses(program: &Path, scale: Scale) -> Vec<Row> {
         bar: "< 32 MB; cut at 5 ± 1 s; no body read",
         pass: clean && rise < 32.0 && cut <= 7.5,
     };
-    // Where a secret could have slipped out: the log, the metrics, the arguments, the error messages.
+    // All places that could leak a secret: log, metrics, arguments, error messages.
     let log = std::fs::read_to_string(&server.log).unwrap_or_default();
     let mut leaks = vec![("log", log), ("metrics", server.page()), ("arguments", server.arguments())];
     leaks.extend(messages.into_iter().map(|message| ("messages", message)));
@@ -82,7 +82,7 @@ pub(crate) fn guesses(program: &Path, scale: Scale) -> Vec<Row> {
     vec![a2, a3, a5]
 }
 
-/// A1: whether the time of a comparison tells how much of a token was right, by the t-test of dudect.
+/// A1: t-test, as in dudect, for a dependence of comparison time on the number of right bytes.
 pub(crate) fn timing(_program: &Path, scale: Scale) -> Row {
     let secret = "k7Fq2mZx9LpT4vWc8RbN";
     let tokens = Tokens::parse(&format!("main:{secret}\nlong:{}\n", "z".repeat(900))).expect("two tokens");
@@ -98,18 +98,18 @@ pub(crate) fn timing(_program: &Path, scale: Scale) -> Row {
         ("first byte wrong or last", none.as_str(), but_last.as_str()),
         ("all wrong or last", others.as_str(), but_last.as_str()),
         ("half as long, all wrong or none", &others[..half], &secret[..half]),
-        // Not judged: the reply says it anyway.
+        // Not judged, because the reply shows it anyway.
         ("right or wrong, as the reply tells", right.as_str(), none.as_str()),
     ];
     let samples = scale.of(1_000_000, 20_000);
-    let mut dice = Dice(0xD0D0_CAFE);
+    let mut rng = Rng(0xD0D0_CAFE);
     let scores: Vec<_> = pairs
         .iter()
         .map(|(name, first, second)| {
             let mut times = [Vec::new(), Vec::new()];
-            let mut offered = String::with_capacity(64); // one place in memory for both, or their places are timed
+            let mut offered = String::with_capacity(64); // one buffer for both, or their addresses would be timed
             for _ in 0..samples {
-                let class = dice.below(2);
+                let class = rng.below(2);
                 offered.clear();
                 offered.push_str(if class == 0 { first } else { second });
                 let began = Instant::now();
@@ -130,7 +130,7 @@ pub(crate) fn timing(_program: &Path, scale: Scale) -> Row {
     }
 }
 
-/// Welch's t of two sets of times, without the slowest tenth, which is the machine's and not the code's.
+/// Welch's t of two sets of times without the slowest tenth, which is noise of the machine.
 pub(crate) fn welch(times: &[Vec<f64>; 2]) -> f64 {
     let mut all = times.concat();
     all.sort_by(f64::total_cmp);

@@ -1,37 +1,37 @@
-//! `Door`: the same request through TCP or through HTTP, and what came of it.
+//! `Protocol`: the same request over TCP or over HTTP, and its outcome.
 
 use crate::harness::{extended, header, read_extended};
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-/// Which of the server's doors is attacked.
+/// The protocol under attack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Door {
+pub(crate) enum Protocol {
     Tcp,
     Http,
 }
 
-/// What became of a request.
+/// Outcome of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Answer {
+pub(crate) enum Outcome {
     Good,
-    /// With the time after which to come again.
+    /// Refused, with the time after which to retry.
     Busy(Duration),
     Other,
 }
 
-impl Door {
-    /// The name of a row that both doors have.
+impl Protocol {
+    /// Name of a row that exists for both protocols.
     pub(crate) fn row(self, tcp: &'static str, http: &'static str) -> &'static str {
-        if self == Door::Tcp { tcp } else { http }
+        if self == Protocol::Tcp { tcp } else { http }
     }
 
-    /// A whole request for a picture of this picture.
+    /// A complete request with this picture.
     pub(crate) fn request(self, image: &[u8], options: &str) -> Vec<u8> {
         match self {
-            Door::Tcp => extended(image, options),
-            Door::Http => {
+            Protocol::Tcp => extended(image, options),
+            Protocol::Http => {
                 let head = format!("POST /resize?{options} HTTP/1.1\r\nHost: a\r\n");
                 [head.as_bytes(), format!("Content-Length: {}\r\n\r\n", image.len()).as_bytes(), image]
                     .concat()
@@ -39,11 +39,11 @@ impl Door {
         }
     }
 
-    /// The beginning of a request: some of a header, or a header and nothing of the image that it announces.
+    /// Two incomplete requests: a partial header, and a header without its image.
     pub(crate) fn beginnings(self) -> [Vec<u8>; 2] {
         match self {
-            Door::Tcp => [vec![0], header(100_000, 64, 64)],
-            Door::Http => [
+            Protocol::Tcp => [vec![0], header(100_000, 64, 64)],
+            Protocol::Http => [
                 b"POST /resize HTTP/1.1\r\nX-Slow: ".to_vec(),
                 b"POST /resize HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n".to_vec(),
             ],
@@ -51,36 +51,36 @@ impl Door {
     }
 
     /// Sends a whole request and reads its reply.
-    pub(crate) fn ask(self, socket: &mut TcpStream, request: &[u8]) -> io::Result<Answer> {
-        let sent = socket.write_all(request); // who refuses before the image need not have read it
+    pub(crate) fn exchange(self, socket: &mut TcpStream, request: &[u8]) -> io::Result<Outcome> {
+        let sent = socket.write_all(request); // fails when the server refuses before it has read the image
         match self {
-            Door::Tcp => {
+            Protocol::Tcp => {
                 let (report, _) = read_extended(socket)?;
                 Ok(match report.split('&').next() {
-                    Some("status=ok") => Answer::Good,
-                    Some("status=busy") => Answer::Busy(hint(&report, "retry_after_ms=")),
-                    _ => Answer::Other,
+                    Some("status=ok") => Outcome::Good,
+                    Some("status=busy") => Outcome::Busy(hint(&report, "retry_after_ms=")),
+                    _ => Outcome::Other,
                 })
             }
-            Door::Http => {
+            Protocol::Http => {
                 let (status, body) = read_http(socket).or_else(|error| sent.and(Err(error)))?;
                 Ok(match status {
-                    200 => Answer::Good,
-                    429 | 503 => Answer::Busy(hint(&String::from_utf8_lossy(&body), "\"retry_after_ms\":")),
-                    _ => Answer::Other,
+                    200 => Outcome::Good,
+                    429 | 503 => Outcome::Busy(hint(&String::from_utf8_lossy(&body), "\"retry_after_ms\":")),
+                    _ => Outcome::Other,
                 })
             }
         }
     }
 }
 
-/// The milliseconds that stand behind this word.
+/// Reads the milliseconds behind this word.
 fn hint(text: &str, word: &str) -> Duration {
     let digits = text.split(word).nth(1).unwrap_or_default().split(|c: char| !c.is_ascii_digit()).next();
     Duration::from_millis(digits.and_then(|digits| digits.parse().ok()).unwrap_or(0))
 }
 
-/// The status and body of an HTTP answer that tells its length.
+/// Reads status and body of an HTTP response with a `Content-Length`.
 pub(crate) fn read_http(socket: &mut impl Read) -> io::Result<(u16, Vec<u8>)> {
     let (mut got, mut part) = (Vec::new(), [0; 16 << 10]);
     let mut receive = |got: &mut Vec<u8>| match socket.read(&mut part)? {

@@ -1,40 +1,40 @@
-//! `Cage`: the server within limits of the system: memory of a control group, open files, a clock that jumps.
-//! `Cores`: the server on some cores and this program on the others.
+//! The server under limits of the system: `Confined` sets memory, open files or a jumping clock, `Cores` splits the cores
+//! between the server and this program.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-/// A program that starts the server within limits; gone with what it made when dropped.
-pub(crate) struct Cage {
+/// A program that starts the server under a limit; removes its files and its control group on drop.
+pub(crate) struct Confined {
     folder: tempfile::TempDir,
     group: Option<PathBuf>,
 }
 
-impl Cage {
-    /// Runs what `setup` says, which may use the folder, in a shell that then becomes the server.
-    fn new(program: &Path, group: Option<PathBuf>, setup: impl FnOnce(&Path) -> String) -> Cage {
+impl Confined {
+    /// Writes a shell script that runs `setup` and then becomes the server. `setup` may use the folder.
+    fn new(program: &Path, group: Option<PathBuf>, setup: impl FnOnce(&Path) -> String) -> Confined {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let cage = Cage { folder, group };
-        let setup = setup(cage.folder.path());
+        let confined = Confined { folder, group };
+        let setup = setup(confined.folder.path());
         let script = format!("#!/bin/sh\n{setup}\nexec '{}' \"$@\"\n", program.display());
-        std::fs::write(cage.program(), script).expect("writable");
-        let _ = Command::new("chmod").arg("+x").arg(cage.program()).status();
-        cage
+        std::fs::write(confined.program(), script).expect("writable");
+        let _ = Command::new("chmod").arg("+x").arg(confined.program()).status();
+        confined
     }
 
-    /// What to start in the server's place.
+    /// Path of the program to start instead of the server.
     pub(crate) fn program(&self) -> PathBuf {
-        self.folder.path().join("imgsrv-caged")
+        self.folder.path().join("imgsrv-confined")
     }
 
-    /// No more than `count` open files.
-    pub(crate) fn with_files(program: &Path, count: usize) -> Cage {
-        Cage::new(program, None, |_| format!("ulimit -n {count}"))
+    /// Limits open files to `count`.
+    pub(crate) fn with_files(program: &Path, count: usize) -> Confined {
+        Confined::new(program, None, |_| format!("ulimit -n {count}"))
     }
 
-    /// A control group of its own with a limit of memory; nothing where that is not allowed.
-    pub(crate) fn with_memory(program: &Path, bytes: u64) -> Option<Cage> {
+    /// Limits memory by a control group. Returns `None` where that is not permitted.
+    pub(crate) fn with_memory(program: &Path, bytes: u64) -> Option<Confined> {
         let name = format!("imgsrv-torture-{}", std::process::id());
         let (group, _) =
             [("/sys/fs/cgroup/memory", "memory.limit_in_bytes"), ("/sys/fs/cgroup", "memory.max")]
@@ -45,10 +45,10 @@ impl Cage {
                         && std::fs::write(group.join(limit), bytes.to_string()).is_ok()
                 })?;
         let enter = format!("echo $$ > '{}'", group.join("cgroup.procs").display());
-        Some(Cage::new(program, Some(group), |_| enter))
+        Some(Confined::new(program, Some(group), |_| enter))
     }
 
-    /// How many processes the kernel has killed in the group for want of memory.
+    /// Number of processes in the group that the kernel killed for lack of memory.
     pub(crate) fn killed(&self) -> u64 {
         let Some(group) = &self.group else { return 0 };
         let texts =
@@ -58,9 +58,9 @@ impl Cage {
         line.and_then(|count| count.trim().parse().ok()).unwrap_or(0)
     }
 
-    /// A wall clock that is an hour ahead and an hour behind by turns, a turn being `period` long. The steady
-    /// clock stays as it is. Nothing where there is no C compiler.
-    pub(crate) fn with_jumping_clock(program: &Path, period: Duration) -> Option<Cage> {
+    /// Moves the wall clock an hour ahead and an hour behind, alternating every `period`. The monotonic clock is
+    /// unchanged. Returns `None` without a C compiler.
+    pub(crate) fn with_jumping_clock(program: &Path, period: Duration) -> Option<Confined> {
         const SHIM: &str = r#"
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -77,7 +77,7 @@ int clock_gettime(clockid_t clock, struct timespec *now) {
 }
 "#;
         let mut built = false;
-        let cage = Cage::new(program, None, |folder| {
+        let confined = Confined::new(program, None, |folder| {
             let (source, library) = (folder.join("clock.c"), folder.join("clock.so"));
             let mut cc = Command::new("cc");
             cc.args(["-shared", "-fPIC", "-o"]).args([&library, &source]).arg("-ldl").stderr(Stdio::null());
@@ -85,11 +85,11 @@ int clock_gettime(clockid_t clock, struct timespec *now) {
             built = std::fs::write(&source, SHIM).is_ok() && cc.status().is_ok_and(|status| status.success());
             format!("export LD_PRELOAD='{}'", library.display())
         });
-        built.then_some(cage)
+        built.then_some(confined)
     }
 }
 
-impl Drop for Cage {
+impl Drop for Confined {
     fn drop(&mut self) {
         if let Some(group) = &self.group {
             let _ = std::fs::remove_dir(group); // empty once the server has ended
@@ -97,8 +97,8 @@ impl Drop for Cage {
     }
 }
 
-/// Keeps this program on the first half of the machine's cores, where what it starts stays, and then on the others.
-/// All cores again when dropped; and at all times where there is one core, or no `taskset`.
+/// Pins this program, and the server that it starts, to the first half of the cores. Then pins this program alone to the
+/// other half. Does nothing on one core or without `taskset`. Restores all cores on drop.
 pub(crate) struct Cores {
     all: usize,
     is_split: bool,
@@ -115,16 +115,16 @@ impl Cores {
         self.is_split = self.is_split && keep_to(self.all / 2, self.all);
     }
 
-    /// How many the server has.
+    /// Number of cores of the server.
     pub(crate) fn count(&self) -> usize {
         if self.is_split { self.all / 2 } else { self.all }
     }
 
     pub(crate) fn described(&self) -> String {
         match (self.is_split, self.count()) {
-            (true, 1) => "the server on one core and they on others".to_owned(),
-            (true, count) => format!("the server on {count} cores and they on others"),
-            (false, _) => "who share the server's cores".to_owned(),
+            (true, 1) => "the server on one core and the clients on others".to_owned(),
+            (true, count) => format!("the server on {count} cores and the clients on others"),
+            (false, _) => "on the cores of the server".to_owned(),
         }
     }
 }
@@ -137,7 +137,7 @@ impl Drop for Cores {
     }
 }
 
-/// Whether all threads of this program run on these cores from now on.
+/// Pins all threads of this program to these cores. Returns true on success.
 fn keep_to(first: usize, end: usize) -> bool {
     let (list, me) = (format!("{first}-{}", end - 1), std::process::id().to_string());
     let kept = Command::new("taskset").args(["-a", "-c", "-p", &list, &me]).stdout(Stdio::null()).status();

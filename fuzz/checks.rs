@@ -1,4 +1,4 @@
-//! What must hold for any bytes: one function a fuzz target. The ordinary tests run them too, over the seeds.
+//! The invariants that hold for any bytes: one function a fuzz target. `tests/fuzz_seeds.rs` runs them too, over the seeds.
 
 use imgsrv::codec::{self, Scratch, process};
 use imgsrv::internals::service::auth::Tokens;
@@ -10,10 +10,10 @@ use std::sync::LazyLock;
 
 pub(crate) mod jpeg_planes;
 
-/// A check by the name of its target.
+/// A target's name and its check.
 pub(crate) type Check = (&'static str, fn(&[u8]));
 
-/// All of them.
+/// All targets.
 pub(crate) const CHECKS: &[Check] = &[
     ("header", header),
     ("options", options),
@@ -32,13 +32,12 @@ pub(crate) const CHECKS: &[Check] = &[
     ("task_file", imgsrv::internals::tasks::fuzzing::task_file),
 ];
 
-/// A megapixel in 64 MiB: enough to go everywhere, and small enough to go there often.
+/// Limits of one megapixel and 64 MiB, which reach all code at a high rate.
 pub(crate) fn small() -> Limits {
     Limits { max_pixels: 1 << 20, request_memory: 64 << 20, ..Limits::default() }
 }
 
-/// A whole request and a whole reply off the wire: any bytes are read or refused, and memory follows the
-/// bytes that are there.
+/// Requests and replies of the TCP protocol: bytes are read or refused, and memory follows the bytes that exist.
 pub(crate) fn header(bytes: &[u8]) {
     let mut reader = bytes;
     while let Ok(Incoming::Request(header, raw)) = wire::read_header(&mut reader) {
@@ -48,7 +47,7 @@ pub(crate) fn header(bytes: &[u8]) {
         }
         let there = reader.len();
         let body = wire::read_body(&mut reader, header.body_len, |room| {
-            assert!(room <= (2 * there).max(16 << 10), "memory for bytes that did not come");
+            assert!(room <= (2 * there).max(16 << 10), "memory for bytes that did not arrive");
             Ok::<_, WireError>(())
         });
         if body.is_err() {
@@ -59,7 +58,7 @@ pub(crate) fn header(bytes: &[u8]) {
     let _ = wire::read_extended(&mut &bytes[..], 1 << 20);
 }
 
-/// Options of a request: any bytes are a spec or an error, and a spec's canonical form reads back as itself.
+/// Options of a request: bytes are a spec or an error, and the canonical form of a spec reads back as itself.
 pub(crate) fn options(bytes: &[u8]) {
     if let Ok(options) = Options::parse(bytes, &Spec::default()) {
         let canonical = options.spec.canonical();
@@ -74,7 +73,7 @@ pub(crate) fn options(bytes: &[u8]) {
     }
 }
 
-/// Headers of pictures, at the caps of the server: cheap, and never more than what the limits say.
+/// Headers of pictures at the limits of the server: a plan never exceeds them.
 pub(crate) fn probe(bytes: &[u8]) {
     let limits = Limits::default();
     if let Ok(plan) = codec::plan(bytes, &Spec::plain(100, 100), &limits) {
@@ -84,7 +83,7 @@ pub(crate) fn probe(bytes: &[u8]) {
     let _ = codec::inspect(bytes, &limits);
 }
 
-/// Every decoder: a small picture comes out, or an error, and the same one twice.
+/// Every decoder: a small picture or an error results, and the same one twice.
 pub(crate) fn decode(bytes: &[u8]) {
     let once = || process(bytes, &Spec::plain(16, 16), &small(), &mut Scratch::new());
     match (once(), once()) {
@@ -94,7 +93,7 @@ pub(crate) fn decode(bytes: &[u8]) {
     }
 }
 
-/// JPEG on our own path against another decoder: what both read without complaint has the same samples.
+/// JPEG by our decoder and by another: files that both accept have the same samples.
 pub(crate) fn jpeg_paths(bytes: &[u8]) {
     let _ = jpeg_planes::compare(bytes, &small());
 }
@@ -110,7 +109,7 @@ fn segment(marker: u8, name: &[u8], body: &[u8]) -> Vec<u8> {
     [&[0xFF, marker][..], &len.to_be_bytes(), name, body].concat()
 }
 
-/// EXIF, ICC and comments, each as a segment of a good JPEG: the picture comes out whatever they hold.
+/// EXIF, ICC, XMP and IPTC, each as a segment of a sound JPEG: the picture is decoded for any contents.
 pub(crate) fn metadata(bytes: &[u8]) {
     let Some((kind, body)) = bytes.split_first() else { return };
     let segment = match kind % 4 {
@@ -128,7 +127,7 @@ pub(crate) fn metadata(bytes: &[u8]) {
     }
 }
 
-/// The whole way: options, a zero byte, a picture.
+/// A complete request: options, a zero byte, a picture.
 pub(crate) fn whole(bytes: &[u8]) {
     let Some(end) = bytes.iter().position(|b| *b == 0) else { return };
     let Ok(options) = Options::parse(&bytes[..end], &Spec::default()) else { return };

@@ -11,7 +11,7 @@ targets=("${@:-}")
 
 host=$(rustc -vV | sed -n 's/^host: //p')
 (cd .. && cargo test --quiet --test fuzz_seeds -- --ignored)
-# What cargo-fuzz passes, without the sanitizers that need nightly.
+# The flags of cargo-fuzz without the sanitizers, which need nightly.
 export RUSTFLAGS="--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
 -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
 -Cllvm-args=-sanitizer-coverage-trace-compares -Ccodegen-units=1"

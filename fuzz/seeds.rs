@@ -1,4 +1,4 @@
-//! The first corpus: small pictures of our own making in every format that we write, requests, options.
+//! The initial corpus: small pictures in every format that the program writes, requests, options.
 
 use imgsrv::codec::{Scratch, process};
 use imgsrv::internals::codec::jpeg::colour::from_pixels;
@@ -28,7 +28,7 @@ const OPTIONS: [&str; 16] = [
     "ops=blur:1.5,edges:90:180,median:1&format=qoi",
 ];
 
-/// An input for a target: its name, a file name, the bytes.
+/// An input: target, file name, bytes.
 pub(crate) type Seed = (&'static str, String, Vec<u8>);
 
 /// All seeds, the same at every call.
@@ -58,16 +58,16 @@ pub(crate) fn seeds() -> Vec<Seed> {
     let exif = b"\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0";
     seeds.push(("metadata", "exif".into(), exif.to_vec()));
     seeds.push(("metadata", "icc".into(), [&[1][..], &[0; 36], b"acsp", &[0; 92]].concat()));
-    // Found by the fuzzer: sides whose working memory is more than 64 bits can say.
+    // Found by the fuzzer: sides whose working memory exceeds 64 bits.
     let sides = b"\xFF\0\0\0\xD8\xFF\xE0\0";
     let header = [&b"\x89PNG\r\n\x1A\n\0\0\0\rIHDR"[..], sides, &[16, 2, 0, 0, 1, 0, 0, 0, 0]].concat();
     seeds.push(("probe", "huge-interlaced-png".into(), header));
     #[cfg(feature = "http")]
-    seeds.extend(door(&ppm));
+    seeds.extend(http(&ppm));
     seeds
 }
 
-/// JPEGs with restart markers, which no option asks for.
+/// JPEGs with restart markers, which no option writes.
 fn with_restarts() -> impl Iterator<Item = Seed> {
     let samples = (0..40 * 30 * 3).map(|n: u32| (n * n / 11) as u8).collect();
     let pixels = Pixels::new(40, 30, Channels::Rgb, samples);
@@ -81,10 +81,10 @@ fn with_restarts() -> impl Iterator<Item = Seed> {
     )
 }
 
-/// What comes to the HTTP door, and what it keeps of it.
+/// WebSocket frames, forms, XML-RPC calls, and stored tasks.
 #[cfg(feature = "http")]
-fn door(image: &[u8]) -> Vec<Seed> {
-    /// A frame as clients send it; its mask is `1234`.
+fn http(image: &[u8]) -> Vec<Seed> {
+    /// A masked frame as clients send it; the mask is `1234`.
     fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
         let length = match payload.len() {
             length @ ..126 => vec![0x80 | length as u8],

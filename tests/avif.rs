@@ -60,7 +60,7 @@ sys.stdout.buffer.write(b'%5d%5d' % image.size + image.convert('RGBA').tobytes()
         let number = |at: usize| str::from_utf8(&output.stdout[at..at + 5]).unwrap().trim().parse().unwrap();
         return RgbaImage::from_raw(number(0), number(5), output.stdout[10..].to_vec());
     }
-    println!("skipped: no Pillow here that reads AVIF (tests/interop.sh installs one)");
+    support::skip("no Pillow that reads AVIF (tests/interop.sh installs one)");
     None
 }
 

@@ -1,6 +1,8 @@
 //! Decompression bombs, built by the corpus's own script: each must end quickly and small, one way or the
 //! other. Skipped, saying so, where the script (below `IMGSRV_SHARED`, else `../shared`) or Python is missing.
 
+mod support;
+
 use imgsrv::codec::{self, Scratch};
 use imgsrv::limits::{Limits, MIB};
 use imgsrv::spec::Spec;
@@ -18,7 +20,7 @@ fn built(small: bool) -> Option<tempfile::TempDir> {
     python.arg(&script).arg(folder.path()).env("SMALL", if small { "1" } else { "0" });
     let done = script.is_file() && python.output().is_ok_and(|output| output.status.success());
     if !done {
-        eprintln!("skipped: {} is missing or does not run", script.display());
+        support::skip(&format!("{} is missing or does not run", script.display()));
     }
     done.then_some(folder)
 }

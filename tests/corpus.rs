@@ -4,6 +4,8 @@
 //!
 //! `cargo test --test corpus -- --nocapture` lists the rest.
 
+mod support;
+
 use imgsrv::codec::{self, CodecError, Scratch, Warning};
 use imgsrv::limits::Limits;
 use imgsrv::spec::Spec;
@@ -20,7 +22,7 @@ fn shared() -> Option<PathBuf> {
         .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared"), PathBuf::from);
     let found = folder.join("corpus/INDEX.tsv").is_file();
     if !found {
-        eprintln!("skipped: there is no corpus in {}", folder.display());
+        support::skip(&format!("no corpus in {}", folder.display()));
     }
     found.then_some(folder)
 }

@@ -1,4 +1,4 @@
-//! The files of `deploy/` fit the program, and the process keeps what it promises to its system.
+//! The files of `deploy/` fit the program, and the process leaves no core dump.
 #![allow(clippy::unwrap_used, reason = "a test may")]
 
 mod support;
@@ -11,7 +11,7 @@ fn file(name: &str) -> String {
     std::fs::read_to_string(format!("{}/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap()
 }
 
-/// Words of a text that look like names of our metrics.
+/// Words of a text that have the form of our metric names.
 fn metric_names(text: &str) -> BTreeSet<&str> {
     let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
     let ours = |word: &&str| {
@@ -51,12 +51,11 @@ fn the_dashboard_is_json() {
 fn systemd_understands_the_unit() {
     let folder = tempfile::tempdir().unwrap();
     let unit = folder.path().join("imgsrv.service");
-    // The program is where this build put it, so that the path can be checked too.
+    // Uses the path of this build, so that systemd can check it.
     let text = file("deploy/imgsrv.service").replace("/usr/local/bin/imgsrv", env!("CARGO_BIN_EXE_imgsrv"));
     std::fs::write(&unit, text).unwrap();
     let Ok(verdict) = Command::new("systemd-analyze").args(["verify", "--man=no"]).arg(&unit).output() else {
-        println!("skipped: there is no systemd-analyze");
-        return;
+        return support::skip("systemd-analyze is missing");
     };
     let said = String::from_utf8_lossy(&verdict.stderr);
     let ours: Vec<_> = said.lines().filter(|line| line.contains("imgsrv.service")).collect();
@@ -66,17 +65,15 @@ fn systemd_understands_the_unit() {
 #[test]
 fn the_unit_exposes_no_more_than_a_server_must() {
     let unit = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/imgsrv.service");
-    // In tenths: what is left is the network, the groups of the token file, and the limit of open files.
+    // In tenths. The rest is the network, the group of the token file, and the limit of open files.
     let most = "--threshold=15";
     let verdict = Command::new("systemd-analyze").args(["security", "--offline=true", most, unit]).output();
     let Ok(verdict) = verdict else {
-        println!("skipped: there is no systemd-analyze");
-        return;
+        return support::skip("systemd-analyze is missing");
     };
     let (table, error) = (String::from_utf8_lossy(&verdict.stdout), String::from_utf8_lossy(&verdict.stderr));
     if error.contains("offline") {
-        println!("skipped: this systemd-analyze looks only at running units");
-        return;
+        return support::skip("this systemd-analyze checks running units only");
     }
     let open: Vec<_> = table.lines().filter(|line| !line.starts_with('✓')).collect();
     assert!(verdict.status.success(), "{}\n{error}", open.join("\n"));

@@ -1,5 +1,6 @@
-//! Every fuzz target's check over its seeds and a few thousand changed copies of them, the same at every run.
-//! `fuzz/run.sh` searches on from here.
+//! Runs the check of every fuzz target over its seeds and over thousands of mutated copies, the same at every run.
+//! `fuzz/run.sh` continues from here. Release builds have no harnesses and no debug assertions, hence no such test.
+#![cfg(debug_assertions)]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may")]
 
 #[path = "../fuzz/checks.rs"]
@@ -7,13 +8,13 @@ mod checks;
 #[path = "../fuzz/seeds.rs"]
 mod seeds;
 
-/// Changed copies of each seed.
+/// Mutated copies of each seed.
 const COPIES: u64 = 60;
 
 /// A generator of pseudo-random numbers (splitmix64).
-struct Dice(u64);
+struct Rng(u64);
 
-impl Dice {
+impl Rng {
     fn below(&mut self, n: usize) -> usize {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -22,36 +23,36 @@ impl Dice {
     }
 }
 
-/// What storage and strangers do to a file: bytes flipped, overwritten with extremes, cut off, doubled, left out.
-fn changed(seed: &[u8], dice: &mut Dice) -> Vec<u8> {
+/// Flips bits, overwrites with extremes, truncates, repeats or removes bytes.
+fn mutated(seed: &[u8], rng: &mut Rng) -> Vec<u8> {
     let mut bytes = seed.to_vec();
-    for _ in 0..1 + dice.below(4) {
+    for _ in 0..1 + rng.below(4) {
         if bytes.is_empty() {
             break;
         }
-        let at = dice.below(bytes.len());
-        match dice.below(5) {
-            0 => bytes[at] ^= 1 << dice.below(8),
-            1 => bytes[at] = [0, 1, 0x7F, 0x80, 0xFF][dice.below(5)],
+        let at = rng.below(bytes.len());
+        match rng.below(5) {
+            0 => bytes[at] ^= 1 << rng.below(8),
+            1 => bytes[at] = [0, 1, 0x7F, 0x80, 0xFF][rng.below(5)],
             2 => bytes.truncate(at),
             3 => {
-                let end = (at + dice.below(64)).min(bytes.len());
+                let end = (at + rng.below(64)).min(bytes.len());
                 let part = bytes[at..end].to_vec();
                 bytes.splice(at..at, part);
             }
-            _ => drop(bytes.drain(at..(at + dice.below(16)).min(bytes.len()))),
+            _ => drop(bytes.drain(at..(at + rng.below(16)).min(bytes.len()))),
         }
     }
     bytes
 }
 
 #[test]
-fn the_checks_hold_for_the_seeds_and_for_changed_copies_of_them() {
+fn the_checks_hold_for_the_seeds_and_for_mutated_copies_of_them() {
     for (target, name, seed) in seeds::seeds() {
         let (_, check) = checks::CHECKS.iter().find(|(check, _)| *check == target).unwrap();
         check(&seed);
         for copy in 0..COPIES {
-            let bytes = changed(&seed, &mut Dice(copy));
+            let bytes = mutated(&seed, &mut Rng(copy));
             let outcome = std::panic::catch_unwind(|| check(&bytes));
             assert!(outcome.is_ok(), "{target} fails on copy {copy} of {name}: {bytes:02x?}");
         }
@@ -78,7 +79,7 @@ fn every_target_has_a_program_and_a_seed() {
 }
 
 #[test]
-#[ignore = "for fuzz/run.sh: writes the seeds where the fuzzer looks for them"]
+#[ignore = "for fuzz/run.sh: writes the corpus of the fuzzer"]
 fn the_seeds_are_written_to_the_corpus_folder() {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus");
     for (target, name, bytes) in seeds::seeds() {

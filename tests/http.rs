@@ -192,7 +192,7 @@ fn a_default_address_that_is_taken_is_a_warning_and_an_asked_one_is_an_error() {
 #[test]
 fn an_address_of_ipv6_is_served_too() {
     if std::net::TcpListener::bind("[::1]:0").is_err() {
-        return println!("skipped: no IPv6 on this machine");
+        return support::skip("no IPv6 on this machine");
     }
     let server = Server::start_with(Some("[::1]:0"), &[]);
     assert!(server.http().is_ipv6());

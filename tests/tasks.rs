@@ -262,8 +262,7 @@ sys.stdout.buffer.write(result.content)
 fn the_original_client_uploads_polls_and_fetches_with_requests() {
     let is_there = Command::new("python3").args(["-c", "import requests"]).output();
     if !is_there.is_ok_and(|output| output.status.success()) {
-        println!("skipped: python3 has no requests");
-        return;
+        return support::skip("python3 has no requests");
     }
     let folder = tempfile::tempdir().unwrap();
     let server = start(&folder.path().join("data"), &[]);

@@ -142,7 +142,7 @@ pub(crate) fn stalls(program: &Path, scale: Scale) -> Row {
             && last <= 6.5
             && rise < 32.0
             && idle < 0.1
-            && ratio <= scale.of(1.10, 10.0),
+            && ratio <= scale.of(1.10, f64::INFINITY),
     }
 }
 

@@ -18,6 +18,7 @@ mod connection; // one connection: TLS, hyper, deadlines.
 mod deadlines; // ConnectionDeadlines: header, idle and write deadlines of a connection.
 mod failure; // Failure: why there is no result, and its JSON.
 #[doc(hidden)]
+#[cfg(any(fuzzing, debug_assertions))] // not in a release build
 pub mod fuzzing; // invariants of the parsers, for fuzz/.
 mod form; // Upload: the picture of a request, as the body or as a part of a form.
 mod health; // /health, /ready, /metrics.

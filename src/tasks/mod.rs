@@ -11,7 +11,7 @@ mod runner;
 mod store;
 mod task;
 
-#[doc(hidden)]
+#[cfg(any(fuzzing, debug_assertions))]
 pub use disk_store::fuzzing;
 pub use disk_store::{DiskStore, Limits, OpenError};
 pub use id::{BadTaskId, TaskId};

@@ -1,4 +1,4 @@
-//! What the black-box tests share: the real server on a free port, pictures made on the spot, raw frames.
+//! Shared by the black-box tests: the real server on a free port, generated pictures, raw frames.
 #![allow(
     dead_code,
     unreachable_pub,
@@ -23,17 +23,17 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts the server on a free port with more arguments, without its HTTP door.
+    /// Starts the server on a free port with more arguments, without HTTP.
     pub fn start(arguments: &[&str]) -> Server {
         Server::start_with(Some("none"), arguments)
     }
 
-    /// Starts the server with its HTTP door on a free port too.
+    /// Starts the server with HTTP on a free port too.
     pub fn start_http(arguments: &[&str]) -> Server {
         Server::start_with(Some("127.0.0.1:0"), arguments)
     }
 
-    /// Starts the server with what is said of its HTTP door; with nothing, somebody must hold its default port.
+    /// Starts the server with this `--http`. Without one its default port has to be taken.
     pub fn start_with(http: Option<&str>, arguments: &[&str]) -> Server {
         let mut child = Command::new(env!("CARGO_BIN_EXE_imgsrv"))
             .env("IMGSRV_DATA_DIR", "none") // unless a flag says otherwise
@@ -51,18 +51,18 @@ impl Server {
             String::from_utf8_lossy(&log).into_owned()
         });
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
-        let mut told = |word: &str| {
+        let mut address_after = |word: &str| {
             let mut line = String::new();
             stdout.read_line(&mut line).unwrap();
             let address = line.trim().rsplit(' ').next().filter(|_| line.contains(word)).map(str::parse);
-            address.and_then(Result::ok).unwrap_or_else(|| panic!("the server said {line:?}"))
+            address.and_then(Result::ok).unwrap_or_else(|| panic!("the server printed {line:?}"))
         };
-        let http = http.filter(|address| *address != "none").map(|_| told("http"));
-        let address = told("listening");
+        let http = http.filter(|address| *address != "none").map(|_| address_after("http"));
+        let address = address_after("listening");
         Server { child, address, http, log }
     }
 
-    /// The address of the HTTP door.
+    /// Address of the HTTP listener.
     pub fn http(&self) -> SocketAddr {
         self.http.expect("started with start_http")
     }
@@ -89,7 +89,7 @@ impl Server {
         self.child.try_wait().unwrap().is_none()
     }
 
-    /// Waits for the end and returns how it ended and what it logged.
+    /// Waits for the end. Returns exit status and log.
     pub fn wait(mut self, patience: Duration) -> (ExitStatus, String) {
         let status = wait_for(&mut self.child, patience);
         let log = std::mem::replace(&mut self.log, std::thread::spawn(String::new));
@@ -111,12 +111,12 @@ impl Drop for Server {
 }
 
 fn wait_for(child: &mut Child, patience: Duration) -> ExitStatus {
-    let asked = Instant::now();
+    let began = Instant::now();
     loop {
         if let Some(status) = child.try_wait().unwrap() {
             return status;
         }
-        assert!(asked.elapsed() < patience, "the process did not end in {patience:?}");
+        assert!(began.elapsed() < patience, "the process did not end in {patience:?}");
         std::thread::sleep(Duration::from_millis(10));
     }
 }
@@ -155,7 +155,7 @@ pub fn read_plain(socket: &mut impl Read) -> Vec<u8> {
     read_bytes(socket, len)
 }
 
-/// Reads an extended reply: whether it failed, the report, the payload.
+/// Reads an extended reply: true if it failed, the report, the payload.
 pub fn read_extended(socket: &mut impl Read) -> (bool, String, Vec<u8>) {
     let size = read_u32(socket);
     let report_len = read_u32(socket);
@@ -163,7 +163,7 @@ pub fn read_extended(socket: &mut impl Read) -> (bool, String, Vec<u8>) {
     (size >> 31 == 1, report, read_bytes(socket, size & !(1 << 31)))
 }
 
-/// Whether the peer has closed: no byte comes any more.
+/// Returns true if the peer has closed the connection.
 pub fn is_closed(socket: &mut TcpStream) -> bool {
     matches!(socket.read(&mut [0; 1]), Ok(0) | Err(_))
 }
@@ -172,7 +172,7 @@ pub fn send(socket: &mut TcpStream, bytes: &[u8]) {
     socket.write_all(bytes).unwrap();
 }
 
-/// A picture with gradients and detail, different in every pixel's neighbourhood.
+/// A picture with gradients and detail.
 pub fn picture(width: u32, height: u32) -> image::RgbImage {
     image::RgbImage::from_fn(width, height, |x, y| {
         let wave = ((x * 7 + y * 13) % 64) as u8;
@@ -187,7 +187,7 @@ pub fn png(width: u32, height: u32) -> Vec<u8> {
     file.into_inner()
 }
 
-/// The size that a JPEG's frame header states, in a decoder that is not ours.
+/// Size of a JPEG by an independent decoder.
 pub fn jpeg_size(bytes: &[u8]) -> (u32, u32) {
     let mut decoder = jpeg_decoder::Decoder::new(bytes);
     decoder.decode().expect("a JPEG that another decoder reads");
@@ -195,7 +195,7 @@ pub fn jpeg_size(bytes: &[u8]) -> (u32, u32) {
     (info.width.into(), info.height.into())
 }
 
-/// Takes a file's readability from everybody but its owner.
+/// Makes a file readable by its owner alone.
 pub fn make_private(path: &std::path::Path) {
     #[cfg(unix)]
     {
@@ -214,13 +214,11 @@ impl SmallDisk {
         let folder = tempfile::tempdir().unwrap();
         let mut mount = Command::new("mount");
         mount.args(["-t", "tmpfs", "-o", "size=8m", "tmpfs"]).arg(folder.path());
-        match mount.output() {
-            Ok(output) if output.status.success() => Some(SmallDisk(folder)),
-            _ => {
-                println!("skipped: only root may mount a small disk");
-                None
-            }
+        let is_mounted = mount.output().is_ok_and(|output| output.status.success());
+        if !is_mounted {
+            skip("only root may mount a small disk");
         }
+        is_mounted.then(|| SmallDisk(folder))
     }
 
     pub fn path(&self) -> &std::path::Path {
@@ -234,12 +232,18 @@ impl Drop for SmallDisk {
     }
 }
 
-/// The folder of photos and odd files that is not part of the project; `None`, said aloud, when it is not there.
+/// Notes that a test cannot run here. Fails it when `CI` is set.
+pub fn skip(reason: &str) {
+    assert!(std::env::var_os("CI").is_none(), "cannot run: {reason}");
+    println!("skipped: {reason}");
+}
+
+/// A folder of photos or odd files that is not part of the project; `None` when it is missing.
 pub fn shared(what: &str) -> Option<PathBuf> {
     let beside = || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared");
     let folder = std::env::var_os("IMGSRV_SHARED").map_or_else(beside, PathBuf::from).join(what);
     if !folder.exists() {
-        println!("skipped: {} is not there", folder.display());
+        skip(&format!("{} is missing", folder.display()));
         return None;
     }
     Some(folder)

@@ -10,7 +10,8 @@ mod ask; // what a text asks for.
 mod channel; // Channel: messages to and from one peer, under limits.
 mod ended; // why a conversation is over.
 mod frame; // the heads of frames, and the mask.
-pub(super) mod fuzzing; // what must hold of a peer's frames.
+#[cfg(any(fuzzing, debug_assertions))] // not in a release build
+pub(super) mod fuzzing; // invariants of the frames of a peer.
 mod manner; // Manner: what a connection is for.
 mod picture; // one image on its way through the engine.
 mod session; // Session: one connection's images and answers.

@@ -11,7 +11,8 @@
 mod disk; // Disk: the few things that are asked of a file system.
 mod folder; // Folder: the files by name.
 #[doc(hidden)]
-pub mod fuzzing; // what must hold of the files.
+#[cfg(any(fuzzing, debug_assertions))] // not in a release build
+pub mod fuzzing; // invariants of the files, for fuzz/.
 mod index; // Index: what is known without reading files.
 mod record; // one file as bytes.
 #[cfg(test)]

@@ -1,7 +1,8 @@
 //! XML-RPC: `POST /RPC2`, and `/` for calls that say that they are XML. A call that was read is answered with
 //! 200, a refusal as a fault whose code is the number that HTTP has for it.
 
-pub(in crate::http) mod fuzzing; // what must hold of a call.
+#[cfg(any(fuzzing, debug_assertions))] // not in a release build
+pub(in crate::http) mod fuzzing; // invariants of a call.
 mod method; // the methods, and what they say of themselves.
 mod parse; // a call, from XML that is not trusted.
 mod value; // Value, and the documents that answer.

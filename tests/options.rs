@@ -1,7 +1,7 @@
 //! The table of options against the parser, and `docs/options.md` against the table. `UPDATE=1 cargo test --test options` rewrites it.
 #![allow(missing_docs, clippy::unwrap_used)]
 
-use imgsrv::spec::{KEYS, Options, Spec};
+use imgsrv::spec::{OPTIONS, Options, Spec};
 use std::fmt::Write;
 
 const BEGIN: &str = "<!-- the table is made from the parser: UPDATE=1 cargo test --test options -->\n";
@@ -9,8 +9,8 @@ const END: &str = "<!-- end of the table -->";
 
 fn table() -> String {
     let mut table = String::from("| option | accepts | default | meaning |\n|---|---|---|---|\n");
-    for key in KEYS {
-        writeln!(table, "| `{}` | {} | {} | {} |", key.name, key.accepts, key.default, key.meaning).unwrap();
+    for key in OPTIONS {
+        writeln!(table, "| `{}` | {} | {} | {} |", key.name, key.accepts(), key.default(), key.help).unwrap();
     }
     table
 }
@@ -130,8 +130,8 @@ const VALUES: &[(&str, &[&str], &[&str])] = &[
 #[test]
 fn every_key_takes_its_range_and_names_key_value_and_range_when_it_does_not() {
     let named: Vec<_> = VALUES.iter().map(|(name, ..)| *name).collect();
-    assert_eq!(named, KEYS.iter().map(|key| key.name).collect::<Vec<_>>());
-    for (key, (name, good, bad)) in KEYS.iter().zip(VALUES) {
+    assert_eq!(named, OPTIONS.iter().map(|key| key.name).collect::<Vec<_>>());
+    for (key, (name, good, bad)) in OPTIONS.iter().zip(VALUES) {
         let parse = |value: &str| Options::parse(format!("{name}={value}").as_bytes(), &Spec::default());
         for value in *good {
             let spec = parse(value).unwrap_or_else(|error| panic!("{name}={value}: {error}")).spec;
@@ -141,7 +141,7 @@ fn every_key_takes_its_range_and_names_key_value_and_range_when_it_does_not() {
         for value in *bad {
             let error = parse(value).unwrap_err();
             let shown = value.replace("%23", "#");
-            let said = format!("option '{name}' is '{shown}', it accepts {}", key.accepts);
+            let said = format!("option '{name}' is '{shown}', it accepts {}", key.accepts());
             assert_eq!(error.to_string(), said);
         }
     }

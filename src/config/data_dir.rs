@@ -1,12 +1,12 @@
-//! `DataDir`: the folder of what must outlive the process, given or found.
+//! `DataDir`: the folder of the tasks, given or found.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-/// Where a server keeps what must outlive it.
+/// The folder for state that outlives the process.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DataDir {
-    /// The system's place for the state of programs.
+    /// The system's folder for the state of programs.
     Auto,
     /// Nothing is kept.
     None,
@@ -15,8 +15,8 @@ pub enum DataDir {
 }
 
 impl DataDir {
-    /// The folder. For [`DataDir::Auto`] what systemd hands a unit with `StateDirectory=`, else `imgsrv` within
-    /// `XDG_STATE_HOME`, else within `~/.local/state`; `None` also where no variable tells any of these.
+    /// The folder; `None` if there is none. For [`DataDir::Auto`] the `StateDirectory=` of a systemd unit, else `imgsrv`
+    /// within `XDG_STATE_HOME`, else within `~/.local/state`.
     pub fn folder(&self, variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
         let path = |name| variable(name).map(PathBuf::from).filter(|path| path.is_absolute());
         match self {
@@ -42,7 +42,7 @@ mod tests {
     }
 
     #[test]
-    fn the_systems_place_is_found_by_its_variables() {
+    fn the_systems_folder_is_found_by_its_variables() {
         let home = ("HOME", "/home/me");
         let state = ("XDG_STATE_HOME", "/home/me/state");
         assert_eq!(found(&[home]), Some("/home/me/.local/state/imgsrv".into()));

@@ -1,17 +1,17 @@
-//! `Effective`: the configuration as its sources make it, and where each value came from.
-//! A flag goes before a variable, a variable before the file, the file before the default.
+//! `Effective`: the merged configuration and the origin of each value.
+//! A flag overrides a variable, a variable overrides the file, the file overrides the default.
 
 use super::file::{self, Contents};
-use super::{BadSetting, Config, Machine, SETTINGS, Setting};
+use super::{Config, Machine, SETTINGS, Setting};
 use crate::engine;
 use crate::service::policy::RequestPolicy;
-use crate::spec::SpecError;
+use crate::spec::{BadValue, SpecError, nearest};
 use std::fmt;
 
-/// Where a value came from, in order of precedence.
+/// Origin of a value, in order of precedence.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Origin {
-    /// Nobody said anything.
+    /// No source sets it.
     Default,
     /// A line of the file.
     File(String, usize),
@@ -32,23 +32,24 @@ impl fmt::Display for Origin {
     }
 }
 
-/// What keeps a server from starting: each message names the place and the name.
+/// A mistake in the configuration, which stops the start. Each message names the place and the setting.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum ConfigError {
     /// The file is not TOML, or not of the expected shape.
     #[error("{at}: {message}")]
     Syntax {
         /// File and line.
         at: Origin,
-        /// What is wrong.
+        /// The mistake.
         message: String,
     },
-    /// No such setting.
+    /// No setting of that name.
     #[error("{at}: unknown setting '{key}'{}", nearest.map(|near| format!(", did you mean '{near}'?")).unwrap_or_default())]
     UnknownSetting {
         /// File and line.
         at: Origin,
-        /// As it stands there.
+        /// The name as it is written there.
         key: String,
         /// A setting that is spelled nearly so.
         nearest: Option<&'static str>,
@@ -56,10 +57,10 @@ pub enum ConfigError {
     /// A value that the setting does not take.
     #[error("{at}: {problem}")]
     BadSetting {
-        /// Where it was said.
+        /// Origin of the value.
         at: Origin,
-        /// Which setting, and what it takes.
-        problem: BadSetting,
+        /// The setting, its value, and the accepted ones.
+        problem: BadValue,
     },
     /// A preset that no request could ask for.
     #[error("{at}: preset '{preset}': {problem}")]
@@ -68,7 +69,7 @@ pub enum ConfigError {
         at: Origin,
         /// Its name.
         preset: String,
-        /// What is wrong with it.
+        /// The mistake in its options.
         problem: SpecError,
     },
 }
@@ -78,29 +79,28 @@ pub enum ConfigError {
 pub struct Effective {
     /// The settings.
     pub config: Config,
-    /// What can be asked for, presets included.
+    /// Options that callers may use, presets included.
     pub offer: RequestPolicy,
-    /// One for each of [`SETTINGS`].
+    /// One origin for each of [`SETTINGS`].
     pub(super) origins: Vec<Origin>,
-    /// Of each preset.
+    /// Name and origin of each preset.
     pub(super) preset_origins: Vec<(String, Origin)>,
 }
 
 impl Effective {
-    /// Whether nobody has said anything about the setting of this name.
+    /// Returns true if no source sets the setting of this name.
     pub fn is_default(&self, name: &str) -> bool {
         SETTINGS.iter().zip(&self.origins).any(|(one, from)| one.name == name && *from == Origin::Default)
     }
 
-    /// Weighs the sources: `file` is a name for messages and a text; `said` is what flag or variable say
-    /// about a setting.
+    /// Merges the sources. `file` is a name for messages and a text; `given` returns the value of a flag or variable.
     ///
     /// # Errors
-    /// [`ConfigError`] for the first thing that is not understood.
+    /// [`ConfigError`] for the first mistake.
     pub fn resolve(
         machine: Machine,
         file: Option<(&str, &str)>,
-        said: impl Fn(&Setting) -> Option<(String, Origin)>,
+        given: impl Fn(&Setting) -> Option<(String, Origin)>,
     ) -> Result<Effective, ConfigError> {
         let (name, text) = file.unwrap_or_default();
         let at = |line| Origin::File(name.to_owned(), line);
@@ -115,7 +115,7 @@ impl Effective {
             put(&mut config, index, &entry.value, at(entry.line), &mut origins)?;
         }
         for (index, setting) in SETTINGS.iter().enumerate() {
-            if let Some((value, origin)) = said(setting) {
+            if let Some((value, origin)) = given(setting) {
                 put(&mut config, index, &value, origin, &mut origins)?;
             }
         }
@@ -144,7 +144,7 @@ impl Effective {
         Ok(Effective { config, offer, origins, preset_origins })
     }
 
-    /// Where a setting's value came from.
+    /// The origin of a setting's value.
     pub fn origin(&self, name: &str) -> Option<&Origin> {
         SETTINGS.iter().position(|setting| setting.name == name).map(|index| &self.origins[index])
     }
@@ -165,8 +165,7 @@ fn put(
 }
 
 fn unknown(key: &str, at: Origin) -> ConfigError {
-    let near = SETTINGS.iter().map(|one| (strsim::damerau_levenshtein(one.name, key), one.name)).min();
-    let nearest = near.filter(|(far, _)| *far <= 3).map(|(_, name)| name);
+    let nearest = nearest(key, SETTINGS.iter().map(|setting| setting.name));
     ConfigError::UnknownSetting { at, key: key.escape_debug().to_string(), nearest }
 }
 
@@ -199,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn defaults_that_hang_on_the_workers_follow_them() {
+    fn defaults_that_depend_on_the_workers_follow_them() {
         let made = resolve("workers = 8", &[]).unwrap().config;
         assert_eq!((made.queue, made.total_memory), (128, 8 * 256 * MIB));
         let made = resolve("workers = 8\nqueue = 5\ntotal_memory = \"100MiB\"", &[]).unwrap().config;
@@ -207,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_named_with_its_place() {
+    fn a_mistake_is_named_with_its_place() {
         for (text, message) in [
             ("\nqualty = 5", "a.toml:2: unknown setting 'qualty', did you mean 'quality'?"),
             ("quality = 101", "a.toml:1: 'quality' is '101', it accepts 1 to 100"),

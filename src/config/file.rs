@@ -1,42 +1,42 @@
-//! The TOML file: its text as settings and presets, each with the line that it stands on.
+//! The TOML file: its settings and presets, each with its line.
 
 use std::ops::Range;
 use toml::de::{DeTable, DeValue};
 
-/// What a file says, not yet judged.
+/// Settings and presets of a file, not yet checked.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Contents {
-    pub(super) settings: Vec<Entry>,
+    pub(super) settings: Vec<FileEntry>,
     pub(super) presets: Vec<Preset>,
 }
 
 /// `key = value`, the value as text.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Entry {
+pub(super) struct FileEntry {
     pub(super) key: String,
     pub(super) value: String,
     pub(super) line: usize,
 }
 
-/// `[preset.name]` and what stands below it.
+/// A table `[preset.name]`.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Preset {
     pub(super) name: String,
     pub(super) line: usize,
-    pub(super) options: Vec<Entry>,
+    pub(super) options: Vec<FileEntry>,
 }
 
-/// Something that is not understood, and its line.
+/// A mistake in the syntax, and its line.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Fault {
+pub(super) struct SyntaxError {
     pub(super) line: usize,
     pub(super) message: String,
 }
 
 /// Reads the text of a file.
-pub(super) fn read(text: &str) -> Result<Contents, Fault> {
+pub(super) fn read(text: &str) -> Result<Contents, SyntaxError> {
     let line_of = |span: Range<usize>| 1 + text.bytes().take(span.start).filter(|b| *b == b'\n').count();
-    let table = DeTable::parse(text).map_err(|error| Fault {
+    let table = DeTable::parse(text).map_err(|error| SyntaxError {
         line: line_of(error.span().unwrap_or_default()),
         message: error.message().to_owned(),
     })?;
@@ -62,14 +62,14 @@ fn preset(
     options: &DeValue,
     line: usize,
     line_of: impl Fn(Range<usize>) -> usize,
-) -> Result<Preset, Fault> {
+) -> Result<Preset, SyntaxError> {
     let fine = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
     if !(1..=64).contains(&name.len()) || !name.chars().all(fine) {
         let message = format!("preset '{}' is not 1 to 64 letters, digits, - and _", name.escape_debug());
-        return Err(Fault { line, message });
+        return Err(SyntaxError { line, message });
     }
     let DeValue::Table(options) = options else {
-        return Err(Fault {
+        return Err(SyntaxError {
             line,
             message: format!("preset '{name}' is not a table: write [preset.{name}]"),
         });
@@ -79,7 +79,7 @@ fn preset(
     Ok(Preset { name: name.to_owned(), line, options: options.collect::<Result<_, _>>()? })
 }
 
-fn entry(key: &str, value: &DeValue, line: usize) -> Result<Entry, Fault> {
+fn entry(key: &str, value: &DeValue, line: usize) -> Result<FileEntry, SyntaxError> {
     let value = match value {
         DeValue::String(text) => text.to_string(),
         DeValue::Integer(number) if number.radix() == 10 => number.as_str().to_owned(),
@@ -87,18 +87,21 @@ fn entry(key: &str, value: &DeValue, line: usize) -> Result<Entry, Fault> {
         DeValue::Boolean(yes) => yes.to_string(),
         DeValue::Integer(_) | DeValue::Datetime(_) | DeValue::Array(_) | DeValue::Table(_) => {
             let key = key.escape_debug();
-            return Err(Fault { line, message: format!("'{key}' is not a number, a string, true or false") });
+            return Err(SyntaxError {
+                line,
+                message: format!("'{key}' is not a number, a string, true or false"),
+            });
         }
     };
-    Ok(Entry { key: key.to_owned(), value, line })
+    Ok(FileEntry { key: key.to_owned(), value, line })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn entry(key: &str, value: &str, line: usize) -> Entry {
-        Entry { key: key.into(), value: value.into(), line }
+    fn entry(key: &str, value: &str, line: usize) -> FileEntry {
+        FileEntry { key: key.into(), value: value.into(), line }
     }
 
     #[test]
@@ -114,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_understood_is_named_with_its_line() {
+    fn a_syntax_error_is_named_with_its_line() {
         for (text, line) in [
             ("\nworkers = = 4", 2),
             ("workers = 4\nworkers = 5", 2),

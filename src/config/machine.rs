@@ -1,8 +1,8 @@
-//! `Machine`: what this process may use of the machine that it runs on.
+//! `Machine`: the cores and the memory that this process may use.
 
 use std::path::Path;
 
-/// What the machine has, from which some defaults follow.
+/// Cores and memory, from which some defaults follow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Machine {
     /// Cores that this process may use.

@@ -1,4 +1,4 @@
-//! `Config`: the server's settings, and where each value came from.
+//! `Config`: the server's settings, and the origin of each value.
 
 mod data_dir;
 mod effective;
@@ -11,7 +11,7 @@ mod value;
 pub use data_dir::DataDir;
 pub use effective::{ConfigError, Effective, Origin};
 pub use machine::Machine;
-pub use setting::{BadSetting, SETTINGS, Setting};
+pub use setting::{SETTINGS, Setting};
 pub use show::example;
 
 use crate::engine;
@@ -25,11 +25,11 @@ use std::time::Duration;
 /// Every setting of the server.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
-    /// Address of the TCP door. Default: `127.0.0.1:65432`.
+    /// Address of the TCP listener. Default: `127.0.0.1:65432`.
     pub bind: String,
-    /// Address of the HTTP door; `none` for none. Default: `127.0.0.1:8080`.
+    /// Address of the HTTP listener; `none` for none. Default: `127.0.0.1:8080`.
     pub http: String,
-    /// Whose pages in a browser may ask, comma separated origins or `*`. Default: none but our own.
+    /// Origins of pages that may call from a browser, comma separated, or `*`. Default: only our own page.
     pub cors_origin: Option<String>,
     /// Threads that process pictures. Default: the cores.
     pub workers: usize,
@@ -47,21 +47,21 @@ pub struct Config {
     pub max_out_side: u32,
     /// Memory that one request may need, in bytes. Default: 256 MiB.
     pub request_memory: u64,
-    /// Memory that all requests share, in bytes. Default: 256 MiB a worker, at most half of what there is.
+    /// Memory that all requests share, in bytes. Default: 256 MiB a worker, at most half of the machine's.
     pub total_memory: u64,
     /// Most scans of a JPEG. Default: 100.
     pub max_scans: u32,
-    /// For the header of a request. Default: 5 s.
+    /// Longest time for the header of a request. Default: 5 s.
     pub header_timeout: Duration,
-    /// For the body, beside a second for each 256 KiB. Default: 10 s.
+    /// Longest time for the body, plus a second for each 256 KiB. Default: 10 s.
     pub body_timeout: Duration,
     /// Longest pause within a body. Default: 5 s.
     pub stall_timeout: Duration,
-    /// Longest pause of a peer that is to take its reply. Default: 10 s.
+    /// Longest pause of a client that receives its reply. Default: 10 s.
     pub write_timeout: Duration,
     /// Longest pause between two requests. Default: 75 s.
     pub idle_timeout: Duration,
-    /// For one job, its wait included. Default: 10 s.
+    /// Longest time for one job, its wait in the queue included. Default: 10 s.
     pub request_timeout: Duration,
     /// Jobs that may wait. Default: 16 for each worker.
     pub queue: usize,
@@ -71,38 +71,37 @@ pub struct Config {
     pub max_connections: usize,
     /// Most open connections of one address. Default: 256.
     pub per_ip: usize,
-    /// For requests in flight after a stop. Default: 20 s.
+    /// Time for requests in flight after a stop. Default: 20 s.
     pub drain: Duration,
-    /// Whether the network is trusted: nobody is warned of a public address without tokens, and tokens are
-    /// taken without TLS. Default: false.
+    /// Trust the network: no warning of a public address without tokens, and tokens without TLS. Default: false.
     pub insecure: bool,
     /// Form of the log. Default: text on a terminal, json otherwise.
     pub log_format: LogFormat,
     /// Address of the metrics, `/health` and `/ready`. Default: none.
     pub metrics: Option<String>,
-    /// File of the tokens that are taken. Default: none, everybody may ask.
+    /// File of the accepted tokens. Default: none, every caller is served.
     pub token_file: Option<PathBuf>,
-    /// Whether a public address without tokens stops the start. Default: false.
+    /// Refuse to start on a public address without tokens. Default: false.
     pub require_token: bool,
-    /// Certificate chain, PEM. Default: none, everything is in the clear.
+    /// Certificate chain, PEM. Default: none, no TLS.
     pub tls_cert: Option<PathBuf>,
     /// Private key of the certificate, PEM.
     pub tls_key: Option<PathBuf>,
-    /// Whether the process is kept from all files and ports that it does not need. Default: where the system can.
+    /// Confinement of the process to the files and ports that it needs. Default: as far as the system can.
     pub sandbox: Sandbox,
     /// Requests a second of one caller. Default: no limit.
     pub rate_requests: Option<u32>,
     /// Source megapixels a minute of one caller. Default: no limit.
     pub rate_megapixels: Option<u32>,
-    /// Whether requests must name a preset and may say no more. Default: false.
+    /// Take only requests that name a preset and no other option of the picture. Default: false.
     pub only_presets: bool,
-    /// Where tasks and their results are kept. Default: the system's place for the state of programs.
+    /// Folder of tasks and their results. Default: the system's folder for the state of programs.
     pub data_dir: DataDir,
-    /// How long results of tasks are kept. Default: 24 h.
+    /// Time that results of tasks are kept. Default: 24 h.
     pub task_ttl: Duration,
     /// Bytes of the images and results of all tasks. Default: 4 GiB.
     pub task_bytes: u64,
-    /// Tasks that are kept for one token, or for everybody without tokens. Default: 10,000.
+    /// Tasks that are kept for one token, or for all callers without tokens. Default: 10,000.
     pub tasks_per_owner: usize,
 }
 
@@ -111,20 +110,20 @@ pub struct Config {
 pub enum LogFormat {
     /// Text on a terminal, json otherwise.
     Auto,
-    /// A line for a person.
+    /// A readable line.
     Text,
     /// A JSON object a line.
     Json,
 }
 
-/// Whether a server is kept from what it does not need ([`crate::service::sandbox`]).
+/// Confinement of the process ([`crate::service::sandbox`]).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sandbox {
     /// As far as the system can.
     Auto,
-    /// No start where the system cannot do all of it.
+    /// Refuse to start where the system cannot do all of it.
     Required,
-    /// Not at all.
+    /// No confinement.
     Off,
 }
 
@@ -178,21 +177,21 @@ impl Config {
         }
     }
 
-    /// The memory for all requests that goes with a number of workers on a machine.
+    /// The memory for all requests of so many workers on a machine.
     fn shared_memory(workers: usize, machine: Machine) -> u64 {
         let wanted = engine::EngineSettings::for_workers(workers).total_memory;
         wanted.min(machine.memory / 2).max(16 * MIB)
     }
 
-    /// What can be asked for, as yet without presets.
+    /// The options that callers may use, without presets.
     fn offer(&self) -> RequestPolicy {
-        // Who sets another quality asks for it on behalf of every caller.
+        // Another quality than the default counts as asked for by every caller.
         let quality = (self.quality != Quality::DEFAULT).then_some(self.quality);
         let base = Spec { quality, ..Spec::default() };
         RequestPolicy { base, only_presets: self.only_presets, ..RequestPolicy::default() }
     }
 
-    /// The part that the engine needs.
+    /// Settings of the engine.
     pub fn engine(&self) -> engine::EngineSettings {
         engine::EngineSettings {
             workers: self.workers,
@@ -212,7 +211,7 @@ impl Config {
         }
     }
 
-    /// The part that the TCP door needs, but for what has to be read from files.
+    /// Settings of the listeners, without those that are read from files.
     pub fn server(&self) -> service::settings::ServiceSettings {
         service::settings::ServiceSettings {
             max_body: u32::try_from(self.max_body).unwrap_or(u32::MAX).min(crate::wire::MAX_BODY_LEN),
@@ -228,7 +227,7 @@ impl Config {
         }
     }
 
-    /// The part that all doors share, but for what has to be read from files.
+    /// Settings of admission, without those that are read from files.
     pub fn gate(&self) -> service::admission::AdmissionSettings {
         service::admission::AdmissionSettings {
             max_connections: self.max_connections,
@@ -243,7 +242,7 @@ impl Config {
 
 #[cfg(feature = "tasks")]
 impl Config {
-    /// What the store of tasks may keep.
+    /// Limits of the task store.
     pub fn tasks(&self) -> crate::tasks::Limits {
         crate::tasks::Limits {
             ttl: self.task_ttl,

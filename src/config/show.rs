@@ -1,11 +1,11 @@
-//! A configuration as text: the effective one with its origins, and the commented example file. Both are
-//! TOML that reads back as what it shows.
+//! A configuration as text: the effective one with its origins, and the commented example file. Both are TOML that
+//! reads back as the same configuration.
 
 use super::{Config, Effective, Machine, SETTINGS};
 use crate::spec::decode_pairs;
 use std::fmt;
 
-/// What `--print-config` prints.
+/// The output of `--print-config`.
 impl fmt::Display for Effective {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (setting, origin) in SETTINGS.iter().zip(&self.origins) {
@@ -23,14 +23,14 @@ impl fmt::Display for Effective {
     }
 }
 
-/// The commented file of all defaults. What depends on the machine, or is not set, stands in a comment.
+/// The commented file of all defaults. Values that depend on the machine or are not set are comments.
 pub fn example() -> String {
     let small = Config::defaults(Machine { cores: 2, memory: 4 << 30 });
     let large = Config::defaults(Machine { cores: 64, memory: 256 << 30 });
     let mut text = String::from(
         "# imgsrv's settings and their defaults. Read with `imgsrv --config FILE`.\n\
-         # A flag (--max-body) goes before a variable (IMGSRV_MAX_BODY), a variable before this file.\n\
-         # `imgsrv --print-config` shows what holds, and why.\n",
+         # A flag (--max-body) overrides a variable (IMGSRV_MAX_BODY), a variable overrides this file.\n\
+         # `imgsrv --print-config` shows each value and its origin.\n",
     );
     for setting in SETTINGS {
         let value = setting.show(&small);
@@ -38,8 +38,8 @@ pub fn example() -> String {
         let varies = if value != setting.show(&large) { " (default: by the machine)" } else { "" };
         text.push_str(&format!(
             "\n# {}: {}{varies}\n{off}{} = {}\n",
-            setting.meaning,
-            setting.accepts,
+            setting.help,
+            setting.accepts(),
             setting.name,
             literal(&value)
         ));
@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_printed_reads_back_as_itself() {
+    fn a_printed_configuration_reads_back_as_itself() {
         let made = read("quality = 70\nbind = \"a\\\"b\"\n[preset.thumb]\nwidth = 200\nops = \"blur:2\"\n");
         let again = read(&made.to_string());
         assert_eq!((again.config, again.offer), (made.config, made.offer));

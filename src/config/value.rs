@@ -1,21 +1,22 @@
-//! How the values of settings are written: numbers, bytes, pixels, times, words.
+//! The types of setting values beside those of options: numbers, bytes, pixels, times, paths, words.
 
 use super::{DataDir, LogFormat, Sandbox};
-use crate::spec::Quality;
+use crate::spec::{OptionValue, ValueSet, Words};
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// A value of a setting. `show` writes what `read` takes.
-pub(super) trait Value: Sized {
-    fn read(text: &str) -> Option<Self>;
-    fn show(&self) -> String;
-}
+/// Largest number of threads, jobs or connections.
+const MAX_COUNT: usize = 1 << 20;
 
 const BYTES: &[(&str, u64)] =
     &[("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("MP", 1_000_000), ("B", 1)];
 
 /// A positive number, alone or in GiB, MiB, KiB or MP (a million pixels).
-impl Value for u64 {
+impl OptionValue for u64 {
+    fn values() -> ValueSet {
+        ValueSet::Text("a positive number, alone or with KiB, MiB, GiB or MP".into())
+    }
+
     fn read(text: &str) -> Option<Self> {
         let unit = BYTES.iter().find_map(|(unit, factor)| Some((text.strip_suffix(unit)?, *factor)));
         let (digits, factor) = unit.unwrap_or((text, 1));
@@ -32,7 +33,11 @@ impl Value for u64 {
     }
 }
 
-impl Value for u32 {
+impl OptionValue for u32 {
+    fn values() -> ValueSet {
+        ValueSet::Integer { min: 1, max: u32::MAX.into() }
+    }
+
     fn read(text: &str) -> Option<Self> {
         text.parse().ok().filter(|n| *n > 0)
     }
@@ -42,9 +47,13 @@ impl Value for u32 {
     }
 }
 
-impl Value for usize {
+impl OptionValue for usize {
+    fn values() -> ValueSet {
+        ValueSet::Integer { min: 1, max: MAX_COUNT as u64 }
+    }
+
     fn read(text: &str) -> Option<Self> {
-        text.parse().ok().filter(|n| (1..=1 << 20).contains(n))
+        text.parse().ok().filter(|n| (1..=MAX_COUNT).contains(n))
     }
 
     fn show(&self) -> String {
@@ -52,23 +61,17 @@ impl Value for usize {
     }
 }
 
-impl Value for Quality {
-    fn read(text: &str) -> Option<Self> {
-        Quality::new(text.parse().ok()?)
-    }
-
-    fn show(&self) -> String {
-        self.get().to_string()
-    }
-}
-
-/// In milliseconds; `ms` before the letters that it ends in.
+/// Units in milliseconds; `ms` stands before the letters that it ends in.
 const TIMES: &[(&str, u64)] = &[("ms", 1), ("s", 1000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
 
 /// A year.
 const MAX_TIME: u64 = 366 * 86_400_000;
 
-impl Value for Duration {
+impl OptionValue for Duration {
+    fn values() -> ValueSet {
+        ValueSet::Text("a time, such as 500ms, 5s, 2m or 24h".into())
+    }
+
     fn read(text: &str) -> Option<Self> {
         let unit = TIMES.iter().find_map(|(unit, factor)| Some((text.strip_suffix(unit)?, *factor)));
         let (digits, factor) = unit.unwrap_or((text, 1000));
@@ -85,7 +88,11 @@ impl Value for Duration {
     }
 }
 
-impl Value for String {
+impl OptionValue for String {
+    fn values() -> ValueSet {
+        ValueSet::Text("a text".into())
+    }
+
     fn read(text: &str) -> Option<Self> {
         (!text.is_empty()).then(|| text.to_owned())
     }
@@ -96,17 +103,25 @@ impl Value for String {
 }
 
 /// Empty text for none.
-impl<T: Value> Value for Option<T> {
+impl<T: OptionValue> OptionValue for Option<T> {
+    fn values() -> ValueSet {
+        ValueSet::Text(format!("{}, or nothing", T::values()))
+    }
+
     fn read(text: &str) -> Option<Self> {
         if text.is_empty() { Some(None) } else { T::read(text).map(Some) }
     }
 
     fn show(&self) -> String {
-        self.as_ref().map(Value::show).unwrap_or_default()
+        self.as_ref().map(OptionValue::show).unwrap_or_default()
     }
 }
 
-impl Value for PathBuf {
+impl OptionValue for PathBuf {
+    fn values() -> ValueSet {
+        ValueSet::Text("a path".into())
+    }
+
     fn read(text: &str) -> Option<Self> {
         (!text.is_empty()).then(|| text.into())
     }
@@ -116,7 +131,11 @@ impl Value for PathBuf {
     }
 }
 
-impl Value for DataDir {
+impl OptionValue for DataDir {
+    fn values() -> ValueSet {
+        ValueSet::Text("a folder, auto or none".into())
+    }
+
     fn read(text: &str) -> Option<Self> {
         match text {
             "" => None,
@@ -135,54 +154,14 @@ impl Value for DataDir {
     }
 }
 
-impl Value for bool {
-    fn read(text: &str) -> Option<Self> {
-        text.parse().ok()
-    }
-
-    fn show(&self) -> String {
-        self.to_string()
-    }
+impl Words for LogFormat {
+    const WORDS: &'static [(&'static str, LogFormat)] =
+        &[("auto", LogFormat::Auto), ("text", LogFormat::Text), ("json", LogFormat::Json)];
 }
 
-impl Value for LogFormat {
-    fn read(text: &str) -> Option<Self> {
-        match text {
-            "auto" => Some(LogFormat::Auto),
-            "text" => Some(LogFormat::Text),
-            "json" => Some(LogFormat::Json),
-            _ => None,
-        }
-    }
-
-    fn show(&self) -> String {
-        match self {
-            LogFormat::Auto => "auto",
-            LogFormat::Text => "text",
-            LogFormat::Json => "json",
-        }
-        .to_owned()
-    }
-}
-
-impl Value for Sandbox {
-    fn read(text: &str) -> Option<Self> {
-        match text {
-            "auto" => Some(Sandbox::Auto),
-            "required" => Some(Sandbox::Required),
-            "off" => Some(Sandbox::Off),
-            _ => None,
-        }
-    }
-
-    fn show(&self) -> String {
-        match self {
-            Sandbox::Auto => "auto",
-            Sandbox::Required => "required",
-            Sandbox::Off => "off",
-        }
-        .to_owned()
-    }
+impl Words for Sandbox {
+    const WORDS: &'static [(&'static str, Sandbox)] =
+        &[("auto", Sandbox::Auto), ("required", Sandbox::Required), ("off", Sandbox::Off)];
 }
 
 #[cfg(test)]

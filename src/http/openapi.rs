@@ -2,7 +2,7 @@
 
 use crate::format::Format;
 use crate::http::{HttpState, reply};
-use crate::spec::KEYS;
+use crate::spec::{CALL_OPTIONS, OPTIONS, OptionDef, ValueSet};
 use crate::status::Status;
 use axum::extract::State;
 use axum::response::Response;
@@ -38,8 +38,8 @@ fn document(needs_token: bool) -> Value {
         let mut parameters = options();
         if path.contains("{operations}") {
             parameters.retain(|parameter| parameter["name"] != "ops");
-            let operations = KEYS.iter().find(|key| key.name == "ops").map_or("", |key| key.accepts);
-            parameters.insert(0, parameter("operations", "path", operations));
+            let operations = OptionDef::of("ops").map(OptionDef::accepts).unwrap_or_default();
+            parameters.insert(0, parameter("operations", "path", &operations));
         }
         let mut responses = failures();
         let pictures = Format::ALL.into_iter().filter(|format| format.is_writable());
@@ -130,17 +130,36 @@ fn parameter(name: &str, place: &str, accepts: &str) -> Value {
 }
 
 fn options() -> Vec<Value> {
-    let calls = [
-        ("preset", "the name of a preset of this server, from which the other options start"),
-        ("id", "at most 128 bytes: echoed as X-Request-Id and in the log"),
-        ("deadline_ms", "1 to 3600000: give up after so many milliseconds"),
-    ];
-    let of_picture = KEYS.iter().map(|key| {
-        let mut option = parameter(key.name, "query", &format!("{}: {}", key.meaning, key.accepts));
-        option["schema"]["default"] = key.default.into();
-        option
+    let of_picture = OPTIONS.iter().map(|option| {
+        let mut parameter = option_parameter(option);
+        let (default, schema) = (option.default(), &mut parameter["schema"]);
+        if schema["type"] == "string" {
+            schema["default"] = default.into();
+        } else if let Ok(number) = default.parse::<serde_json::Number>() {
+            schema["default"] = number.into();
+        }
+        parameter
     });
-    of_picture.chain(calls.map(|(name, accepts)| parameter(name, "query", accepts))).collect()
+    let preset = "the name of a preset of this server, from which the other options start";
+    // Over HTTP a token is a header, and a probe is /health.
+    let of_call = CALL_OPTIONS.iter().filter(|option| !matches!(option.name, "token" | "op"));
+    let of_call = of_call.map(option_parameter);
+    of_picture.chain([parameter("preset", "query", preset)]).chain(of_call).collect()
+}
+
+fn option_parameter<T>(option: &OptionDef<T>) -> Value {
+    let mut parameter = parameter(option.name, "query", &format!("{}: {}", option.help, option.accepts()));
+    match option.values() {
+        ValueSet::Words(words) => parameter["schema"]["enum"] = words.into(),
+        ValueSet::Integer { min, max } => {
+            parameter["schema"] = json!({ "type": "integer", "minimum": min, "maximum": max });
+        }
+        ValueSet::Number { min, max } => {
+            parameter["schema"] = json!({ "type": "number", "minimum": min, "maximum": max });
+        }
+        _ => {}
+    }
+    parameter
 }
 
 fn binary() -> Value {
@@ -183,10 +202,10 @@ mod tests {
     fn every_option_is_documented_under_its_name() {
         let document = document(false);
         let parameters = document["paths"]["/resize"]["post"]["parameters"].as_array().unwrap();
-        for key in KEYS {
-            assert!(parameters.iter().any(|parameter| parameter["name"] == key.name), "{}", key.name);
+        for option in OPTIONS {
+            assert!(parameters.iter().any(|parameter| parameter["name"] == option.name), "{}", option.name);
         }
-        assert_eq!(parameters.len(), KEYS.len() + 3);
+        assert_eq!(parameters.len(), OPTIONS.len() + 3);
     }
 
     #[test]

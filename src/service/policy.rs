@@ -1,6 +1,6 @@
 //! `RequestPolicy`: what a server lets its callers ask for: its defaults, its presets, and whether anything else.
 
-use crate::spec::{KEYS, Options, Spec, SpecError, decode_pairs};
+use crate::spec::{OptionDef, Options, Spec, SpecError, decode_pairs};
 use std::collections::BTreeMap;
 
 /// The defaults and presets of a server.
@@ -20,7 +20,7 @@ impl RequestPolicy {
     /// # Errors
     /// [`SpecError`] as for a request.
     pub fn add_preset<V: AsRef<str>>(&mut self, name: &str, pairs: &[(&str, V)]) -> Result<(), SpecError> {
-        let of_picture = |key: &str| KEYS.iter().any(|known| known.name == key);
+        let of_picture = |key: &str| OptionDef::of(key).is_some();
         let spec = Options::from_pairs(pairs, &self.base)?.spec;
         match pairs.iter().find(|(key, _)| !of_picture(key)) {
             Some((key, _)) => {
@@ -57,7 +57,7 @@ impl RequestPolicy {
             None => &self.base,
         };
         let options = Options::from_pairs(&pairs, base)?;
-        let says_more = pairs.iter().any(|(key, _)| KEYS.iter().any(|known| known.name == key));
+        let says_more = pairs.iter().any(|(key, _)| OptionDef::of(key).is_some());
         if self.only_presets && !options.call.ping && (preset.is_none() || says_more) {
             return Err(SpecError::PresetsOnly);
         }

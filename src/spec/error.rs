@@ -1,33 +1,31 @@
-//! `SpecError`: why options are refused, in words for whoever wrote them.
+//! `SpecError`: why options are refused.
 
-/// Why options are refused. Each message names the key and what it accepts.
+use super::table::BadValue;
+#[cfg(feature = "server")]
+use super::table::clip;
+
+/// The reason for refused options. Each message names the option and the values that it accepts.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum SpecError {
-    /// No such key.
-    #[error("unknown option '{key}'{}", nearest.map(|near| format!(", did you mean '{near}'?")).unwrap_or_default())]
-    UnknownKey {
-        /// As it came.
-        key: String,
-        /// A known key that is spelled nearly so.
+    /// No option of that name.
+    #[error("unknown option '{name}'{}", nearest.map(|near| format!(", did you mean '{near}'?")).unwrap_or_default())]
+    UnknownOption {
+        /// The name as it came, cut to 100 characters.
+        name: String,
+        /// A known name that is spelled nearly so.
         nearest: Option<&'static str>,
     },
-    /// The same key twice.
+    /// The same option twice.
     #[error("option '{0}' is given more than once")]
     Repeated(String),
-    /// A value that the key does not take.
-    #[error("option '{key}' is '{value}', it accepts {accepts}")]
-    BadValue {
-        /// Which key.
-        key: &'static str,
-        /// As it came, cut to 100 characters.
-        value: String,
-        /// What would be right.
-        accepts: &'static str,
-    },
+    /// A value that the option does not take.
+    #[error("option {0}")]
+    BadValue(#[from] BadValue),
     /// Two options that cannot both hold.
     #[error("{0}")]
     Contradiction(String),
-    /// No such preset.
+    /// No preset of that name.
     #[error("unknown preset '{0}'")]
     UnknownPreset(String),
     /// The operator offers presets and nothing else.
@@ -43,9 +41,4 @@ impl SpecError {
     pub(crate) fn unknown_preset(name: &str) -> SpecError {
         SpecError::UnknownPreset(clip(name))
     }
-}
-
-/// A stranger's text, short enough for a message and a log line.
-pub(super) fn clip(text: &str) -> String {
-    text.chars().take(100).flat_map(char::escape_debug).collect()
 }

@@ -1,4 +1,4 @@
-//! Pairs as `application/x-www-form-urlencoded` text and back.
+//! `application/x-www-form-urlencoded`: pairs to text and back.
 
 use super::error::SpecError;
 

@@ -1,25 +1,31 @@
-//! `Spec`: everything that can be asked of one picture, as types that cannot hold a wrong value.
+//! `Spec`: all options of one picture, as types that cannot hold a wrong value.
 //!
-//! The words, ranges and defaults stand in one table, [`KEYS`], from which the parser and the canonical
-//! form are made. Knows no sockets, no pixels and no command line.
+//! Names, ranges, defaults and help stand in one table, [`OPTIONS`]. The parser, the canonical form, the command line,
+//! the documents and the OpenAPI description are made from it. Knows no sockets, no pixels and no command line.
 
 mod error;
 mod form;
-mod keys;
 mod op;
-mod op_text;
+mod options;
 mod parse;
+mod table;
 mod value;
 
 pub use crate::format::Format;
 pub use error::SpecError;
 pub use form::{decode_pairs, encode_pairs};
-pub use keys::{KEYS, Key};
 pub use op::Op;
+pub use options::{CALL_OPTIONS, OPTIONS};
 pub use parse::{Call, Options};
+pub use table::{BadValue, OptionDef, ValueSet};
 pub use value::parse_size;
 
-/// What to make of a picture. `Spec::default()` makes it an upright JPEG, at quality 85 unless it is one already.
+#[cfg(feature = "server")]
+pub(crate) use table::nearest;
+#[cfg(feature = "server")]
+pub(crate) use value::{OptionValue, Words};
+
+/// The result that is wanted of a picture. `Spec::default()` gives an upright JPEG, at quality 85 unless it is one already.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Spec {
     /// Target width in pixels, 0 to 16,384; 0 follows the height. Default: 0.
@@ -28,11 +34,11 @@ pub struct Spec {
     pub height: u32,
     /// Factor on both sides, 0.01 to 8, instead of width and height. Default: none.
     pub scale: Option<f64>,
-    /// How the picture meets the box of width and height. Default: [`Fit::Fill`].
+    /// Fit of the picture into the box of width and height. Default: [`Fit::Fill`].
     pub fit: Fit,
-    /// Which part [`Fit::Cover`] keeps. Default: the centre.
+    /// The part that [`Fit::Cover`] keeps. Default: the centre.
     pub gravity: Gravity,
-    /// Whether a result may be larger than its source. Default: as the fit says, see [`Spec::may_enlarge`].
+    /// Permission for a result larger than its source. Default: by the fit, see [`Spec::may_enlarge`].
     pub enlarge: Option<bool>,
     /// The part of the upright picture to keep, before the resize. Default: all of it.
     pub crop: Option<CropBox>,
@@ -44,37 +50,37 @@ pub struct Spec {
     pub flop: bool,
     /// The resampling kernel. Default: [`Kernel::Lanczos3`].
     pub kernel: Kernel,
-    /// How much the JPEG decoder may scale by itself. Default: [`Speed::Normal`].
+    /// Share of a reduction that the JPEG decoder does itself. Default: [`Speed::Normal`].
     pub speed: Speed,
     /// Resize in linear light, with 16 bits. Default: false.
     pub linear: bool,
-    /// What shows under transparency and beside a contained picture. Default: opaque white.
+    /// Colour under transparency and beside a contained picture. Default: opaque white.
     pub background: Colour,
     /// The format of the result. Default: JPEG.
     pub format: OutputFormat,
-    /// Encoder quality. Default: nobody asked, see [`Spec::quality`].
+    /// Encoder quality. Default: none asked for, see [`Spec::quality`].
     pub quality: Option<Quality>,
     /// Progressive JPEG or interlaced PNG. Default: false.
     pub progressive: bool,
     /// Chroma resolution of JPEG results. Default: [`Subsampling::Auto`].
     pub subsampling: Subsampling,
-    /// How hard the encoder works for a small file. Default: [`Effort::Balanced`].
+    /// Time that the encoder spends on a small file. Default: [`Effort::Balanced`].
     pub effort: Effort,
     /// Lossless WebP. Default: false.
     pub lossless: bool,
     /// Largest result in bytes; quality, then size, give way. Default: no bound.
     pub max_bytes: Option<u64>,
-    /// Whether `max_bytes` may also shrink the dimensions. Default: false.
+    /// Let `max_bytes` shrink the dimensions too. Default: false.
     pub allow_smaller: bool,
     /// SSIMULACRA2 score to reach with the lowest quality, 1 to 100. Default: none.
     pub target: Option<f64>,
     /// Give the source back untouched when there is nothing to gain. Default: true.
     pub passthrough: bool,
-    /// What becomes of EXIF, IPTC and XMP. Default: [`Metadata::Copyright`].
+    /// Treatment of EXIF, IPTC and XMP. Default: [`Metadata::Copyright`].
     pub metadata: Metadata,
-    /// What becomes of a colour profile. Default: [`Icc::Srgb`].
+    /// Treatment of a colour profile. Default: [`Icc::Srgb`].
     pub icc: Icc,
-    /// Refuse truncated or damaged input instead of using what could be decoded. Default: false.
+    /// Refuse truncated or damaged input instead of using the decoded part. Default: false.
     pub strict: bool,
     /// Picture operations, in order, after the resize. Default: none.
     pub ops: Vec<Op>,
@@ -119,30 +125,31 @@ impl Spec {
     /// Largest width or height that can be asked for, in pixels.
     pub const MAX_SIDE: u32 = 16_384;
 
-    /// What the twelve bytes of a plain request ask for: a JPEG of exactly this size.
+    /// The spec of a plain request, twelve bytes long: a JPEG of exactly this size.
     /// The source is never passed through, because that client expects a new JPEG.
     pub fn plain(width: u32, height: u32) -> Spec {
         Spec { width, height, passthrough: false, ..Spec::default() }
     }
 
-    /// The quality that a lossy result is encoded with: what was asked, else 85.
+    /// The quality of a lossy result: the one asked for, else [`Quality::DEFAULT`].
     pub fn quality(&self) -> Quality {
         self.quality.unwrap_or(Quality::DEFAULT)
     }
 
-    /// Whether the result may be larger than the source: what was asked, else true for the fits that
-    /// promise an exact size (fill, cover, contain, and outside's lower bound is no promise) and false otherwise.
+    /// Returns true if the result may be larger than the source. Unless the option says so, it may with the fits that
+    /// promise an exact size: fill, cover and contain. The lower bound of outside is no such promise.
     pub fn may_enlarge(&self) -> bool {
         self.enlarge.unwrap_or(matches!(self.fit, Fit::Fill | Fit::Cover | Fit::Contain))
     }
 }
 
-/// How the picture meets the box of width and height (the words are sharp's).
+/// Fit of the picture into the box of width and height (the words are sharp's).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Fit {
     /// Stretch to exactly the box.
     Fill,
-    /// Keep the aspect ratio, fill the box, crop what stands over.
+    /// Keep the aspect ratio, fill the box, crop the excess.
     Cover,
     /// Keep the aspect ratio, stand within the box, pad with the background.
     Contain,
@@ -152,8 +159,9 @@ pub enum Fit {
     Outside,
 }
 
-/// Which part of the picture `cover` keeps, and where `contain` puts it.
+/// The part of the picture that `cover` keeps, and the side on which `contain` puts it.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
 pub enum Gravity {
     /// The middle.
     Center,
@@ -173,7 +181,7 @@ pub enum Gravity {
     West,
     /// The top left corner.
     NorthWest,
-    /// Where the picture has the most to look at.
+    /// The part with the most detail.
     Smart,
     /// A focal point: fractions of width and height, each 0 to 1.
     Focus(f64, f64),
@@ -213,10 +221,11 @@ pub struct CropBox {
 
 /// A clockwise turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Rotate {
     /// Upright by the EXIF orientation, mirrors included.
     Auto,
-    /// As stored, whatever EXIF says.
+    /// As stored; EXIF is ignored.
     None,
     /// A quarter turn clockwise of the stored picture.
     Quarter,
@@ -228,6 +237,7 @@ pub enum Rotate {
 
 /// A resampling kernel; widened by the ratio when shrinking, so that nothing aliases.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Kernel {
     /// Windowed sinc, three lobes.
     Lanczos3,
@@ -243,8 +253,9 @@ pub enum Kernel {
     Nearest,
 }
 
-/// How much of a reduction the JPEG decoder does itself, in the frequency domain.
+/// Share of a reduction that the JPEG decoder does itself, in the frequency domain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Speed {
     /// Leaves the resampler at least a ratio of 1.4: as good as a full decode.
     Normal,
@@ -272,12 +283,13 @@ impl Colour {
 
 /// The format of the result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum OutputFormat {
     /// This one.
     Fixed(Format),
     /// The format of the source, where it can be written, else JPEG (PNG when transparent).
     Source,
-    /// By what the client accepts, else the smallest.
+    /// The smallest of the formats that the client accepts.
     Auto,
 }
 
@@ -289,9 +301,15 @@ impl Quality {
     /// The original server's quality: 85.
     pub const DEFAULT: Quality = Quality(85);
 
-    /// `None` outside 1..=100.
+    /// The smallest files: 1.
+    pub const MIN: Quality = Quality(1);
+
+    /// The best pictures: 100.
+    pub const MAX: Quality = Quality(100);
+
+    /// `None` outside [`Quality::MIN`] to [`Quality::MAX`].
     pub const fn new(value: u8) -> Option<Quality> {
-        if value >= 1 && value <= 100 { Some(Quality(value)) } else { None }
+        if value >= Quality::MIN.0 && value <= Quality::MAX.0 { Some(Quality(value)) } else { None }
     }
 
     /// The number, 1 to 100.
@@ -302,6 +320,7 @@ impl Quality {
 
 /// Chroma resolution of a JPEG result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Subsampling {
     /// 4:4:4 from quality 90, else 4:2:0.
     Auto,
@@ -313,8 +332,9 @@ pub enum Subsampling {
     S420,
 }
 
-/// How hard an encoder works for a small file.
+/// Time that an encoder spends on a small file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Effort {
     /// Fixed Huffman tables.
     Fast,
@@ -324,19 +344,21 @@ pub enum Effort {
     Smallest,
 }
 
-/// What becomes of the metadata of the source.
+/// Treatment of the metadata of the source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Metadata {
-    /// None leaves.
+    /// All of it is removed.
     Strip,
     /// Copyright and author only: nothing that locates or identifies.
     Copyright,
-    /// All of it, but for the orientation that has been applied.
+    /// All of it, except the orientation that has been applied.
     Keep,
 }
 
-/// What becomes of the colour profile of the source.
+/// Treatment of the colour profile of the source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Icc {
     /// Pixels are converted to sRGB and the profile is dropped.
     Srgb,

@@ -1,33 +1,34 @@
-//! The one parser of options: form-encoded pairs, from whichever door, to a [`Spec`] and back.
+//! The one parser of options, for all protocols: form-encoded pairs to a [`Spec`] and back.
 
-use super::error::{SpecError, clip};
+use super::error::SpecError;
 use super::form::{decode_pairs, encode_pairs};
-use super::keys::{KEYS, Key};
-use super::value::Value;
+use super::options::{CALL_OPTIONS, OPTIONS};
+use super::table::{OptionDef, clip, either, nearest};
+use super::value::Words;
 use super::{Icc, OutputFormat, Spec, Subsampling};
 use crate::format::Format;
 use std::fmt;
 use std::time::Duration;
 
-/// What one request says: the picture it wants, and how it wants to be treated.
+/// All options of one request: those of the picture and those of the call.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Options {
-    /// The picture.
+    /// Options of the picture.
     pub spec: Spec,
-    /// The call.
+    /// Options of the call.
     pub call: Call,
 }
 
-/// The keys that belong to the call and not to the picture.
+/// The options that belong to the call and not to the picture.
 #[derive(Clone, Default, PartialEq)]
 pub struct Call {
     /// Authentication. Never shown.
     pub token: Option<String>,
     /// Echoed in the report and the log; at most 128 bytes, no control characters.
     pub id: Option<String>,
-    /// Give up after this long.
+    /// Time until the request is given up.
     pub deadline: Option<Duration>,
-    /// Only a health probe: no picture follows.
+    /// True for a health probe, which carries no picture.
     pub ping: bool,
 }
 
@@ -46,15 +47,15 @@ impl fmt::Debug for Call {
 }
 
 impl Options {
-    /// Reads form-encoded pairs, `quality=80&format=webp`; what they do not say is taken from `base`.
+    /// Reads form-encoded pairs, `quality=80&format=webp`; options that they do not name are taken from `base`.
     ///
     /// # Errors
-    /// [`SpecError`] for an unknown or repeated key, a value out of range, or a contradiction.
+    /// [`SpecError`] for an unknown or repeated option, a value out of range, or a contradiction.
     pub fn parse(encoded: &[u8], base: &Spec) -> Result<Options, SpecError> {
         Options::from_pairs(&decode_pairs(encoded)?, base)
     }
 
-    /// The same for pairs that are decoded already.
+    /// Reads pairs that are decoded already.
     ///
     /// # Errors
     /// As [`Options::parse`].
@@ -75,27 +76,12 @@ impl Options {
     }
 
     fn set(&mut self, name: &str, value: &str) -> Result<(), SpecError> {
-        let bad = |key, accepts| SpecError::BadValue { key, value: clip(value), accepts };
-        match name {
-            "token" => self.call.token = Some(value.to_owned()),
-            "id" => {
-                let fine = value.len() <= 128 && !value.chars().any(char::is_control);
-                self.call.id = Some(
-                    fine.then(|| value.to_owned())
-                        .ok_or(bad("id", "at most 128 bytes without control characters"))?,
-                );
-            }
-            "deadline_ms" => {
-                let ms = value.parse().ok().filter(|ms| (1..=3_600_000).contains(ms));
-                self.call.deadline =
-                    Some(Duration::from_millis(ms.ok_or(bad("deadline_ms", "1 to 3600000"))?));
-            }
-            "op" if value == "ping" => self.call.ping = true,
-            "op" => return Err(bad("op", "ping")),
-            _ => {
-                let key = KEYS.iter().find(|key| key.name == name).ok_or_else(|| unknown(name))?;
-                (key.set)(&mut self.spec, value).ok_or_else(|| bad(key.name, key.accepts))?;
-            }
+        if let Some(option) = OptionDef::of(name) {
+            option.set(&mut self.spec, value)?;
+        } else if let Some(option) = CALL_OPTIONS.iter().find(|option| option.name == name) {
+            option.set(&mut self.call, value)?;
+        } else {
+            return Err(unknown(name));
         }
         Ok(())
     }
@@ -105,35 +91,36 @@ impl Spec {
     /// The options that differ from the defaults, in one fixed order: the form for logs and cache keys.
     pub fn canonical(&self) -> String {
         let defaults = Spec::default();
-        let said = |key: &Key| {
-            let value = (key.show)(self);
-            (value != (key.show)(&defaults)).then_some((key.name, value))
+        let differs = |option: &OptionDef<Spec>| {
+            let value = option.show(self);
+            (value != option.show(&defaults)).then_some((option.name, value))
         };
-        encode_pairs(KEYS.iter().filter_map(said))
+        encode_pairs(OPTIONS.iter().filter_map(differs))
     }
 
-    /// Takes width and height from a request header; 0 leaves what the options said.
+    /// Takes width and height from a request header; 0 leaves the value of the options.
     ///
     /// # Errors
     /// [`SpecError`] when a side is too long or header and options disagree.
     pub fn sized(mut self, width: u32, height: u32) -> Result<Spec, SpecError> {
-        for (key, header, option) in [("width", width, &mut self.width), ("height", height, &mut self.height)]
-        {
-            if header > Spec::MAX_SIDE {
-                return Err(SpecError::BadValue { key, value: header.to_string(), accepts: "0 to 16384" });
-            }
-            if header != 0 && *option != 0 && header != *option {
+        for (name, header) in [("width", width), ("height", height)] {
+            let side = if name == "width" { &mut self.width } else { &mut self.height };
+            if header != 0 && *side != 0 && header != *side {
                 return Err(SpecError::Contradiction(format!(
-                    "the header says {key} {header}, the options say {option}"
+                    "the header says {name} {header}, the options say {side}"
                 )));
             }
-            *option = header.max(*option);
+            if header != 0
+                && let Some(option) = OptionDef::of(name)
+            {
+                option.set(&mut self, &header.to_string())?;
+            }
         }
         self.check()?;
         Ok(self)
     }
 
-    /// Contradictions that no single value shows.
+    /// Refuses contradictions between options.
     fn check(&self) -> Result<(), SpecError> {
         let clash = |said: &str| Err(SpecError::Contradiction(said.to_owned()));
         if self.scale.is_some() && (self.width != 0 || self.height != 0) {
@@ -151,55 +138,68 @@ impl Spec {
         Ok(())
     }
 
-    /// What is promised of a result and `format` cannot keep, also where the format follows from the source.
+    /// Refuses a format that cannot keep the promises of the options; called again once a source has decided the
+    /// format.
     ///
     /// # Errors
     /// [`SpecError::Contradiction`].
     pub fn check_promises(&self, format: Format) -> Result<(), SpecError> {
-        if self.lossless && matches!(format, Format::Jpeg | Format::Gif | Format::Avif) {
-            return lacks(format, "lossless' is 'true", "such mode", "webp, png, tiff, bmp or qoi");
+        if self.lossless {
+            require(format, "lossless' is 'true", "such mode", |format| {
+                !matches!(format, Format::Jpeg | Format::Gif | Format::Avif)
+            })?;
         }
-        let is_measured = matches!(format, Format::Jpeg | Format::WebP);
-        if let Some(score) = self.target.filter(|_| !is_measured) {
-            let option = format!("target' is '{score}");
-            return lacks(format, &option, "quality that is measured", "jpeg or webp");
+        if let Some(score) = self.target {
+            require(format, &format!("target' is '{score}"), "quality that is measured", |format| {
+                matches!(format, Format::Jpeg | Format::WebP)
+            })?;
         }
         Ok(())
     }
 
-    /// Knobs that a format does not have.
+    /// Refuses options that the format does not have.
     fn check_format(&self, format: Format) -> Result<(), SpecError> {
         self.check_promises(format)?;
-        let lacks = |option: &str, what: &str, accepts: &str| lacks(format, option, what, accepts);
-        if self.progressive && !matches!(format, Format::Jpeg | Format::Png) {
-            return lacks("progressive' is 'true", "such mode", "jpeg or png");
+        if self.progressive {
+            require(format, "progressive' is 'true", "such mode", |format| {
+                matches!(format, Format::Jpeg | Format::Png)
+            })?;
         }
-        let has_profile = matches!(format, Format::Jpeg | Format::Png | Format::WebP | Format::Tiff);
-        if self.icc == Icc::Keep && !has_profile {
-            return lacks("icc' is 'keep", "place for a profile", "jpeg, png, webp or tiff");
+        if self.icc == Icc::Keep {
+            require(format, "icc' is 'keep", "place for a profile", |format| {
+                matches!(format, Format::Jpeg | Format::Png | Format::WebP | Format::Tiff)
+            })?;
         }
-        if self.subsampling != Subsampling::Auto && format != Format::Jpeg {
-            let value = self.subsampling.show();
-            return lacks(&format!("subsampling' is '{value}"), "such choice", "jpeg, or 'auto'");
+        if self.subsampling != Subsampling::Auto {
+            let option = format!("subsampling' is '{}", self.subsampling.word().unwrap_or_default());
+            require(format, &option, "such choice", |format| format == Format::Jpeg)?;
         }
         Ok(())
     }
 }
 
-fn lacks(format: Format, option: &str, what: &str, accepts: &str) -> Result<(), SpecError> {
+/// Refuses `format` unless `has` is true of it; the message names the formats of which it is.
+fn require(
+    format: Format,
+    option: &str,
+    missing: &str,
+    has: impl Fn(Format) -> bool,
+) -> Result<(), SpecError> {
+    if has(format) {
+        return Ok(());
+    }
+    let formats = Format::ALL.into_iter().filter(|format| format.is_writable() && has(*format));
+    let formats: Vec<_> = formats.map(Format::name).collect();
     Err(SpecError::Contradiction(format!(
-        "option '{option}', but format '{format}' has no {what}: it accepts {accepts}"
+        "option '{option}', but format '{format}' has no {missing}: it accepts {}",
+        either(&formats)
     )))
 }
 
 fn unknown(name: &str) -> SpecError {
-    let calls = ["token", "id", "deadline_ms", "op", "preset"];
-    let names = KEYS.iter().map(|key| key.name).chain(calls);
-    let near = names.map(|known| (strsim::damerau_levenshtein(known, &clip(name)), known)).min();
-    SpecError::UnknownKey {
-        key: clip(name),
-        nearest: near.filter(|(far, _)| *far <= 3 && *far < name.len()).map(|(_, known)| known),
-    }
+    let calls = CALL_OPTIONS.iter().map(|option| option.name).chain(["preset"]);
+    let known = OPTIONS.iter().map(|option| option.name).chain(calls);
+    SpecError::UnknownOption { name: clip(name), nearest: nearest(name, known) }
 }
 
 #[cfg(test)]
@@ -256,7 +256,7 @@ mod tests {
             "op=pong",
             "deadline_ms=0",
         ] {
-            assert!(matches!(parse(bad), Err(SpecError::BadValue { .. })), "{bad}");
+            assert!(matches!(parse(bad), Err(SpecError::BadValue(_))), "{bad}");
         }
     }
 
@@ -272,7 +272,7 @@ mod tests {
             ("scale=0.5&height=10", "'scale' does not go with 'width' or 'height'"),
             (
                 "lossless=true",
-                "'lossless' is 'true', but format 'jpeg' has no such mode: it accepts webp, png, tiff, bmp or qoi",
+                "'lossless' is 'true', but format 'jpeg' has no such mode: it accepts png, webp, bmp, tiff or qoi",
             ),
             ("lossless=true&format=gif", "'lossless' is 'true', but format 'gif'"),
             ("lossless=true&format=avif", "'lossless' is 'true', but format 'avif'"),

@@ -1,5 +1,6 @@
-//! How each type of value is written in an option: the text it is read from and shown as.
+//! `OptionValue`: the types of option values, the text that each is read from and shown as.
 
+use super::table::ValueSet;
 use super::{
     Colour, CropBox, Effort, Fit, Gravity, Icc, Kernel, Metadata, OutputFormat, Quality, Rotate, Speed,
     Subsampling,
@@ -7,30 +8,50 @@ use super::{
 use crate::format::Format;
 
 /// A value of an option. `show` writes what `read` takes.
-pub(super) trait Value: Sized {
-    /// `None` when the text is no such value.
+pub(crate) trait OptionValue: Sized {
+    /// The texts that `read` takes.
+    fn values() -> ValueSet;
+    /// `None` for a text that is no such value.
     fn read(text: &str) -> Option<Self>;
-    /// The one canonical text.
+    /// The canonical text.
     fn show(&self) -> String;
 }
 
 /// A value that is one of a few words.
-pub(super) trait Words: Copy + PartialEq + 'static {
-    /// Each word and what it stands for; the first word of a value is its canonical one.
+pub(crate) trait Words: Copy + PartialEq + 'static {
+    /// Each word and its value; the first word of a value is its canonical one.
     const WORDS: &'static [(&'static str, Self)];
+
+    /// The canonical words.
+    fn words() -> Vec<&'static str> {
+        let is_canonical = |(i, (_, value)): &(usize, &(&str, Self))| {
+            Self::WORDS[..*i].iter().all(|(_, earlier)| earlier != value)
+        };
+        Self::WORDS.iter().enumerate().filter(is_canonical).map(|(_, (word, _))| *word).collect()
+    }
+
+    /// The value of that word.
+    fn of_word(text: &str) -> Option<Self> {
+        Self::WORDS.iter().find(|(word, _)| *word == text).map(|(_, value)| *value)
+    }
+
+    /// The canonical word of the value.
+    fn word(self) -> Option<&'static str> {
+        Self::WORDS.iter().find(|(_, value)| *value == self).map(|(word, _)| *word)
+    }
 }
 
-impl<T: Words> Value for T {
+impl<T: Words> OptionValue for T {
+    fn values() -> ValueSet {
+        ValueSet::Words(T::words())
+    }
+
     fn read(text: &str) -> Option<Self> {
-        T::WORDS.iter().find(|(word, _)| *word == text).map(|(_, value)| *value)
+        T::of_word(text)
     }
 
     fn show(&self) -> String {
-        T::WORDS
-            .iter()
-            .find(|(_, value)| value == self)
-            .map(|(word, _)| (*word).to_owned())
-            .unwrap_or_default()
+        self.word().unwrap_or_default().to_owned()
     }
 }
 
@@ -74,22 +95,6 @@ impl Words for Speed {
     const WORDS: &'static [(&'static str, Speed)] = &[("normal", Speed::Normal), ("fast", Speed::Fast)];
 }
 
-impl Words for OutputFormat {
-    const WORDS: &'static [(&'static str, OutputFormat)] = &[
-        ("jpeg", OutputFormat::Fixed(Format::Jpeg)),
-        ("jpg", OutputFormat::Fixed(Format::Jpeg)),
-        ("png", OutputFormat::Fixed(Format::Png)),
-        ("webp", OutputFormat::Fixed(Format::WebP)),
-        ("gif", OutputFormat::Fixed(Format::Gif)),
-        ("bmp", OutputFormat::Fixed(Format::Bmp)),
-        ("tiff", OutputFormat::Fixed(Format::Tiff)),
-        ("qoi", OutputFormat::Fixed(Format::Qoi)),
-        ("avif", OutputFormat::Fixed(Format::Avif)),
-        ("source", OutputFormat::Source),
-        ("auto", OutputFormat::Auto),
-    ];
-}
-
 impl Words for Subsampling {
     const WORDS: &'static [(&'static str, Subsampling)] = &[
         ("auto", Subsampling::Auto),
@@ -114,44 +119,77 @@ impl Words for Icc {
         &[("srgb", Icc::Srgb), ("keep", Icc::Keep), ("ignore", Icc::Ignore)];
 }
 
-impl Value for Gravity {
+/// The words of a gravity; the first one of a value is its canonical one.
+const GRAVITIES: &[(&str, Gravity)] = &[
+    ("center", Gravity::Center),
+    ("centre", Gravity::Center),
+    ("north", Gravity::North),
+    ("northeast", Gravity::NorthEast),
+    ("east", Gravity::East),
+    ("southeast", Gravity::SouthEast),
+    ("south", Gravity::South),
+    ("southwest", Gravity::SouthWest),
+    ("west", Gravity::West),
+    ("northwest", Gravity::NorthWest),
+    ("smart", Gravity::Smart),
+];
+
+/// A word, or a focal point.
+impl OptionValue for Gravity {
+    fn values() -> ValueSet {
+        let is_canonical = |(word, gravity): &&(&str, Gravity)| gravity.show() == *word;
+        let words: Vec<&str> = GRAVITIES.iter().filter(is_canonical).map(|(word, _)| *word).collect();
+        ValueSet::Text(format!("{}, or x,y from 0 to 1", words.join(", ")))
+    }
+
+    fn read(text: &str) -> Option<Self> {
+        if let Some((_, gravity)) = GRAVITIES.iter().find(|(word, _)| *word == text) {
+            return Some(*gravity);
+        }
+        let (x, y) = text.split_once(',')?;
+        let fraction = |text: &str| ValueSet::Number { min: 0.0, max: 1.0 }.number(text);
+        Some(Gravity::Focus(fraction(x)?, fraction(y)?))
+    }
+
+    fn show(&self) -> String {
+        match (self, GRAVITIES.iter().find(|(_, gravity)| gravity == self)) {
+            (Gravity::Focus(x, y), _) => format!("{x},{y}"),
+            (_, word) => word.map(|(word, _)| (*word).to_owned()).unwrap_or_default(),
+        }
+    }
+}
+
+/// A format that can be written, by its name, or one of two words.
+impl OptionValue for OutputFormat {
+    fn values() -> ValueSet {
+        let formats = Format::ALL.into_iter().filter(|format| format.is_writable()).map(Format::name);
+        ValueSet::Words(formats.chain(["source", "auto"]).collect())
+    }
+
     fn read(text: &str) -> Option<Self> {
         Some(match text {
-            "center" | "centre" => Gravity::Center,
-            "north" => Gravity::North,
-            "northeast" => Gravity::NorthEast,
-            "east" => Gravity::East,
-            "southeast" => Gravity::SouthEast,
-            "south" => Gravity::South,
-            "southwest" => Gravity::SouthWest,
-            "west" => Gravity::West,
-            "northwest" => Gravity::NorthWest,
-            "smart" => Gravity::Smart,
-            point => {
-                let (x, y) = point.split_once(',')?;
-                Gravity::Focus(number(x, 0.0, 1.0)?, number(y, 0.0, 1.0)?)
-            }
+            "source" => OutputFormat::Source,
+            "auto" => OutputFormat::Auto,
+            "jpg" => OutputFormat::Fixed(Format::Jpeg),
+            name => OutputFormat::Fixed(Format::from_name(name).filter(|format| format.is_writable())?),
         })
     }
 
     fn show(&self) -> String {
         match self {
-            Gravity::Center => "center".into(),
-            Gravity::North => "north".into(),
-            Gravity::NorthEast => "northeast".into(),
-            Gravity::East => "east".into(),
-            Gravity::SouthEast => "southeast".into(),
-            Gravity::South => "south".into(),
-            Gravity::SouthWest => "southwest".into(),
-            Gravity::West => "west".into(),
-            Gravity::NorthWest => "northwest".into(),
-            Gravity::Smart => "smart".into(),
-            Gravity::Focus(x, y) => format!("{x},{y}"),
+            OutputFormat::Fixed(format) => format.name(),
+            OutputFormat::Source => "source",
+            OutputFormat::Auto => "auto",
         }
+        .to_owned()
     }
 }
 
-impl Value for CropBox {
+impl OptionValue for CropBox {
+    fn values() -> ValueSet {
+        ValueSet::Text("x,y,width,height in pixels within the upright picture".into())
+    }
+
     fn read(text: &str) -> Option<Self> {
         let mut numbers = text.split(',').map(|part| part.parse::<u32>().ok());
         let mut next = || numbers.next().flatten();
@@ -164,7 +202,11 @@ impl Value for CropBox {
     }
 }
 
-impl Value for Colour {
+impl OptionValue for Colour {
+    fn values() -> ValueSet {
+        ValueSet::Text("#rrggbb or #rrggbbaa".into())
+    }
+
     fn read(text: &str) -> Option<Self> {
         let hex = text.strip_prefix('#').unwrap_or(text);
         if !hex.bytes().all(|b| b.is_ascii_hexdigit()) {
@@ -188,7 +230,11 @@ impl Value for Colour {
     }
 }
 
-impl Value for Quality {
+impl OptionValue for Quality {
+    fn values() -> ValueSet {
+        ValueSet::Integer { min: Quality::MIN.get().into(), max: Quality::MAX.get().into() }
+    }
+
     fn read(text: &str) -> Option<Self> {
         Quality::new(text.parse().ok()?)
     }
@@ -198,22 +244,14 @@ impl Value for Quality {
     }
 }
 
-/// A finite number within `low..=high`.
-pub(super) fn number(text: &str, low: f64, high: f64) -> Option<f64> {
-    text.parse().ok().filter(|n: &f64| *n >= low && *n <= high)
-}
-
-/// A number of bytes: `200000`, `200k` (times 1,000) or `1.5m` (times 1,000,000); at least 1.
+/// A size in bytes of at least 1: `200000`, `200k` (times 1,000) or `1.5m` (times 1,000,000).
 pub fn parse_size(text: &str) -> Option<u64> {
     let (digits, unit) = match text.bytes().last()? {
         b'k' | b'K' => (&text[..text.len() - 1], 1e3),
         b'm' | b'M' => (&text[..text.len() - 1], 1e6),
-        _ => (text, 1.0),
+        _ => return text.parse().ok().filter(|n| *n > 0),
     };
-    if unit == 1.0 {
-        return digits.parse().ok().filter(|n| *n > 0);
-    }
-    let bytes = number(digits, 0.0, 1e9)? * unit;
+    let bytes = digits.parse::<f64>().ok().filter(|n| (0.0..=1e9).contains(n))? * unit;
     (bytes >= 1.0).then_some(bytes as u64)
 }
 

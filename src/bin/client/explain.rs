@@ -9,7 +9,7 @@ use imgsrv::codec::{self, Encoded, Facts, Plan, Route, Scratch, Warning, Warning
 use imgsrv::codec::{Geometry, Orientation, Region, Size};
 use imgsrv::limits::Limits;
 use imgsrv::spec::Format;
-use imgsrv::spec::{Icc, KEYS, Metadata, Spec, Speed, decode_pairs};
+use imgsrv::spec::{Icc, Metadata, OptionDef, Spec, Speed};
 use serde_json::{Map, Value, json};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -154,7 +154,7 @@ impl Explained<'_> {
         let scaled = |side: u32| (u64::from(side) * u64::from(eighths)).div_ceil(8);
         let margin = match self.spec.speed {
             Speed::Normal => "leaves the resampler enough to work with",
-            Speed::Fast => "is not below the result (speed=fast)",
+            _ => "is not below the result (speed=fast)",
         };
         match eighths {
             8 => format!(
@@ -204,7 +204,7 @@ impl Explained<'_> {
                     Icc::Srgb if profile.is_srgb => "is sRGB in effect and left out",
                     Icc::Srgb => "is converted to sRGB after the resize",
                     Icc::Keep => "is kept, the numbers stay",
-                    Icc::Ignore => "is ignored",
+                    _ => "is ignored",
                 };
                 format!("{name} {what}")
             }
@@ -249,7 +249,7 @@ impl Explained<'_> {
                 "copyright and author are kept, nothing else"
             }
             Metadata::Copyright => "nothing is kept: there is neither copyright nor author in it",
-            Metadata::Keep => "kept",
+            _ => "kept",
         }
         .into()
     }
@@ -275,10 +275,7 @@ impl Explained<'_> {
 
     /// The text of an option, as it would be typed.
     fn option(&self, name: &str) -> String {
-        let canonical = decode_pairs(self.spec.canonical().as_bytes()).unwrap_or_default();
-        let given = canonical.into_iter().find(|(key, _)| key == name).map(|(_, value)| value);
-        let default = || KEYS.iter().find(|key| key.name == name).map_or("", |key| key.default).to_owned();
-        given.unwrap_or_else(default)
+        OptionDef::of(name).map(|option| option.effective(self.spec)).unwrap_or_default()
     }
 
     fn json(&self, input: &Path, steps: &[Step], done: Option<&(Encoded, f64)>) -> Value {

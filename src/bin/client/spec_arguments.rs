@@ -1,7 +1,7 @@
 //! The options of a request as flags: one for each key of the vocabulary, `--max-bytes` for `max_bytes`.
 
 use clap::{Arg, ArgMatches, Args, Command, Error, FromArgMatches};
-use imgsrv::spec::{KEYS, Options, Spec, SpecError};
+use imgsrv::spec::{OPTIONS, Options, Spec, SpecError};
 
 /// The size that the original client asks for when none is given.
 const DEFAULT_SIZE: [(&str, &str); 2] = [("width", "800"), ("height", "600")];
@@ -50,15 +50,15 @@ impl SpecArguments {
 
 impl Args for SpecArguments {
     fn augment_args(command: Command) -> Command {
-        let flags = KEYS.iter().map(|key| {
-            let default =
-                DEFAULT_SIZE.iter().find(|(name, _)| *name == key.name).map_or(key.default, |(_, size)| size);
-            Arg::new(key.name)
-                .long(key.name.replace('_', "-"))
+        let flags = OPTIONS.iter().map(|option| {
+            let original = DEFAULT_SIZE.iter().find(|(name, _)| *name == option.name);
+            let default = original.map_or_else(|| option.default(), |(_, size)| (*size).to_owned());
+            Arg::new(option.name)
+                .long(option.flag())
                 .value_name("VALUE")
                 .allow_hyphen_values(true)
                 .help_heading("Options of the result")
-                .help(format!("{}: {} [default: {default}]", key.meaning, key.accepts))
+                .help(format!("{}: {} [default: {default}]", option.help, option.accepts()))
         });
         command.args(flags)
     }
@@ -72,7 +72,7 @@ impl FromArgMatches for SpecArguments {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, Error> {
         let typed =
             |name: &str| matches.get_one::<String>(name).map(|value| (name.to_owned(), value.clone()));
-        Ok(SpecArguments { pairs: KEYS.iter().filter_map(|key| typed(key.name)).collect() })
+        Ok(SpecArguments { pairs: OPTIONS.iter().filter_map(|key| typed(key.name)).collect() })
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), Error> {

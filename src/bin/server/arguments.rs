@@ -54,7 +54,7 @@ fn command(defaults: &Config) -> Command {
         let default = if default.is_empty() { "none" } else { &default };
         // `--insecure` alone says yes.
         let flag = if default == "false" { flag.num_args(0..=1).default_missing_value("true") } else { flag };
-        flag.help(format!("{}: {} [default: {default}]", setting.meaning, setting.accepts))
+        flag.help(format!("{}: {} [default: {default}]", setting.help, setting.accepts()))
     });
     let switch = |name: &'static str, help: &'static str| {
         Arg::new(name).long(name).action(ArgAction::SetTrue).help(help)

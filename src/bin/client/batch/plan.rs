@@ -190,7 +190,7 @@ impl Plan {
     fn format_word(&self, variant: &Variant) -> &'static str {
         match variant.spec.format {
             OutputFormat::Fixed(format) => format.extension(),
-            OutputFormat::Source | OutputFormat::Auto => "*",
+            _ => "*",
         }
     }
 

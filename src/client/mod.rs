@@ -11,7 +11,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-mod bounded;
+mod deadline_stream;
 mod transport;
 mod retry;
 mod session;
@@ -27,17 +27,17 @@ pub use transport::Security;
 use crate::report::{Report, Status};
 use crate::spec::{Spec, encode_pairs};
 use crate::wire::{self, Form, Header, MAX_BODY_LEN};
-use bounded::Bounded;
+use deadline_stream::DeadlineStream;
 use std::borrow::Cow;
 use std::io;
 use std::net::{TcpStream, ToSocketAddrs};
 use std::time::{Duration, Instant};
-use transport::Transport;
+use transport::ClientTransport;
 
 /// Bytes a second that a slow line is granted on top of the timeout.
 const SLOWEST_LINE: usize = 256 << 10;
 
-/// Where the server is and how patient the client.
+/// Address of the server, timeouts, and protection of the connection.
 #[derive(Debug, Clone)]
 pub struct ClientSettings {
     /// `host:port`. Default: `127.0.0.1:65432`.
@@ -47,13 +47,13 @@ pub struct ClientSettings {
     /// For a request, from its first byte to the last of its reply, and a second more for each 256 KiB of image.
     /// Default: 60 s.
     pub timeout: Duration,
-    /// How often and when to try a failed connection again. Default: not at all.
+    /// Retries of a failed connection. Default: none.
     pub retries: Backoff,
     /// Largest reply that is accepted, in bytes. Default: 256 MiB.
     pub max_reply: u32,
     /// Sent with every request. Default: none.
     pub token: Option<Token>,
-    /// How the connection is protected. Default: not at all.
+    /// Protection of the connection. Default: none.
     pub security: Security,
 }
 
@@ -71,15 +71,16 @@ impl Default for ClientSettings {
     }
 }
 
-/// Why a request has no result.
+/// The reason for a request without a result.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum ClientError {
-    /// Nobody answers at the address: is the server running, and is the address right?
+    /// Nothing answers at the address: the server is not running, or the address is wrong.
     #[error("cannot connect to {server}: {source}")]
     Unreachable {
         /// The address as it was given.
         server: String,
-        /// What the system says.
+        /// The error of the system.
         source: io::Error,
     },
     /// The connection broke or took too long. The request may be sent again.
@@ -87,15 +88,15 @@ pub enum ClientError {
     Broken {
         /// The address as it was given.
         server: String,
-        /// What went wrong.
+        /// The error of the connection.
         source: WireError,
     },
-    /// The server understood and says no.
+    /// The server refused the request.
     #[error("{message}")]
     Refused {
-        /// What it says about the request.
+        /// The report of the refused request.
         report: Box<Report>,
-        /// Its message.
+        /// The message of the server.
         message: String,
     },
     /// The image cannot be sent: the protocol has 31 bits for its length.
@@ -104,7 +105,7 @@ pub enum ClientError {
 }
 
 impl ClientError {
-    /// The status that says the same, for exit codes.
+    /// The status of the same meaning, for exit codes.
     pub fn status(&self) -> Status {
         match self {
             ClientError::Unreachable { .. } => Status::Busy,
@@ -114,7 +115,7 @@ impl ClientError {
         }
     }
 
-    /// How long to wait at least before the same request is sent again; `None` when that cannot help.
+    /// Shortest wait before the same request is sent again; `None` if a retry cannot help.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             ClientError::Unreachable { source, .. } if is_final(source) => None,
@@ -126,7 +127,7 @@ impl ClientError {
         }
     }
 
-    /// Whether the connection was closed or reset, rather than silent for too long.
+    /// Returns true if the connection was closed or reset, rather than silent for too long.
     pub fn is_lost(&self) -> bool {
         match self {
             ClientError::Broken { source: WireError::Truncated { .. }, .. } => true,
@@ -139,11 +140,11 @@ impl ClientError {
 /// A connection to a server. Requests on it are answered one after another.
 #[derive(Debug)]
 pub struct Client {
-    channel: Transport,
+    channel: ClientTransport,
     /// Beneath the channel.
     socket: TcpStream,
     timeout: Duration,
-    /// When the reply must be there.
+    /// Deadline of the reply.
     until: Instant,
     server: String,
     max_reply: u32,
@@ -186,7 +187,7 @@ impl Client {
         }
     }
 
-    /// Sends an image and waits for what `spec` makes of it.
+    /// Sends an image and returns the result that `spec` describes.
     ///
     /// # Errors
     /// [`ClientError`].
@@ -206,9 +207,9 @@ impl Client {
         let options = self.with_token(options);
         let sending = Duration::from_secs((image.len() / SLOWEST_LINE) as u64);
         self.until = Instant::now() + self.timeout + sending;
-        let sent = wire::write_request(&mut self.bounded(), &header, &options, image);
+        let sent = wire::write_request(&mut self.stream(), &header, &options, image);
         match sent {
-            // A server that refuses may close while we still send: its answer is worth more than the pipe's end.
+            // A server that refuses may close while the image is sent: its answer says more than the broken pipe.
             Err(WireError::Io(error)) if is_hangup(&error) => Ok(()),
             sent => sent.map_err(|source| self.broken(source)),
         }
@@ -220,8 +221,8 @@ impl Client {
     /// [`ClientError::Broken`], [`ClientError::Refused`].
     pub fn receive(&mut self) -> Result<Reply, ClientError> {
         let max_reply = self.max_reply;
-        let reply = match wire::read_extended(&mut self.bounded(), max_reply) {
-            // Four zero bytes and the end: turned away at the door.
+        let reply = match wire::read_extended(&mut self.stream(), max_reply) {
+            // Four zero bytes and the end: refused before the request was read.
             Err(WireError::Truncated { part: "reply header", got: 4, .. }) => {
                 let report = Box::new(Report::new(Status::Busy));
                 return Err(ClientError::Refused {
@@ -240,7 +241,7 @@ impl Client {
         }
     }
 
-    /// Asks whether the server is well; how long the answer took.
+    /// Sends a health probe and returns the time until its answer.
     ///
     /// # Errors
     /// [`ClientError`].
@@ -257,8 +258,8 @@ impl Client {
         if options.is_empty() { token.into() } else { format!("{token}&{options}").into() }
     }
 
-    fn bounded(&mut self) -> Bounded<'_> {
-        Bounded { channel: &mut self.channel, socket: &self.socket, until: self.until }
+    fn stream(&mut self) -> DeadlineStream<'_> {
+        DeadlineStream { channel: &mut self.channel, socket: &self.socket, until: self.until }
     }
 
     fn broken(&self, source: WireError) -> ClientError {
@@ -274,15 +275,15 @@ fn is_timeout(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
 }
 
-/// An address that is none, a certificate, an authority file, a build without TLS: the next try would say
-/// the same. (A name that cannot be looked up just now is of a kind of its own.)
+/// Returns true for errors that a retry would repeat: a malformed address, a certificate, a build without TLS.
+/// (A name that cannot be resolved just now has another kind.)
 fn is_final(error: &io::Error) -> bool {
     use io::ErrorKind::{InvalidData, InvalidInput, Other, Unsupported};
     matches!(error.kind(), InvalidInput | InvalidData | Unsupported | Other)
 }
 
 /// The connection, and the socket beneath it.
-fn open(settings: &ClientSettings) -> io::Result<(Transport, TcpStream)> {
+fn open(settings: &ClientSettings) -> io::Result<(ClientTransport, TcpStream)> {
     let mut last = io::Error::new(io::ErrorKind::AddrNotAvailable, "the name has no address");
     for address in settings.server.to_socket_addrs()? {
         match TcpStream::connect_timeout(&address, settings.connect_timeout) {
@@ -291,7 +292,7 @@ fn open(settings: &ClientSettings) -> io::Result<(Transport, TcpStream)> {
                 socket.set_read_timeout(Some(settings.timeout))?;
                 socket.set_write_timeout(Some(settings.timeout))?;
                 let beneath = socket.try_clone()?;
-                let channel = Transport::open(socket, &settings.security, &settings.server)?;
+                let channel = ClientTransport::open(socket, &settings.security, &settings.server)?;
                 return Ok((channel, beneath));
             }
             Err(error) => last = error,

@@ -1,40 +1,41 @@
-//! `Session`: requests that survive a closed connection, a restarted server and a busy one.
+//! `Session`: requests with retries, across a closed connection, a restarted server and a busy one.
 
 use crate::client::{Client, ClientError, ClientSettings};
 use crate::spec::Spec;
 use crate::wire::Reply;
 use std::time::Duration;
 
-/// A connection that is made when it is needed and made again when it is lost. Requests have no effect but
-/// their answer, so each may be sent as often as it takes.
+/// A connection that is opened on demand and opened again after a loss. Requests have no effect but their answer, so
+/// each may be sent several times.
 #[derive(Debug)]
 pub struct Session {
     settings: ClientSettings,
     client: Option<Client>,
-    /// Whether the open connection has answered before, so that its loss says nothing about the server.
+    /// True once the open connection has answered: its loss then says nothing about the server.
     proven: bool,
 }
 
-/// What happens while a request is under way.
+/// Progress of a request in flight.
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum Event<'a> {
-    /// A connection to this server is being made.
+    /// A connection to this server is being opened.
     Connecting(&'a str),
-    /// It is made.
+    /// The connection is open.
     Connected,
-    /// That many bytes of image have left.
+    /// So many bytes of image were sent.
     Sent(usize),
-    /// The request failed with this and will be sent again after that pause.
+    /// The request failed with this error and is sent again after the pause.
     Retrying(&'a ClientError, Duration),
 }
 
 impl Session {
-    /// A session that has not connected yet.
+    /// A session without a connection yet.
     pub fn new(settings: ClientSettings) -> Session {
         Session { settings, client: None, proven: false }
     }
 
-    /// Sends `image` and waits for what `spec` makes of it, trying again as the settings say.
+    /// Sends `image` and returns the result that `spec` describes, with the retries of the settings.
     ///
     /// # Errors
     /// The last [`ClientError`].
@@ -42,12 +43,12 @@ impl Session {
         &mut self,
         image: &[u8],
         spec: &Spec,
-        mut tell: impl FnMut(Event<'_>),
+        mut on_event: impl FnMut(Event<'_>),
     ) -> Result<Reply, ClientError> {
         let mut pauses = self.settings.retries.pauses();
         loop {
             let proven = self.proven;
-            let error = match self.attempt(image, spec, &mut tell) {
+            let error = match self.attempt(image, spec, &mut on_event) {
                 Ok(reply) => {
                     self.proven = true;
                     return Ok(reply);
@@ -56,17 +57,17 @@ impl Session {
             };
             self.close();
             let Some(least) = error.retry_after() else { return Err(error) };
-            // A server may close a connection on which nothing happened for a while.
+            // A server may close an idle connection.
             if proven && error.is_lost() {
                 continue;
             }
             let Some(pause) = pauses.next() else { return Err(error) };
-            tell(Event::Retrying(&error, pause.max(least)));
+            on_event(Event::Retrying(&error, pause.max(least)));
             std::thread::sleep(pause.max(least));
         }
     }
 
-    /// Closes the connection; the next request makes another.
+    /// Closes the connection; the next request opens another.
     pub fn close(&mut self) {
         self.client = None;
         self.proven = false;
@@ -76,19 +77,19 @@ impl Session {
         &mut self,
         image: &[u8],
         spec: &Spec,
-        tell: &mut impl FnMut(Event<'_>),
+        on_event: &mut impl FnMut(Event<'_>),
     ) -> Result<Reply, ClientError> {
         let client = match &mut self.client {
             Some(client) => client,
             none => {
-                tell(Event::Connecting(&self.settings.server));
+                on_event(Event::Connecting(&self.settings.server));
                 let client = Client::connect_once(&self.settings)?;
-                tell(Event::Connected);
+                on_event(Event::Connected);
                 none.insert(client)
             }
         };
         client.send(image, &spec.canonical())?;
-        tell(Event::Sent(image.len()));
+        on_event(Event::Sent(image.len()));
         client.receive()
     }
 }

@@ -13,7 +13,7 @@ use std::net::TcpStream;
 use std::path::Path;
 use std::sync::Arc;
 
-/// Shakes hands, so that a wrong certificate is an error before anything is sent.
+/// Completes the handshake, so that a wrong certificate is an error before anything is sent.
 pub(super) fn handshake(
     socket: TcpStream,
     security: &Security,

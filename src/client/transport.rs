@@ -1,39 +1,39 @@
-//! The client's end of a `Transport`: how it is protected, and whom to trust.
+//! `Security`: protection of a connection, and the authorities that are trusted.
 
 use std::io;
 use std::net::TcpStream;
 use std::path::PathBuf;
 
-/// How the connection is protected.
+/// Protection of the connection.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Security {
-    /// Not at all: for loopback and trusted networks.
+    /// None: for loopback and trusted networks.
     #[default]
     Plain,
     /// TLS; the server's certificate must be signed for its name by an authority that this machine trusts.
     Tls,
     /// TLS; the authorities in this PEM file are trusted instead.
     TlsWithCa(PathBuf),
-    /// TLS with whoever answers: it keeps listeners out, not impostors. For tests.
+    /// TLS without a check of the certificate: it stops eavesdroppers, not impostors. For tests.
     TlsInsecure,
 }
 
 #[cfg(feature = "tls")]
-type Tls = rustls::StreamOwned<rustls::ClientConnection, TcpStream>;
+type ClientTls = rustls::StreamOwned<rustls::ClientConnection, TcpStream>;
 #[cfg(not(feature = "tls"))]
-type Tls = TcpStream;
+type ClientTls = TcpStream;
 
 /// An open connection.
-pub(super) type Transport = crate::net::transport::Transport<TcpStream, Tls>;
+pub(super) type ClientTransport = crate::net::transport::Transport<TcpStream, ClientTls>;
 
-impl Transport {
+impl ClientTransport {
     /// Protects a connected socket. `server` is the address as given, `host:port`.
-    pub(super) fn open(socket: TcpStream, security: &Security, server: &str) -> io::Result<Transport> {
+    pub(super) fn open(socket: TcpStream, security: &Security, server: &str) -> io::Result<ClientTransport> {
         match security {
-            Security::Plain => Ok(Transport::Plain(socket)),
+            Security::Plain => Ok(ClientTransport::Plain(socket)),
             #[cfg(feature = "tls")]
             tls => crate::client::tls::handshake(socket, tls, server)
-                .map(|stream| Transport::Tls(Box::new(stream))),
+                .map(|stream| ClientTransport::Tls(Box::new(stream))),
             #[cfg(not(feature = "tls"))]
             _ => Err(io::Error::new(
                 io::ErrorKind::Unsupported,

@@ -36,20 +36,20 @@ pub(crate) struct Arguments {
     pub(crate) color: Color,
 }
 
-/// What there is beside processing images.
+/// Commands beside processing images.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Say what image files hold: size, quality, profile, metadata
+    /// Print the facts of image files: size, quality, profile, metadata
     Info(InfoArguments),
-    /// Say what would be done with an image and why: path, decode scale, colours, memory
+    /// Explain what would be done with an image: path, decode scale, colours, memory
     Explain(ExplainArguments),
-    /// Process images one after another, then in parallel, and show what that gains
+    /// Process images one after another, then in parallel, and show the gain
     Compare(CompareArguments),
-    /// Put a load on a server and measure how it bears it
+    /// Load a server and measure its latency
     Bench(BenchArguments),
     /// Keep a folder converted into another
     Watch(WatchArguments),
-    /// Ask a server whether it is well, and how long its answer takes
+    /// Check the health of a server, and the time of its answer
     Ping(PingArguments),
     /// Print a completion script for a shell
     Completions(CompletionsArguments),
@@ -64,7 +64,7 @@ pub(crate) struct ProcessArguments {
     #[arg(value_name = "IMAGE", required = true)]
     pub(crate) inputs: Vec<PathBuf>,
 
-    /// Where to save the result of one image; - writes standard output (default: `processed_NAME` beside the input)
+    /// File for the result of one image; - writes standard output (default: `processed_NAME` beside the input)
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
 
@@ -91,7 +91,7 @@ pub(crate) struct ProcessArguments {
 }
 
 impl ProcessArguments {
-    /// Whether this is more than one image saved beside itself.
+    /// Returns true for more than one image saved beside itself.
     pub(crate) fn is_batch(&self) -> bool {
         let one = match self.inputs.as_slice() {
             [input] => !(input.is_dir() || super::batch::is_pattern(input)),
@@ -100,7 +100,7 @@ impl ProcessArguments {
         !one || self.batch.is_asked_for()
     }
 
-    /// Whether the result goes to standard output, so that nothing else may.
+    /// Returns true if the result goes to standard output, so that nothing else may.
     pub(crate) fn to_stdout(&self) -> bool {
         let dash = Path::new("-");
         match &self.output {
@@ -109,13 +109,13 @@ impl ProcessArguments {
         }
     }
 
-    /// Says something to the person, on standard error when the image goes to standard output.
+    /// Prints a line, on standard error if the image goes to standard output.
     pub(crate) fn say(&self, line: &str) {
         if self.to_stdout() { eprintln!("{line}") } else { println!("{line}") }
     }
 }
 
-/// When to use colours.
+/// Use of colours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Color {
     /// On a terminal that has them.

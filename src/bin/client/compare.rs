@@ -1,13 +1,13 @@
-//! `imgcli compare`: the same images one after another, then in parallel, and what that gains.
+//! `imgcli compare`: the same images one after another, then in parallel, and the gain.
 
 use super::batch::{Depth, find};
 use super::connection::ConnectionArguments;
-use super::failure::Failure;
+use super::error::CliError;
 use super::interrupt::{EXIT_INTERRUPTED, Interrupt};
-use super::picture::process_here;
 use super::print::{BOLD, GOOD, shown};
+use super::processed::process_here;
 use super::spec_arguments::SpecArguments;
-use super::timeline::{self, Run, Span};
+use super::timeline::{self, Run, TimelineSpan};
 use clap::Args;
 use imgsrv::client::{ClientSettings, Session};
 use imgsrv::codec::Scratch;
@@ -50,31 +50,31 @@ pub(crate) struct CompareArguments {
 }
 
 /// An image in memory, so that no run waits for the disk.
-struct Image {
+struct LoadedImage {
     path: PathBuf,
     bytes: Vec<u8>,
 }
 
 /// Runs both ways and prints how they compare.
-pub(crate) fn run(arguments: &CompareArguments) -> Result<u8, Failure> {
+pub(crate) fn run(arguments: &CompareArguments) -> Result<u8, CliError> {
     let depth = if arguments.recursive { Depth::Tree } else { Depth::Folder };
     let found = find(&arguments.inputs, depth, None);
-    let mut worst = found.failures.iter().map(Failure::report).max().unwrap_or(0);
+    let mut worst = found.failures.iter().map(CliError::report).max().unwrap_or(0);
     let mut images = Vec::new();
     for source in found.sources {
         match std::fs::read(&source.path) {
-            Ok(bytes) => images.push(Image { path: source.path, bytes }),
-            Err(error) => worst = worst.max(Failure::NoInput { path: source.path, source: error }.report()),
+            Ok(bytes) => images.push(LoadedImage { path: source.path, bytes }),
+            Err(error) => worst = worst.max(CliError::NoInput { path: source.path, source: error }.report()),
         }
     }
     if images.is_empty() {
-        return Err(Failure::NoMatch(
+        return Err(CliError::NoMatch(
             arguments.inputs.iter().map(|path| shown(path)).collect::<Vec<_>>().join(", "),
         ));
     }
     let spec = arguments.spec.spec_for_many()?;
     let servers = if arguments.local { Vec::new() } else { arguments.connection.settings()? };
-    let interrupt = Interrupt::listen().map_err(|error| Failure::System(format!("no signals: {error}")))?;
+    let interrupt = Interrupt::listen().map_err(|error| CliError::System(format!("no signals: {error}")))?;
     let cores = std::thread::available_parallelism().map_or(2, NonZeroUsize::get).max(2);
     let jobs = arguments.jobs.map_or(cores, NonZeroUsize::get);
 
@@ -87,7 +87,7 @@ pub(crate) fn run(arguments: &CompareArguments) -> Result<u8, Failure> {
         if interrupt.is_asked() {
             return Ok(EXIT_INTERRUPTED);
         }
-        worst = failures.iter().map(Failure::report).fold(worst, u8::max);
+        worst = failures.iter().map(CliError::report).fold(worst, u8::max);
         if run.spans.is_empty() {
             return Ok(worst);
         }
@@ -104,7 +104,7 @@ pub(crate) fn run(arguments: &CompareArguments) -> Result<u8, Failure> {
         );
     }
     if let Some(path) = &arguments.svg {
-        timeline::draw(&runs, path).map_err(|source| Failure::Output { path: path.clone(), source })?;
+        timeline::draw(&runs, path).map_err(|source| CliError::Output { path: path.clone(), source })?;
         println!("Drawn as {}", shown(path));
     }
     Ok(worst)
@@ -113,12 +113,12 @@ pub(crate) fn run(arguments: &CompareArguments) -> Result<u8, Failure> {
 /// Processes all images with `jobs` workers, on the servers or, without any, here, and notes when each was received and when it was processed.
 fn time(
     title: String,
-    images: &[Image],
+    images: &[LoadedImage],
     spec: &Spec,
     servers: &[ClientSettings],
     jobs: usize,
     interrupt: &Interrupt,
-) -> (Run, Vec<Failure>) {
+) -> (Run, Vec<CliError>) {
     let next = AtomicUsize::new(0);
     let done = Mutex::new((Vec::new(), Vec::new()));
     let started = Instant::now();
@@ -139,15 +139,15 @@ fn time(
                         Some(session) => session
                             .request(&image.bytes, spec, |_| {})
                             .map(drop)
-                            .map_err(|error| Failure::Server { input: input(), error }),
+                            .map_err(|error| CliError::Server { input: input(), error }),
                         None => process_here(&image.bytes, spec, &mut scratch)
                             .map(drop)
-                            .map_err(|error| Failure::Local { input: input(), error }),
+                            .map_err(|error| CliError::Local { input: input(), error }),
                     };
                     let processed = started.elapsed();
                     let mut done = done.lock().unwrap_or_else(PoisonError::into_inner);
                     match result {
-                        Ok(()) => done.0.push(Span { name: input(), worker, received, processed }),
+                        Ok(()) => done.0.push(TimelineSpan { name: input(), worker, received, processed }),
                         Err(failure) => done.1.push(failure),
                     }
                 }
@@ -155,6 +155,6 @@ fn time(
         }
     });
     let (mut spans, failures) = done.into_inner().unwrap_or_else(PoisonError::into_inner);
-    spans.sort_by_key(|span: &Span| span.received);
+    spans.sort_by_key(|span: &TimelineSpan| span.received);
     (Run { title, spans }, failures)
 }

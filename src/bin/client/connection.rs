@@ -1,6 +1,6 @@
-//! The flags that say where the server is, how it is trusted, and how patient to be.
+//! The flags of the connection: addresses, retries, timeouts, token, TLS.
 
-use super::failure::Failure;
+use super::error::CliError;
 use clap::Args;
 use imgsrv::client::Token;
 use imgsrv::client::{Backoff, ClientSettings, Security};
@@ -8,9 +8,9 @@ use std::fmt::Display;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// How to reach one server, or several.
+/// Addresses of the servers, and how they are trusted.
 #[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Connection")]
+#[command(next_help_heading = "ServerConnection")]
 pub(crate) struct ConnectionArguments {
     /// Address of the server; given several times, the images are shared among them
     #[arg(
@@ -46,14 +46,14 @@ pub(crate) struct ConnectionArguments {
     #[arg(long, value_name = "FILE")]
     ca: Option<PathBuf>,
 
-    /// Speak TLS with whoever answers; for tests
+    /// Speak TLS without a check of the certificate; for tests
     #[arg(long, conflicts_with = "ca")]
     insecure_tls: bool,
 }
 
 impl ConnectionArguments {
     /// ClientSettings for each server, at least one.
-    pub(crate) fn settings(&self) -> Result<Vec<ClientSettings>, Failure> {
+    pub(crate) fn settings(&self) -> Result<Vec<ClientSettings>, CliError> {
         let token = self.token()?;
         let security = match &self.ca {
             Some(path) => Security::TlsWithCa(path.clone()),
@@ -72,9 +72,9 @@ impl ConnectionArguments {
         Ok(servers.collect())
     }
 
-    fn token(&self) -> Result<Option<Token>, Failure> {
+    fn token(&self) -> Result<Option<Token>, CliError> {
         let refused =
-            |origin: &dyn Display, why: &dyn Display| Failure::Arguments(format!("{origin}: {why}"));
+            |origin: &dyn Display, why: &dyn Display| CliError::Arguments(format!("{origin}: {why}"));
         match &self.token_file {
             Some(path) => Token::read(path).map(Some).map_err(|why| refused(&path.display(), &why)),
             None => match std::env::var("IMGSRV_TOKEN") {

@@ -1,8 +1,8 @@
-//! `imgcli explain`: what would be done with a picture and why, and how long each stage takes when it is done.
+//! `imgcli explain`: the steps that an image would take, the reasons, and with --run the time of each stage.
 
-use super::failure::Failure;
-use super::picture::{encode_here, own_limits};
+use super::error::CliError;
 use super::print::{BOLD, shown, size};
+use super::processed::{encode_here, own_limits};
 use super::spec_arguments::SpecArguments;
 use clap::Args;
 use imgsrv::codec::{self, Encoded, Facts, Plan, Route, Scratch, Warning, Warnings, inspect};
@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-/// Say what would be done with an image, step by step, and why.
+/// Explain step by step what would be done with an image.
 #[derive(Debug, Args)]
 pub(crate) struct ExplainArguments {
     /// Image file
@@ -34,11 +34,11 @@ pub(crate) struct ExplainArguments {
 }
 
 /// Explains the one image that was named.
-pub(crate) fn run(arguments: &ExplainArguments) -> Result<u8, Failure> {
+pub(crate) fn run(arguments: &ExplainArguments) -> Result<u8, CliError> {
     let input = || arguments.input.clone();
     let spec = arguments.spec.spec()?;
-    let image = std::fs::read(input()).map_err(|source| Failure::NoInput { path: input(), source })?;
-    let failed = |error| Failure::Local { input: input(), error };
+    let image = std::fs::read(input()).map_err(|source| CliError::NoInput { path: input(), source })?;
+    let failed = |error| CliError::Local { input: input(), error };
     let facts = inspect(&image, &own_limits()).map_err(failed)?;
     let plan = codec::plan(&image, &spec, &own_limits()).map_err(failed)?;
     let refused = codec::plan(&image, &spec, &Limits::default()).err();
@@ -69,10 +69,10 @@ pub(crate) fn run(arguments: &ExplainArguments) -> Result<u8, Failure> {
     Ok(0)
 }
 
-/// A name and what there is to say under it.
-type Step = (&'static str, String);
+/// A name and the text beside it.
+type ExplainedStep = (&'static str, String);
 
-fn print(steps: &[Step]) {
+fn print(steps: &[ExplainedStep]) {
     for (name, text) in steps {
         println!("  {name:<12} {text}");
     }
@@ -85,7 +85,7 @@ struct Explained<'a> {
 }
 
 impl Explained<'_> {
-    fn steps(&self) -> Vec<Step> {
+    fn steps(&self) -> Vec<ExplainedStep> {
         let Explained { facts, plan, .. } = self;
         let mut steps = vec![("source", self.source()), ("path", self.path())];
         if plan.route != Route::Passthrough {
@@ -129,7 +129,7 @@ impl Explained<'_> {
         format!("{word}: {why}")
     }
 
-    /// Why the planes of a JPEG are not enough.
+    /// The reason why the planes of a JPEG do not suffice.
     fn why_pixels(&self) -> String {
         let Explained { spec, plan, .. } = self;
         match () {
@@ -190,7 +190,7 @@ impl Explained<'_> {
         Some(format!("padded to {width} x {height} with {background}"))
     }
 
-    /// Whether a profile other than sRGB is converted from.
+    /// Returns true if a profile other than sRGB is converted.
     fn converts(&self) -> bool {
         self.spec.icc == Icc::Srgb && self.facts.profile.as_ref().is_some_and(|profile| !profile.is_srgb)
     }
@@ -254,7 +254,7 @@ impl Explained<'_> {
         .into()
     }
 
-    /// What the headers let expect; damage shows only when it is decoded.
+    /// Warnings that follow from the headers; damage shows only when the image is decoded.
     fn warnings(&self) -> Warnings {
         let Explained { facts, plan, .. } = self;
         let mut warnings = Warnings::default();
@@ -278,7 +278,7 @@ impl Explained<'_> {
         OptionDef::of(name).map(|option| option.effective(self.spec)).unwrap_or_default()
     }
 
-    fn json(&self, input: &Path, steps: &[Step], done: Option<&(Encoded, f64)>) -> Value {
+    fn json(&self, input: &Path, steps: &[ExplainedStep], done: Option<&(Encoded, f64)>) -> Value {
         let Plan { route, decode_scale, memory, format, .. } = self.plan;
         let Size { width, height } = self.plan.size();
         let steps: Map<_, _> = steps.iter().map(|(name, text)| ((*name).to_owned(), json!(text))).collect();
@@ -321,8 +321,8 @@ fn turn(orientation: Orientation) -> Option<&'static str> {
     })
 }
 
-/// What came of it.
-fn outcome(done: &Encoded, bytes_in: usize) -> Vec<Step> {
+/// The steps of a run: times, size, search, warnings.
+fn outcome(done: &Encoded, bytes_in: usize) -> Vec<ExplainedStep> {
     let millis = |time: std::time::Duration| format!("{:.2} ms", time.as_secs_f64() * 1e3);
     let ratio = bytes_in as f64 / done.bytes.len().max(1) as f64;
     let mut steps = vec![

@@ -1,14 +1,14 @@
-//! `imgcli info`: what a file says about itself.
+//! `imgcli info`: facts of an image file, from its headers.
 
-use super::failure::Failure;
-use super::picture::own_limits;
+use super::error::CliError;
 use super::print::{BAD, BOLD, shown, size};
+use super::processed::own_limits;
 use clap::Args;
 use imgsrv::codec::{Classes, Facts, inspect};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
-/// Say what image files hold, from their headers.
+/// Print the facts of image files, from their headers.
 #[derive(Debug, Args)]
 pub(crate) struct InfoArguments {
     /// Image files
@@ -21,7 +21,7 @@ pub(crate) struct InfoArguments {
 }
 
 /// Describes every file; the worst exit code.
-pub(crate) fn run(arguments: &InfoArguments) -> Result<u8, Failure> {
+pub(crate) fn run(arguments: &InfoArguments) -> Result<u8, CliError> {
     let mut worst = 0;
     for (i, input) in arguments.inputs.iter().enumerate() {
         match facts(input) {
@@ -38,9 +38,10 @@ pub(crate) fn run(arguments: &InfoArguments) -> Result<u8, Failure> {
     Ok(worst)
 }
 
-fn facts(input: &Path) -> Result<Facts, Failure> {
-    let image = std::fs::read(input).map_err(|source| Failure::NoInput { path: input.to_owned(), source })?;
-    inspect(&image, &own_limits()).map_err(|error| Failure::Local { input: input.to_owned(), error })
+fn facts(input: &Path) -> Result<Facts, CliError> {
+    let image =
+        std::fs::read(input).map_err(|source| CliError::NoInput { path: input.to_owned(), source })?;
+    inspect(&image, &own_limits()).map_err(|error| CliError::Local { input: input.to_owned(), error })
 }
 
 fn as_json(input: &Path, facts: &Facts) -> Value {

@@ -10,10 +10,10 @@ use std::time::{Duration, Instant};
 /// The exit code of a program that was interrupted (128 and the number of SIGINT).
 pub(crate) const EXIT_INTERRUPTED: u8 = 130;
 
-/// How long a sleeper may go without looking.
+/// Longest sleep without a check of the signal.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
-/// Whether the person wants it to end.
+/// True once the user has asked for the end.
 #[derive(Debug, Clone)]
 pub(crate) struct Interrupt(Arc<AtomicBool>);
 

@@ -1,7 +1,7 @@
-//! `imgcli completions` and `imgcli man`: what a packager installs beside the program.
+//! `imgcli completions` and `imgcli man`: files that a packager installs beside the program.
 
 use super::arguments::Arguments;
-use super::failure::Failure;
+use super::error::CliError;
 use clap::{Args, CommandFactory};
 use clap_complete::Shell;
 use std::io;
@@ -23,15 +23,15 @@ pub(crate) struct ManArguments {
 }
 
 /// Prints the completion script for a shell.
-pub(crate) fn completions(arguments: &CompletionsArguments) -> Result<u8, Failure> {
+pub(crate) fn completions(arguments: &CompletionsArguments) -> Result<u8, CliError> {
     let mut script = Vec::new();
     clap_complete::generate(arguments.shell, &mut Arguments::command(), "imgcli", &mut script);
     print(&script)
 }
 
 /// Prints the manual page, or writes all of them.
-pub(crate) fn man(arguments: &ManArguments) -> Result<u8, Failure> {
-    let failed = |path: &Path, source| Failure::Output { path: path.to_owned(), source };
+pub(crate) fn man(arguments: &ManArguments) -> Result<u8, CliError> {
+    let failed = |path: &Path, source| CliError::Output { path: path.to_owned(), source };
     let command = Arguments::command();
     match &arguments.dir {
         Some(dir) => {
@@ -50,10 +50,10 @@ pub(crate) fn man(arguments: &ManArguments) -> Result<u8, Failure> {
 }
 
 /// A reader that has seen enough, such as `head`, is no failure.
-fn print(text: &[u8]) -> Result<u8, Failure> {
+fn print(text: &[u8]) -> Result<u8, CliError> {
     match io::Write::write_all(&mut io::stdout(), text) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Failure::Output { path: "-".into(), source: error })
+            Err(CliError::Output { path: "-".into(), source: error })
         }
         _ => Ok(0),
     }

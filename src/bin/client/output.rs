@@ -1,8 +1,8 @@
-//! Where one result is saved: its name, and what may happen to a file of that name.
+//! Saving of one result: its name, and the treatment of a file that has that name.
 
 use super::batch::fitting;
-use super::failure::Failure;
-use super::folder::Folder;
+use super::error::CliError;
+use super::output_folder::OutputFolder;
 use super::print::shown;
 use std::path::{Path, PathBuf};
 
@@ -12,7 +12,7 @@ pub(crate) fn beside(input: &Path, extension: &str) -> PathBuf {
     input.with_file_name(fitting(&format!("processed_{stem}.{extension}")))
 }
 
-/// What may happen to a file that is there already.
+/// Treatment of a file that exists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Existing {
     Replace,
@@ -20,11 +20,11 @@ pub(crate) enum Existing {
 }
 
 /// Saves a file in a folder that is there, whole or not at all.
-pub(crate) fn save(path: &Path, bytes: &[u8], existing: Existing) -> Result<(), Failure> {
+pub(crate) fn save(path: &Path, bytes: &[u8], existing: Existing) -> Result<(), CliError> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     match path.file_name() {
-        Some(name) => Folder::at(folder)?.save(Path::new(name), bytes, existing, || Ok(())),
-        None => Err(Failure::Arguments(format!("{} is not the name of a file", shown(path)))),
+        Some(name) => OutputFolder::at(folder)?.save(Path::new(name), bytes, existing, || Ok(())),
+        None => Err(CliError::Arguments(format!("{} is not the name of a file", shown(path)))),
     }
 }
 
@@ -45,7 +45,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x.jpg");
         save(&path, b"one", Existing::Keep).unwrap();
-        assert!(matches!(save(&path, b"two", Existing::Keep), Err(Failure::Exists { .. })));
+        assert!(matches!(save(&path, b"two", Existing::Keep), Err(CliError::Exists { .. })));
         save(&path, b"three", Existing::Replace).unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), b"three");
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);

@@ -1,12 +1,12 @@
-//! `imgcli ping`: whether a server is well, and how long its answer takes.
+//! `imgcli ping`: health of a server, and the time of its answer.
 
 use super::connection::{ConnectionArguments, duration};
-use super::failure::Failure;
+use super::error::CliError;
 use clap::Args;
 use imgsrv::client::{Client, ClientSettings};
 use std::time::{Duration, Instant};
 
-/// Ask each server whether it is well.
+/// Check the health of each server.
 #[derive(Debug, Args)]
 pub(crate) struct PingArguments {
     /// Questions to ask
@@ -22,7 +22,7 @@ pub(crate) struct PingArguments {
 }
 
 /// Asks every server; the worst exit code.
-pub(crate) fn run(arguments: &PingArguments) -> Result<u8, Failure> {
+pub(crate) fn run(arguments: &PingArguments) -> Result<u8, CliError> {
     let mut worst = 0;
     for settings in arguments.connection.settings()? {
         if let Err(failure) = ask(arguments, &settings) {
@@ -32,8 +32,8 @@ pub(crate) fn run(arguments: &PingArguments) -> Result<u8, Failure> {
     Ok(worst)
 }
 
-fn ask(arguments: &PingArguments, settings: &ClientSettings) -> Result<(), Failure> {
-    let said = |error| Failure::Connection { error };
+fn ask(arguments: &PingArguments, settings: &ClientSettings) -> Result<(), CliError> {
+    let said = |error| CliError::Connection { error };
     let started = Instant::now();
     let mut client = Client::connect(settings).map_err(said)?;
     println!("{}: connected in {:.2} ms", settings.server, millis(started.elapsed()));

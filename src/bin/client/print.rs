@@ -1,4 +1,4 @@
-//! Text that is safe and pleasant to show: names without control characters, sizes, styles.
+//! Text for a terminal: escaped names, sizes, styles.
 
 use anstyle::{AnsiColor, Style};
 use std::fmt::Write;
@@ -9,7 +9,7 @@ pub(crate) const BAD: Style = AnsiColor::Red.on_default();
 pub(crate) const DIM: Style = Style::new().dimmed();
 pub(crate) const BOLD: Style = Style::new().bold();
 
-/// A path for a person: what could steer the terminal or turn the reading direction is escaped.
+/// A path with control characters and bidirectional orders escaped.
 pub(crate) fn shown(path: &Path) -> String {
     let mut text = String::new();
     for letter in path.to_string_lossy().chars() {

@@ -1,6 +1,6 @@
 //! `--show`: a picture before and after, in the terminal: by its own graphics, else in coloured half blocks.
 
-use super::picture::own_limits;
+use super::processed::own_limits;
 use anstream::stream::RawStream;
 use anstream::{AutoStream, ColorChoice};
 use image::{DynamicImage, GenericImage, ImageFormat, Rgba, RgbaImage};
@@ -12,7 +12,7 @@ use std::io::{self, Cursor};
 
 /// Largest preview, in columns and rows of letters.
 const LARGEST: (u32, u32) = (120, 24);
-/// What is assumed of a terminal that does not say.
+/// Assumed size of a terminal that does not report one.
 const USUAL_COLUMNS: u32 = 80;
 /// Pixels of a letter, about; terminals scale graphics to the letters that are asked for.
 const LETTER: (u32, u32) = (10, 20);
@@ -21,7 +21,7 @@ const GAP: u32 = 2;
 /// Bytes of base64 that the kitty protocol allows in one piece.
 const KITTY_PIECE: usize = 4096;
 
-/// How a terminal draws.
+/// Drawing method of a terminal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Means {
     /// The kitty graphics protocol.
@@ -74,7 +74,7 @@ fn side_by_side(left: &RgbaImage, right: &RgbaImage, second: u32) -> image::Imag
 }
 
 impl Means {
-    /// What the terminal that set these variables can do. A multiplexer takes only letters.
+    /// The drawing method of the terminal that set these variables. A multiplexer takes only letters.
     fn of(variable: impl Fn(&str) -> Option<String>) -> Means {
         let is = |name: &str, words: &[&str]| variable(name).is_some_and(|value| words.contains(&&*value));
         let multiplexed = variable("TMUX").is_some() || variable("STY").is_some();

@@ -1,4 +1,4 @@
-//! The options of a request as flags: one for each key of the vocabulary, `--max-bytes` for `max_bytes`.
+//! The options of a request as flags: one for each row of the table, `--max-bytes` for `max_bytes`.
 
 use clap::{Arg, ArgMatches, Args, Command, Error, FromArgMatches};
 use imgsrv::spec::{OPTIONS, Options, Spec, SpecError};
@@ -6,7 +6,7 @@ use imgsrv::spec::{OPTIONS, Options, Spec, SpecError};
 /// The size that the original client asks for when none is given.
 const DEFAULT_SIZE: [(&str, &str); 2] = [("width", "800"), ("height", "600")];
 
-/// What was typed, as pairs for the parser that all doors share.
+/// The flags as pairs for the parser that all protocols share.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct SpecArguments {
     pairs: Vec<(String, String)>,

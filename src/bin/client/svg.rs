@@ -7,7 +7,7 @@ use std::path::Path;
 #[derive(Debug)]
 pub(crate) struct Svg(String);
 
-/// Where a text is held.
+/// Side on which a text is anchored.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Anchor {
     Start,

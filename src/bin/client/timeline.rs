@@ -1,4 +1,4 @@
-//! Timelines of images: as a table with bars in a terminal, and as a drawing.
+//! Timelines of images: a table with bars in a terminal, and a drawing.
 
 use super::print::{BOLD, DIM, GOOD, count_of, shown};
 use super::svg::{Anchor, Svg};
@@ -10,7 +10,7 @@ const WIDTH: usize = 40;
 
 /// One image's time under way, since the start of its run.
 #[derive(Debug)]
-pub(crate) struct Span {
+pub(crate) struct TimelineSpan {
     pub(crate) name: PathBuf,
     pub(crate) worker: usize,
     pub(crate) received: Duration,
@@ -22,7 +22,7 @@ pub(crate) struct Span {
 pub(crate) struct Run {
     pub(crate) title: String,
     /// In the order of their start.
-    pub(crate) spans: Vec<Span>,
+    pub(crate) spans: Vec<TimelineSpan>,
 }
 
 impl Run {
@@ -51,7 +51,7 @@ pub(crate) fn print(run: &Run) {
     println!("  {} in {:.3} s", count_of(run.spans.len(), "image"), total.as_secs_f64());
 }
 
-fn bar(span: &Span, total: Duration) -> String {
+fn bar(span: &TimelineSpan, total: Duration) -> String {
     let total = total.as_secs_f64().max(1e-9);
     let at = |time: Duration| (time.as_secs_f64() / total * WIDTH as f64).round() as usize;
     let start = at(span.received).min(WIDTH - 1);
@@ -114,7 +114,7 @@ mod tests {
 
     #[test]
     fn a_bar_lies_where_its_time_does_and_is_never_empty() {
-        let span = |from, to| Span {
+        let span = |from, to| TimelineSpan {
             name: PathBuf::new(),
             worker: 0,
             received: Duration::from_millis(from),

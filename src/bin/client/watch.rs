@@ -1,10 +1,12 @@
-//! `imgcli watch`: a folder of images and a folder of their results, kept in step.
+//! `imgcli watch`: a folder of images, and a folder of results that follows it.
 
-use super::batch::{Depth, Memory, Place, Plan, Policy, Source, Template, Variant, convert, find, is_image};
+use super::batch::{
+    BatchPlan, Depth, Destination, Journaling, Policy, SourceFile, Template, Variant, convert, find, is_image,
+};
 use super::connection::{ConnectionArguments, duration};
-use super::failure::Failure;
-use super::folder::Folder;
+use super::error::CliError;
 use super::interrupt::Interrupt;
+use super::output_folder::OutputFolder;
 use super::print::shown;
 use super::spec_arguments::SpecArguments;
 use clap::Args;
@@ -15,10 +17,10 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
-/// How often it is looked whether a file has settled or a signal has come.
+/// Interval between checks for settled files and signals.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
-/// Keep a folder converted: what appears or changes in one is processed into the other.
+/// Process each image that appears or changes in a folder into another folder.
 #[derive(Debug, Args)]
 pub(crate) struct WatchArguments {
     /// Folder of images, with the folders within it
@@ -37,7 +39,7 @@ pub(crate) struct WatchArguments {
     #[arg(long)]
     force: bool,
 
-    /// How long a file must stay unchanged before it is taken
+    /// Time that a file must stay unchanged before it is processed
     #[arg(long, default_value = "1s", value_parser = duration, value_name = "TIME")]
     settle: Duration,
 
@@ -53,33 +55,33 @@ pub(crate) struct WatchArguments {
 }
 
 /// Watches until it is interrupted.
-pub(crate) fn run(arguments: &WatchArguments) -> Result<u8, Failure> {
+pub(crate) fn run(arguments: &WatchArguments) -> Result<u8, CliError> {
     let broken =
-        |error: notify::Error| Failure::System(format!("cannot watch {}: {error}", shown(&arguments.from)));
-    let interrupt = Interrupt::listen().map_err(|error| Failure::System(format!("no signals: {error}")))?;
+        |error: notify::Error| CliError::System(format!("cannot watch {}: {error}", shown(&arguments.from)));
+    let interrupt = Interrupt::listen().map_err(|error| CliError::System(format!("no signals: {error}")))?;
     let spec = arguments.spec.spec_for_many()?;
     let policy = if arguments.force { Policy::Replace } else { Policy::Refuse };
-    let plan = |sources| -> Result<Plan, Failure> {
-        let place = Place::Folder(Folder::create(&arguments.to)?);
-        let memory = Memory::of(&place, true)?;
+    let plan = |sources| -> Result<BatchPlan, CliError> {
+        let place = Destination::Folder(OutputFolder::create(&arguments.to)?);
+        let memory = Journaling::of(&place, true)?;
         let variants = vec![Variant::new(None, spec.clone())];
-        Ok(Plan::new(sources, variants, place, arguments.name.clone(), policy, memory))
+        Ok(BatchPlan::new(sources, variants, place, arguments.name.clone(), policy, memory))
     };
     let settings = if arguments.local { None } else { Some(arguments.connection.settings()?) };
 
-    // Listening begins before the first look, so that nothing falls between.
+    // Listening begins before the first search, so that no file is missed.
     let (send, events) = channel();
     let mut watcher = RecommendedWatcher::new(send, notify::Config::default()).map_err(broken)?;
     watcher.watch(&arguments.from, RecursiveMode::Recursive).map_err(broken)?;
     println!("Watching {}; Ctrl-C ends it", shown(&arguments.from));
 
-    let mut waiting = Waiting { from: &arguments.from, to: &arguments.to, files: HashMap::new() };
+    let mut waiting = PendingFiles { from: &arguments.from, to: &arguments.to, files: HashMap::new() };
     waiting.note_all();
     while !interrupt.is_asked() {
         waiting.listen(&events);
         let ready = waiting.settled(arguments.settle);
         if !ready.is_empty() && convert(&plan(ready.clone())?, settings.as_deref(), &interrupt) > 0 {
-            // What could not be done now is tried again with what comes next.
+            // Failed files are tried again.
             ready.into_iter().for_each(|source| waiting.note(source));
         }
     }
@@ -87,23 +89,23 @@ pub(crate) fn run(arguments: &WatchArguments) -> Result<u8, Failure> {
     Ok(0)
 }
 
-/// Files that have changed, and since when they have not changed again.
+/// Changed files, each with the time of its last change.
 #[derive(Debug)]
-struct Waiting<'a> {
+struct PendingFiles<'a> {
     from: &'a Path,
     to: &'a Path,
-    files: HashMap<PathBuf, Changed>,
+    files: HashMap<PathBuf, PendingFile>,
 }
 
 #[derive(Debug)]
-struct Changed {
-    source: Source,
+struct PendingFile {
+    source: SourceFile,
     len: u64,
     since: Instant,
 }
 
-impl Waiting<'_> {
-    /// Takes up what the watcher has to tell.
+impl PendingFiles<'_> {
+    /// Receives the events of the watcher.
     fn listen(&mut self, events: &Receiver<notify::Result<notify::Event>>) {
         let mut patience = LOOK_EVERY;
         loop {
@@ -123,7 +125,7 @@ impl Waiting<'_> {
 
     fn note_path(&mut self, path: &Path) {
         if path.is_dir() {
-            // A folder that is moved in brings files of which nothing else is told.
+            // A folder that is moved in brings files without events of their own.
             return self.note_all();
         }
         let Some(below) = path.strip_prefix(self.from).ok().filter(|_| is_image(path)) else { return };
@@ -134,7 +136,7 @@ impl Waiting<'_> {
         };
         if !hidden && !is_result {
             let dir = below.parent().unwrap_or(Path::new("")).to_owned();
-            self.note(Source { path: path.to_owned(), dir });
+            self.note(SourceFile { path: path.to_owned(), dir });
         }
     }
 
@@ -143,13 +145,13 @@ impl Waiting<'_> {
         found.sources.into_iter().for_each(|source| self.note(source));
     }
 
-    fn note(&mut self, source: Source) {
-        let changed = Changed { len: length(&source.path), since: Instant::now(), source };
+    fn note(&mut self, source: SourceFile) {
+        let changed = PendingFile { len: length(&source.path), since: Instant::now(), source };
         self.files.insert(changed.source.path.clone(), changed);
     }
 
-    /// The files that have not changed for that long, which are no longer waited for.
-    fn settled(&mut self, settle: Duration) -> Vec<Source> {
+    /// Removes and returns the files that have not changed for that time.
+    fn settled(&mut self, settle: Duration) -> Vec<SourceFile> {
         let mut ready = Vec::new();
         self.files.retain(|path, changed| {
             let len = length(path);

@@ -1,13 +1,13 @@
-//! From what was typed to image files: folders are listed, patterns expanded, nothing is taken twice.
+//! From arguments to image files: folders are listed, patterns expanded, duplicates dropped.
 
-use super::super::failure::Failure;
+use super::super::error::CliError;
 use globset::GlobBuilder;
 use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::path::{Component, Path, PathBuf};
 use walkdir::{DirEntry, WalkDir};
 
-/// What files in a folder are called when they are images that can be read.
+/// Extensions of images that can be read.
 const EXTENSIONS: &[&str] = &[
     "jpg", "jpeg", "jpe", "jfif", "png", "webp", "gif", "bmp", "dib", "tif", "tiff", "qoi", "pbm", "pgm",
     "ppm", "pam", "pnm", "ico", "tga",
@@ -15,24 +15,24 @@ const EXTENSIONS: &[&str] = &[
 
 /// An image file, and where it lies below the folder that was named.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Source {
+pub(crate) struct SourceFile {
     pub(crate) path: PathBuf,
     /// Relative; empty for a file that was named itself.
     pub(crate) dir: PathBuf,
 }
 
-/// How deep folders are searched.
+/// Depth to which folders are searched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Depth {
     Folder,
     Tree,
 }
 
-/// What was found, and what was not.
+/// Images found, and inputs that gave none.
 #[derive(Debug, Default)]
-pub(crate) struct Found {
-    pub(crate) sources: Vec<Source>,
-    pub(crate) failures: Vec<Failure>,
+pub(crate) struct FoundFiles {
+    pub(crate) sources: Vec<SourceFile>,
+    pub(crate) failures: Vec<CliError>,
     seen: HashSet<PathBuf>,
 }
 
@@ -40,9 +40,9 @@ pub(crate) struct Found {
 ///
 /// Folders are searched for files with the extension of an image; hidden ones, the folder of the results
 /// and results saved beside their sources are passed over.
-pub(crate) fn find(inputs: &[PathBuf], depth: Depth, out: Option<&Path>) -> Found {
+pub(crate) fn find(inputs: &[PathBuf], depth: Depth, out: Option<&Path>) -> FoundFiles {
     let results = out.and_then(|out| out.canonicalize().ok());
-    let mut found = Found::default();
+    let mut found = FoundFiles::default();
     for input in inputs {
         if input.is_dir() {
             let levels = if depth == Depth::Tree { usize::MAX } else { 1 };
@@ -52,13 +52,13 @@ pub(crate) fn find(inputs: &[PathBuf], depth: Depth, out: Option<&Path>) -> Foun
         } else if is_pattern(input) {
             found.expand(input, results.as_deref());
         } else {
-            found.add(Source { path: input.clone(), dir: PathBuf::new() });
+            found.add(SourceFile { path: input.clone(), dir: PathBuf::new() });
         }
     }
     found
 }
 
-/// Whether this is a pattern that the shell has left to us: it has the signs of one, and no file is called so.
+/// Returns true for a pattern that the shell has not expanded: it has wildcards, and no file has that name.
 pub(crate) fn is_pattern(input: &Path) -> bool {
     has_wildcard(input.as_os_str()) && input.symlink_metadata().is_err()
 }
@@ -67,7 +67,7 @@ fn has_wildcard(text: &OsStr) -> bool {
     text.to_string_lossy().contains(['*', '?', '[', '{'])
 }
 
-/// Whether this is called like an image.
+/// Returns true if the name has the extension of an image.
 pub(crate) fn is_image(path: &Path) -> bool {
     let extension = path.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
     EXTENSIONS.contains(&extension.as_str())
@@ -77,8 +77,8 @@ fn is_result(path: &Path) -> bool {
     path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("processed_"))
 }
 
-impl Found {
-    fn add(&mut self, source: Source) {
+impl FoundFiles {
+    fn add(&mut self, source: SourceFile) {
         if self.seen.insert(source.path.clone()) {
             self.sources.push(source);
         }
@@ -101,12 +101,12 @@ impl Found {
                 Ok(entry) if entry.path().is_file() && wanted(entry.path()) => {
                     let below = entry.path().strip_prefix(root).ok().and_then(Path::parent);
                     let dir = below.unwrap_or(Path::new("")).to_owned();
-                    self.add(Source { path: entry.into_path(), dir });
+                    self.add(SourceFile { path: entry.into_path(), dir });
                 }
                 Ok(_) => {}
                 Err(error) => {
                     let path = error.path().unwrap_or(root).to_owned();
-                    self.failures.push(Failure::NoInput { path, source: error.into() });
+                    self.failures.push(CliError::NoInput { path, source: error.into() });
                 }
             }
         }
@@ -118,7 +118,7 @@ impl Found {
         let glob = match GlobBuilder::new(&text).literal_separator(true).build() {
             Ok(glob) => glob.compile_matcher(),
             Err(error) => {
-                self.failures.push(Failure::Arguments(format!("{text}: {}", error.kind())));
+                self.failures.push(CliError::Arguments(format!("{text}: {}", error.kind())));
                 return;
             }
         };
@@ -134,7 +134,7 @@ impl Found {
             self.walk(&fixed, levels, results, |path| glob.is_match(path));
         }
         if self.sources.len() == before {
-            self.failures.push(Failure::NoMatch(text));
+            self.failures.push(CliError::NoMatch(text));
         }
     }
 }
@@ -163,8 +163,8 @@ mod tests {
         root
     }
 
-    fn names(found: &Found, root: &Path) -> Vec<String> {
-        let relative = |source: &Source| source.path.strip_prefix(root).unwrap().display().to_string();
+    fn names(found: &FoundFiles, root: &Path) -> Vec<String> {
+        let relative = |source: &SourceFile| source.path.strip_prefix(root).unwrap().display().to_string();
         found.sources.iter().map(relative).collect()
     }
 
@@ -187,7 +187,7 @@ mod tests {
         assert_eq!(expand("sub/**/*.{gif,webp}"), ["sub/c.webp", "sub/deep/d.gif"]);
         assert_eq!(expand("s*/c.*"), ["sub/c.webp"]);
         let none = find(&[root.path().join("*.xyz")], Depth::Folder, None);
-        assert!(matches!(none.failures.as_slice(), [Failure::NoMatch(_)]));
+        assert!(matches!(none.failures.as_slice(), [CliError::NoMatch(_)]));
     }
 
     #[test]

@@ -1,7 +1,7 @@
-//! `Journal`: which results are done, a line each, so that a batch that was cut short can be taken up.
+//! `Journal`: finished results, a line each, so that an interrupted batch can be resumed.
 
-use super::super::failure::Failure;
-use super::super::folder::Folder;
+use super::super::error::CliError;
+use super::super::output_folder::OutputFolder;
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::fs::Metadata;
@@ -32,16 +32,16 @@ impl From<&Metadata> for Fingerprint {
 }
 
 #[derive(Debug)]
-struct Entry {
+struct JournalEntry {
     fingerprint: Fingerprint,
     result: PathBuf,
 }
 
-/// What an earlier run noted, and the file to which this one adds.
+/// The results that earlier runs noted, and the file to which this run adds.
 #[derive(Debug)]
 pub(crate) struct Journal {
-    done: HashMap<(String, String), Entry>,
-    /// Whether the last line was cut short.
+    done: HashMap<(String, String), JournalEntry>,
+    /// True if the last line was cut short.
     torn: bool,
     /// Open from the first note on.
     file: Mutex<Option<cap_std::fs::File>>,
@@ -49,10 +49,10 @@ pub(crate) struct Journal {
 
 impl Journal {
     /// Reads the journal of a folder, where there is one. A last line that was cut short is passed over.
-    pub(crate) fn read(folder: &Folder) -> Result<Journal, Failure> {
+    pub(crate) fn read(folder: &OutputFolder) -> Result<Journal, CliError> {
         let text = folder
             .read(NAME)
-            .map_err(|source| Failure::Output { path: folder.full(Path::new(NAME)), source })?;
+            .map_err(|source| CliError::Output { path: folder.full(Path::new(NAME)), source })?;
         Ok(Journal {
             done: text.lines().filter_map(entry).collect(),
             torn: !text.is_empty() && !text.ends_with('\n'),
@@ -66,7 +66,7 @@ impl Journal {
         (entry.fingerprint == now).then_some(&entry.result)
     }
 
-    /// Whether an earlier run made `result` of some state of this source with these options.
+    /// Returns true if an earlier run made `result` from some state of this source with these options.
     pub(crate) fn made(&self, source: &Path, options: &str, result: &Path) -> bool {
         self.done.get(&key(source, options)).is_some_and(|entry| entry.result == result)
     }
@@ -75,7 +75,7 @@ impl Journal {
     /// nobody knows; this one leaves at worst a note without a result, which is made again.
     pub(crate) fn note(
         &self,
-        folder: &Folder,
+        folder: &OutputFolder,
         source: &Path,
         options: &str,
         now: Fingerprint,
@@ -104,12 +104,12 @@ fn key(source: &Path, options: &str) -> (String, String) {
     (source.to_string_lossy().into_owned(), options.to_owned())
 }
 
-fn entry(line: &str) -> Option<((String, String), Entry)> {
+fn entry(line: &str) -> Option<((String, String), JournalEntry)> {
     let line: Value = serde_json::from_str(line).ok()?;
     let text = |name: &str| Some(line.get(name)?.as_str()?.to_owned());
     let number = |name: &str| line.get(name)?.as_u64();
     let fingerprint = Fingerprint { bytes: number("bytes")?, modified: number("modified")? };
-    Some(((text("source")?, text("options")?), Entry { fingerprint, result: text("result")?.into() }))
+    Some(((text("source")?, text("options")?), JournalEntry { fingerprint, result: text("result")?.into() }))
 }
 
 #[cfg(test)]
@@ -119,7 +119,7 @@ mod tests {
     #[test]
     fn what_was_noted_is_known_to_the_next_run_even_after_a_cut_line() {
         let root = tempfile::tempdir().unwrap();
-        let folder = Folder::create(root.path()).unwrap();
+        let folder = OutputFolder::create(root.path()).unwrap();
         let (a, state) = (Path::new("/in/a.jpg"), Fingerprint { bytes: 7, modified: 9 });
         let note = |options, result| {
             Journal::read(&folder).unwrap().note(&folder, a, options, state, Path::new(result)).unwrap();

@@ -1,43 +1,43 @@
-//! Many images: what is to be done is planned first, then done by several workers, here or on servers.
+//! Many images: results are planned first, then made by several workers, in this process or on servers.
 
-mod inputs; // from what was typed to files.
-mod journal; // what is done already.
+mod inputs; // from arguments to files.
+mod journal; // results of earlier runs.
 mod plan; // which results, and their names.
-mod queue; // what is left to do.
-mod report; // how it goes.
-mod servers; // which servers are alive.
+mod queue; // items that are left.
+mod report; // progress and summary.
+mod servers; // servers that answer.
 mod template; // names with fields.
-mod worker; // one thread's share.
+mod worker; // one thread.
 
-pub(crate) use inputs::{Depth, Source, find, is_image, is_pattern};
-pub(crate) use plan::{Memory, Place, Plan, Policy, Variant};
+pub(crate) use inputs::{Depth, SourceFile, find, is_image, is_pattern};
+pub(crate) use plan::{BatchPlan, Destination, Journaling, Policy, Variant};
 pub(crate) use template::{Template, fitting};
 
 use super::arguments::ProcessArguments;
-use super::failure::Failure;
-use super::folder::Folder;
+use super::error::CliError;
 use super::interrupt::{EXIT_INTERRUPTED, Interrupt};
 use super::output::Existing;
-use super::picture::own_limits;
+use super::output_folder::OutputFolder;
+use super::processed::own_limits;
 use clap::Args;
 use imgsrv::client::ClientSettings;
 use imgsrv::codec;
 use queue::Queue;
-use report::{Form, Outcome, Record, Reporter};
+use report::{ReportStyle, Reporter, ResultOutcome, ResultRecord};
 use servers::Servers;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
-use worker::{Item, Shared, work};
+use worker::{BatchContext, BatchItem, work};
 
 /// Connections to each server when `--jobs` does not say.
 const JOBS_PER_SERVER: usize = 4;
 
-/// How often it is looked whether Ctrl-C was pressed.
+/// Interval between checks for Ctrl-C.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
-/// What there is to say about many images.
+/// Options for many images.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Many images")]
 pub(crate) struct BatchArguments {
@@ -72,7 +72,7 @@ pub(crate) struct BatchArguments {
     #[arg(long, requires = "out")]
     resume: bool,
 
-    /// Only say what would be done
+    /// Print the results that would be made, and make none
     #[arg(long)]
     dry_run: bool,
 
@@ -86,7 +86,7 @@ pub(crate) struct BatchArguments {
 }
 
 impl BatchArguments {
-    /// Whether something was said that only means something for many images.
+    /// Returns true if an option was given that applies to many images only.
     pub(crate) fn is_asked_for(&self) -> bool {
         self.out.is_some()
             || !self.sizes.is_empty()
@@ -99,20 +99,21 @@ impl BatchArguments {
 }
 
 /// Processes all images and returns the worst exit code.
-pub(crate) fn run(arguments: &ProcessArguments) -> Result<u8, Failure> {
+pub(crate) fn run(arguments: &ProcessArguments) -> Result<u8, CliError> {
     let batch = &arguments.batch;
     if arguments.to_stdout() || arguments.output.is_some() {
-        return Err(Failure::Arguments(
+        return Err(CliError::Arguments(
             "- and --output take one image; --out takes a folder for many".into(),
         ));
     }
     if arguments.show {
-        return Err(Failure::Arguments("--show shows one image".into()));
+        return Err(CliError::Arguments("--show shows one image".into()));
     }
     let depth = if batch.recursive { Depth::Tree } else { Depth::Folder };
     let mut found = find(&arguments.inputs, depth, batch.out.as_deref());
     let plan = plan(arguments, std::mem::take(&mut found.sources))?;
-    let reporter = Reporter::new(if batch.json { Form::Json } else { Form::Person }, plan.len());
+    let reporter =
+        Reporter::new(if batch.json { ReportStyle::Json } else { ReportStyle::Person }, plan.len());
     for failure in found.failures {
         reporter.fail(failure);
     }
@@ -120,7 +121,7 @@ pub(crate) fn run(arguments: &ProcessArguments) -> Result<u8, Failure> {
         foretell(&plan, &reporter);
         return Ok(reporter.finish(0, ""));
     }
-    let interrupt = Interrupt::listen().map_err(|error| Failure::System(format!("no signals: {error}")))?;
+    let interrupt = Interrupt::listen().map_err(|error| CliError::System(format!("no signals: {error}")))?;
     let servers = if arguments.local { None } else { Some(arguments.connection.settings()?) };
     let jobs = batch.jobs.map_or_else(|| default_jobs(servers.as_deref()), NonZeroUsize::get);
     let servers = servers.map(Servers::new);
@@ -129,9 +130,9 @@ pub(crate) fn run(arguments: &ProcessArguments) -> Result<u8, Failure> {
     Ok(if interrupt.is_asked() { EXIT_INTERRUPTED } else { worst })
 }
 
-/// Carries out a plan of which only results and failures are told, and returns how many results are missing.
-pub(crate) fn convert(plan: &Plan, servers: Option<&[ClientSettings]>, interrupt: &Interrupt) -> usize {
-    let reporter = Reporter::new(Form::News, plan.len());
+/// Carries out a plan, reports only results and failures, and returns the number of missing results.
+pub(crate) fn convert(plan: &BatchPlan, servers: Option<&[ClientSettings]>, interrupt: &Interrupt) -> usize {
+    let reporter = Reporter::new(ReportStyle::News, plan.len());
     let jobs = default_jobs(servers);
     let servers = servers.map(|servers| Servers::new(servers.to_vec()));
     let left = process(plan, servers.as_ref(), jobs, &reporter, interrupt);
@@ -146,16 +147,16 @@ fn default_jobs(servers: Option<&[ClientSettings]>) -> usize {
     }
 }
 
-/// Does the work with `jobs` workers and returns how many results are missing.
+/// Does the work with `jobs` workers and returns the number of missing results.
 fn process(
-    plan: &Plan,
+    plan: &BatchPlan,
     servers: Option<&Servers>,
     jobs: usize,
     reporter: &Reporter,
     interrupt: &Interrupt,
 ) -> usize {
-    let queue = Queue::new((0..plan.sources.len()).map(Item::new));
-    let shared = Shared { plan, queue, reporter, interrupt, servers };
+    let queue = Queue::new((0..plan.sources.len()).map(BatchItem::new));
+    let shared = BatchContext { plan, queue, reporter, interrupt, servers };
     std::thread::scope(|scope| {
         let (working, ended) = channel::<()>();
         for _ in 0..jobs.min(plan.sources.len()) {
@@ -175,13 +176,13 @@ fn process(
     shared.queue.into_items().map(|item| item.missing(plan)).sum()
 }
 
-fn plan(arguments: &ProcessArguments, sources: Vec<Source>) -> Result<Plan, Failure> {
+fn plan(arguments: &ProcessArguments, sources: Vec<SourceFile>) -> Result<BatchPlan, CliError> {
     let batch = &arguments.batch;
     let variants = if batch.sizes.is_empty() {
         vec![Variant::new(None, arguments.spec.spec_for_many()?)]
     } else {
         let variant = |size: &u32| Ok(Variant::new(Some(*size), arguments.spec.spec_of_width(*size)?));
-        batch.sizes.iter().map(variant).collect::<Result<_, Failure>>()?
+        batch.sizes.iter().map(variant).collect::<Result<_, CliError>>()?
     };
     let policy = match () {
         () if arguments.force => Policy::Replace,
@@ -189,54 +190,54 @@ fn plan(arguments: &ProcessArguments, sources: Vec<Source>) -> Result<Plan, Fail
         () => Policy::Refuse,
     };
     let place = match &batch.out {
-        Some(out) if batch.dry_run => Place::Folder(Folder::at(out)?),
-        Some(out) => Place::Folder(Folder::create(out)?),
-        None => Place::Beside,
+        Some(out) if batch.dry_run => Destination::Folder(OutputFolder::at(out)?),
+        Some(out) => Destination::Folder(OutputFolder::create(out)?),
+        None => Destination::Beside,
     };
     let template = match (&batch.name, &place, batch.sizes.is_empty()) {
         (Some(template), ..) => Ok(template.clone()),
-        (None, Place::Folder(_), true) => "{dir}/{stem}.{ext}".parse(),
-        (None, Place::Folder(_), false) => "{dir}/{stem}-{size}.{ext}".parse(),
-        (None, Place::Beside, true) => "processed_{stem}.{ext}".parse(),
-        (None, Place::Beside, false) => "processed_{stem}-{size}.{ext}".parse(),
+        (None, Destination::Folder(_), true) => "{dir}/{stem}.{ext}".parse(),
+        (None, Destination::Folder(_), false) => "{dir}/{stem}-{size}.{ext}".parse(),
+        (None, Destination::Beside, true) => "processed_{stem}.{ext}".parse(),
+        (None, Destination::Beside, false) => "processed_{stem}-{size}.{ext}".parse(),
     };
-    let template = template.map_err(Failure::Arguments)?;
-    let memory = Memory::of(&place, batch.resume)?;
-    Ok(Plan::new(sources, variants, place, template, policy, memory))
+    let template = template.map_err(CliError::Arguments)?;
+    let memory = Journaling::of(&place, batch.resume)?;
+    Ok(BatchPlan::new(sources, variants, place, template, policy, memory))
 }
 
-/// Says what would be done, from the headers of the images.
-fn foretell(plan: &Plan, reporter: &Reporter) {
+/// Reports the results that would be made, from the headers of the images.
+fn foretell(plan: &BatchPlan, reporter: &Reporter) {
     for (i, source) in plan.sources.iter().enumerate() {
         for (j, variant) in plan.variants.iter().enumerate() {
-            let outcome = foretold(plan, (i, source), (j, variant)).unwrap_or_else(Outcome::Failed);
-            reporter.tell(&Record { source: &source.path, size: variant.size, outcome });
+            let outcome = foretold(plan, (i, source), (j, variant)).unwrap_or_else(ResultOutcome::Failed);
+            reporter.tell(&ResultRecord { source: &source.path, size: variant.size, outcome });
         }
     }
 }
 
 fn foretold(
-    plan: &Plan,
-    (i, source): (usize, &Source),
+    plan: &BatchPlan,
+    (i, source): (usize, &SourceFile),
     (j, variant): (usize, &Variant),
-) -> Result<Outcome, Failure> {
+) -> Result<ResultOutcome, CliError> {
     plan.check_name(i, j)?;
-    let unreadable = |error| Failure::NoInput { path: source.path.clone(), source: error };
+    let unreadable = |error| CliError::NoInput { path: source.path.clone(), source: error };
     let metadata = std::fs::metadata(&source.path).map_err(unreadable)?;
     if let Some(path) = plan.resumed(source, variant, (&metadata).into()) {
-        return Ok(Outcome::Skipped { path, why: "done earlier" });
+        return Ok(ResultOutcome::Skipped { path, why: "done earlier" });
     }
     let image = std::fs::read(&source.path).map_err(unreadable)?;
     let result = codec::plan(&image, &variant.spec, &own_limits())
-        .map_err(|error| Failure::Local { input: source.path.clone(), error })?;
+        .map_err(|error| CliError::Local { input: source.path.clone(), error })?;
     let name = plan.name(source, variant, result.size(), result.format);
     let path = plan.path(&name);
     Ok(match (plan.holds(&name), plan.policy) {
-        (true, Policy::Skip) => Outcome::Skipped { path, why: "exists" },
+        (true, Policy::Skip) => ResultOutcome::Skipped { path, why: "exists" },
         (true, Policy::Refuse) if plan.existing(source, variant, &name) == Existing::Keep => {
-            return Err(Failure::Exists { path });
+            return Err(CliError::Exists { path });
         }
-        _ => Outcome::Planned { path, size: Some(result.size()) },
+        _ => ResultOutcome::Planned { path, size: Some(result.size()) },
     })
 }
 

@@ -1,10 +1,10 @@
-//! `Plan`: which results a batch makes of which source, what they are called, and whether one is there already.
+//! `BatchPlan`: the results that a batch makes of each source, their names, and those that exist.
 
-use super::super::failure::Failure;
-use super::super::folder::Folder;
+use super::super::error::CliError;
 use super::super::output::{Existing, save};
-use super::super::picture::Picture;
-use super::inputs::Source;
+use super::super::output_folder::OutputFolder;
+use super::super::processed::ProcessedImage;
+use super::inputs::SourceFile;
 use super::journal::{Fingerprint, Journal};
 use super::template::{Field, Fields, Template};
 use imgsrv::codec::Size;
@@ -29,16 +29,16 @@ impl Variant {
     }
 }
 
-/// Where the results go.
+/// Destination of the results.
 #[derive(Debug)]
-pub(crate) enum Place {
+pub(crate) enum Destination {
     /// `processed_<stem>` beside each source.
     Beside,
     /// Into a folder.
-    Folder(Folder),
+    Folder(OutputFolder),
 }
 
-/// What to do about a result that is there already.
+/// Treatment of a result that exists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Policy {
     Refuse,
@@ -46,48 +46,48 @@ pub(crate) enum Policy {
     Skip,
 }
 
-/// Whether what was done is noted, and what was noted before counts.
+/// Use of the journal.
 #[derive(Debug)]
-pub(crate) enum Memory {
+pub(crate) enum Journaling {
     None,
     Note(Journal),
     /// Results that are noted are left as they are while their sources are; out of date they are replaced.
     Resume(Journal),
 }
 
-impl Memory {
+impl Journaling {
     /// Reads the journal of the folder of the results.
-    pub(crate) fn of(place: &Place, resume: bool) -> Result<Memory, Failure> {
-        let Place::Folder(folder) = place else { return Ok(Memory::None) };
+    pub(crate) fn of(place: &Destination, resume: bool) -> Result<Journaling, CliError> {
+        let Destination::Folder(folder) = place else { return Ok(Journaling::None) };
         let journal = Journal::read(folder)?;
-        Ok(if resume { Memory::Resume(journal) } else { Memory::Note(journal) })
+        Ok(if resume { Journaling::Resume(journal) } else { Journaling::Note(journal) })
     }
 }
 
 /// Everything a batch does, decided before it begins.
 #[derive(Debug)]
-pub(crate) struct Plan {
-    pub(crate) sources: Vec<Source>,
+pub(crate) struct BatchPlan {
+    pub(crate) sources: Vec<SourceFile>,
     pub(crate) variants: Vec<Variant>,
     pub(crate) policy: Policy,
-    place: Place,
+    place: Destination,
     template: Template,
-    memory: Memory,
+    memory: Journaling,
     /// Results whose names earlier ones have taken.
     ambiguous: HashSet<(usize, usize)>,
 }
 
-impl Plan {
+impl BatchPlan {
     pub(crate) fn new(
-        sources: Vec<Source>,
+        sources: Vec<SourceFile>,
         variants: Vec<Variant>,
-        place: Place,
+        place: Destination,
         template: Template,
         policy: Policy,
-        memory: Memory,
-    ) -> Plan {
+        memory: Journaling,
+    ) -> BatchPlan {
         let ambiguous = HashSet::new();
-        let mut plan = Plan { sources, variants, policy, place, template, memory, ambiguous };
+        let mut plan = BatchPlan { sources, variants, policy, place, template, memory, ambiguous };
         plan.ambiguous = plan.find_ambiguous();
         plan
     }
@@ -98,7 +98,7 @@ impl Plan {
     }
 
     /// The name of a result if nothing but the command line decides it.
-    pub(crate) fn fixed_name(&self, source: &Source, variant: &Variant) -> Option<PathBuf> {
+    pub(crate) fn fixed_name(&self, source: &SourceFile, variant: &Variant) -> Option<PathBuf> {
         match variant.spec.format {
             OutputFormat::Fixed(format)
                 if !self.template.mentions(Field::Width) && !self.template.mentions(Field::Height) =>
@@ -110,56 +110,58 @@ impl Plan {
     }
 
     /// The name of a result of that size and format.
-    pub(crate) fn name(&self, source: &Source, variant: &Variant, size: Size, format: Format) -> PathBuf {
+    pub(crate) fn name(&self, source: &SourceFile, variant: &Variant, size: Size, format: Format) -> PathBuf {
         let (width, height) = (size.width.to_string(), size.height.to_string());
         self.render(source, variant, &width, &height, format.extension())
     }
 
-    /// The path of a result, for a person.
+    /// The path of a result, for messages.
     pub(crate) fn path(&self, name: &Path) -> PathBuf {
         match &self.place {
-            Place::Beside => name.to_owned(),
-            Place::Folder(folder) => folder.full(name),
+            Destination::Beside => name.to_owned(),
+            Destination::Folder(folder) => folder.full(name),
         }
     }
 
-    /// Whether something has that name already.
+    /// Returns true if the name is taken.
     pub(crate) fn holds(&self, name: &Path) -> bool {
         match &self.place {
-            Place::Beside => name.symlink_metadata().is_ok(),
-            Place::Folder(folder) => folder.holds(name),
+            Destination::Beside => name.symlink_metadata().is_ok(),
+            Destination::Folder(folder) => folder.holds(name),
         }
     }
 
     /// Saves a result under its name.
     pub(crate) fn save(
         &self,
-        source: &Source,
+        source: &SourceFile,
         variant: &Variant,
         now: Fingerprint,
-        picture: &Picture,
-    ) -> Result<PathBuf, Failure> {
+        picture: &ProcessedImage,
+    ) -> Result<PathBuf, CliError> {
         let (width, height) = picture.size.unwrap_or_default();
         let name = self.name(source, variant, Size { width, height }, picture.format);
         let existing = self.existing(source, variant, &name);
         match &self.place {
-            Place::Beside => save(&name, &picture.bytes, existing)?,
-            Place::Folder(folder) => folder.save(&name, &picture.bytes, existing, || match &self.memory {
-                Memory::Note(journal) | Memory::Resume(journal) => {
-                    journal.note(folder, &source.path, &variant.options, now, &name)
-                }
-                Memory::None => Ok(()),
-            })?,
+            Destination::Beside => save(&name, &picture.bytes, existing)?,
+            Destination::Folder(folder) => {
+                folder.save(&name, &picture.bytes, existing, || match &self.memory {
+                    Journaling::Note(journal) | Journaling::Resume(journal) => {
+                        journal.note(folder, &source.path, &variant.options, now, &name)
+                    }
+                    Journaling::None => Ok(()),
+                })?
+            }
         }
         Ok(self.path(&name))
     }
 
     /// What may happen to a file that has this name: a result that an interrupted or earlier run made of
     /// the same source may be replaced when it is out of date.
-    pub(crate) fn existing(&self, source: &Source, variant: &Variant, name: &Path) -> Existing {
+    pub(crate) fn existing(&self, source: &SourceFile, variant: &Variant, name: &Path) -> Existing {
         match (self.policy, &self.memory) {
             (Policy::Replace, _) => Existing::Replace,
-            (Policy::Refuse, Memory::Resume(journal))
+            (Policy::Refuse, Journaling::Resume(journal))
                 if journal.made(&source.path, &variant.options, name) =>
             {
                 Existing::Replace
@@ -169,19 +171,24 @@ impl Plan {
     }
 
     /// The result that an earlier run made of the source as it is now, if it is still there.
-    pub(crate) fn resumed(&self, source: &Source, variant: &Variant, now: Fingerprint) -> Option<PathBuf> {
-        let Memory::Resume(journal) = &self.memory else { return None };
+    pub(crate) fn resumed(
+        &self,
+        source: &SourceFile,
+        variant: &Variant,
+        now: Fingerprint,
+    ) -> Option<PathBuf> {
+        let Journaling::Resume(journal) = &self.memory else { return None };
         let name = journal.result_of(&source.path, &variant.options, now)?;
         self.holds(name).then(|| self.path(name))
     }
 
     /// The failure of a result whose name an earlier source takes.
-    pub(crate) fn check_name(&self, source: usize, variant: usize) -> Result<(), Failure> {
+    pub(crate) fn check_name(&self, source: usize, variant: usize) -> Result<(), CliError> {
         match (self.sources.get(source), self.variants.get(variant)) {
             (Some(from), Some(to)) if self.ambiguous.contains(&(source, variant)) => {
                 let ext = self.format_word(to);
                 let path = self.path(&self.render(from, to, "{width}", "{height}", ext));
-                Err(Failure::Ambiguous { input: from.path.clone(), path })
+                Err(CliError::Ambiguous { input: from.path.clone(), path })
             }
             _ => Ok(()),
         }
@@ -213,7 +220,14 @@ impl Plan {
         ambiguous
     }
 
-    fn render(&self, source: &Source, variant: &Variant, width: &str, height: &str, ext: &str) -> PathBuf {
+    fn render(
+        &self,
+        source: &SourceFile,
+        variant: &Variant,
+        width: &str,
+        height: &str,
+        ext: &str,
+    ) -> PathBuf {
         let size = variant.size.map(|size| size.to_string()).unwrap_or_default();
         let name = self.template.render(&Fields {
             source: &source.path,
@@ -224,8 +238,8 @@ impl Plan {
             ext,
         });
         match self.place {
-            Place::Beside => source.path.parent().unwrap_or(Path::new("")).join(name),
-            Place::Folder(_) => name,
+            Destination::Beside => source.path.parent().unwrap_or(Path::new("")).join(name),
+            Destination::Folder(_) => name,
         }
     }
 }

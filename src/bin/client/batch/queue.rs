@@ -1,18 +1,18 @@
-//! `Queue`: what is left to do, including what a worker had to give back.
+//! `Queue`: items that are left, including those that a worker gave back.
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-/// Work for several threads. Whoever takes an item finishes it or gives it back; only when nothing is left
-/// and nothing is in anybody's hands is the queue at its end.
+/// Work for several threads. A worker finishes the item that it takes or gives it back. The queue ends when it is
+/// empty and no item is in work.
 #[derive(Debug)]
 pub(crate) struct Queue<T> {
-    state: Mutex<State<T>>,
+    state: Mutex<QueueState<T>>,
     changed: Condvar,
 }
 
 #[derive(Debug)]
-struct State<T> {
+struct QueueState<T> {
     items: VecDeque<T>,
     in_hand: usize,
     closed: bool,
@@ -20,7 +20,7 @@ struct State<T> {
 
 impl<T> Queue<T> {
     pub(crate) fn new(items: impl Iterator<Item = T>) -> Queue<T> {
-        let state = State { items: items.collect(), in_hand: 0, closed: false };
+        let state = QueueState { items: items.collect(), in_hand: 0, closed: false };
         Queue { state: Mutex::new(state), changed: Condvar::new() }
     }
 
@@ -63,12 +63,12 @@ impl<T> Queue<T> {
         self.changed.notify_all();
     }
 
-    /// What is left.
+    /// The remaining items.
     pub(crate) fn into_items(self) -> impl Iterator<Item = T> {
         self.state.into_inner().unwrap_or_else(PoisonError::into_inner).items.into_iter()
     }
 
-    fn lock(&self) -> MutexGuard<'_, State<T>> {
+    fn lock(&self) -> MutexGuard<'_, QueueState<T>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

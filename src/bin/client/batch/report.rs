@@ -1,8 +1,8 @@
-//! `Reporter`: how a batch goes, as a bar on a terminal, a line an image in a pipe, or JSON; and how it went.
+//! `Reporter`: progress of a batch as a bar on a terminal, a line an image in a pipe, or JSON; and its summary.
 
-use super::super::failure::Failure;
-use super::super::picture::Rate;
+use super::super::error::CliError;
 use super::super::print::{BAD, BOLD, DIM, GOOD, shown, size};
+use super::super::processed::Rate;
 use imgsrv::codec::Size;
 use imgsrv::spec::Format;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -15,12 +15,12 @@ use std::time::{Duration, Instant};
 /// Failures that the summary names.
 const MAX_LISTED: usize = 20;
 
-/// How a batch is told.
+/// Style of the report of a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Form {
+pub(crate) enum ReportStyle {
     /// A bar when standard error is a terminal, a line an image otherwise.
     Person,
-    /// Only what is new: a line for what was saved or failed.
+    /// Only a line for each result that was saved or failed.
     News,
     /// A JSON object a line.
     Json,
@@ -41,25 +41,25 @@ pub(crate) struct Saved {
     pub(crate) warnings: Vec<String>,
 }
 
-/// What became of one result.
+/// Outcome of one result.
 #[derive(Debug)]
-pub(crate) enum Outcome {
+pub(crate) enum ResultOutcome {
     Saved(Saved),
     Skipped { path: PathBuf, why: &'static str },
     Planned { path: PathBuf, size: Option<Size> },
-    Failed(Failure),
+    Failed(CliError),
 }
 
-/// What became of one result of one source.
+/// Outcome of one result of one source.
 #[derive(Debug)]
-pub(crate) struct Record<'a> {
+pub(crate) struct ResultRecord<'a> {
     pub(crate) source: &'a Path,
     /// The entry of `--sizes`.
     pub(crate) size: Option<u32>,
-    pub(crate) outcome: Outcome,
+    pub(crate) outcome: ResultOutcome,
 }
 
-/// What a batch came to.
+/// Totals of a batch.
 #[derive(Debug, Default)]
 pub(crate) struct Totals {
     saved: usize,
@@ -69,22 +69,22 @@ pub(crate) struct Totals {
     bytes_in: u64,
     bytes_out: u64,
     failures: Vec<String>,
-    lost: Option<Failure>,
+    lost: Option<CliError>,
     worst: u8,
 }
 
-/// Tells every outcome, and all of them in the end.
+/// Reports every outcome, and the totals at the end.
 #[derive(Debug)]
 pub(crate) struct Reporter {
-    form: Form,
+    form: ReportStyle,
     bar: Option<ProgressBar>,
     started: Instant,
     totals: Mutex<Totals>,
 }
 
 impl Reporter {
-    pub(crate) fn new(form: Form, results: usize) -> Reporter {
-        let bar = (form == Form::Person && io::stderr().is_terminal()).then(|| {
+    pub(crate) fn new(form: ReportStyle, results: usize) -> Reporter {
+        let bar = (form == ReportStyle::Person && io::stderr().is_terminal()).then(|| {
             let bar =
                 ProgressBar::with_draw_target(Some(results as u64), ProgressDrawTarget::stderr_with_hz(10));
             let style = ProgressStyle::with_template("{bar:28} {pos}/{len} {wide_msg} ETA {eta}");
@@ -94,18 +94,18 @@ impl Reporter {
         Reporter { form, bar, started: Instant::now(), totals: Mutex::default() }
     }
 
-    /// Tells what became of one result.
-    pub(crate) fn tell(&self, record: &Record<'_>) {
+    /// Reports the outcome of one result.
+    pub(crate) fn tell(&self, record: &ResultRecord<'_>) {
         let mut totals = self.totals.lock().unwrap_or_else(PoisonError::into_inner);
         totals.count(&record.outcome);
         match self.form {
-            Form::Json => print_line(&json_of(record).to_string()),
-            Form::News if matches!(record.outcome, Outcome::Skipped { .. }) => {}
-            Form::News | Form::Person => match (&record.outcome, &self.bar) {
-                (Outcome::Failed(failure), Some(bar)) => bar.suspend(|| {
+            ReportStyle::Json => print_line(&json_of(record).to_string()),
+            ReportStyle::News if matches!(record.outcome, ResultOutcome::Skipped { .. }) => {}
+            ReportStyle::News | ReportStyle::Person => match (&record.outcome, &self.bar) {
+                (ResultOutcome::Failed(failure), Some(bar)) => bar.suspend(|| {
                     failure.report();
                 }),
-                (Outcome::Failed(failure), None) => {
+                (ResultOutcome::Failed(failure), None) => {
                     failure.report();
                 }
                 (_, None) => print_line(&line_of(record)),
@@ -118,7 +118,7 @@ impl Reporter {
         }
     }
 
-    /// Tells that no other image is begun.
+    /// Reports that no other image is started.
     pub(crate) fn stopping(&self) {
         let say = || eprintln!("Finishing what is in flight; Ctrl-C again ends at once");
         match &self.bar {
@@ -127,20 +127,23 @@ impl Reporter {
         }
     }
 
-    /// Nobody is left who could go on; told once.
-    pub(crate) fn lost(&self, failure: Failure) {
+    /// Reports once that no server is left.
+    pub(crate) fn lost(&self, failure: CliError) {
         let mut totals = self.totals.lock().unwrap_or_else(PoisonError::into_inner);
         totals.worst = totals.worst.max(failure.exit_code());
         totals.lost.get_or_insert(failure);
     }
 
-    /// Tells a failure that belongs to no image.
-    pub(crate) fn fail(&self, failure: Failure) {
-        self.tell(&Record { source: Path::new(""), size: None, outcome: Outcome::Failed(failure) });
+    /// Reports a failure that belongs to no image.
+    pub(crate) fn fail(&self, failure: CliError) {
+        self.tell(&ResultRecord {
+            source: Path::new(""),
+            size: None,
+            outcome: ResultOutcome::Failed(failure),
+        });
     }
 
-    /// Tells how it went and returns the worst exit code. `left` results were not made; `resume` says how
-    /// to go on.
+    /// Prints the totals and returns the worst exit code. `left` results were not made; `resume` is the hint to continue.
     pub(crate) fn finish(self, left: usize, resume: &str) -> u8 {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
@@ -148,9 +151,9 @@ impl Reporter {
         let took = self.started.elapsed();
         let totals = self.totals.into_inner().unwrap_or_else(PoisonError::into_inner);
         match self.form {
-            Form::Json => print_line(&totals.json(left, took).to_string()),
-            Form::Person => totals.print(left, took, resume),
-            Form::News => {
+            ReportStyle::Json => print_line(&totals.json(left, took).to_string()),
+            ReportStyle::Person => totals.print(left, took, resume),
+            ReportStyle::News => {
                 if let Some(lost) = &totals.lost {
                     lost.report();
                 }
@@ -161,16 +164,16 @@ impl Reporter {
 }
 
 impl Totals {
-    fn count(&mut self, outcome: &Outcome) {
+    fn count(&mut self, outcome: &ResultOutcome) {
         match outcome {
-            Outcome::Saved(saved) => {
+            ResultOutcome::Saved(saved) => {
                 self.saved += 1;
                 self.bytes_in += saved.bytes_in;
                 self.bytes_out += saved.bytes_out;
             }
-            Outcome::Skipped { .. } => self.skipped += 1,
-            Outcome::Planned { .. } => self.planned += 1,
-            Outcome::Failed(failure) => {
+            ResultOutcome::Skipped { .. } => self.skipped += 1,
+            ResultOutcome::Planned { .. } => self.planned += 1,
+            ResultOutcome::Failed(failure) => {
                 self.failed += 1;
                 self.worst = self.worst.max(failure.exit_code());
                 if self.failures.len() < MAX_LISTED {
@@ -249,15 +252,15 @@ impl Totals {
     }
 }
 
-/// Whoever reads may have seen enough: that is no failure of the batch.
+/// Prints a line; a reader that closed the pipe is no failure of the batch.
 fn print_line(line: &str) {
     let _ = writeln!(anstream::stdout().lock(), "{line}");
 }
 
-fn line_of(record: &Record<'_>) -> String {
+fn line_of(record: &ResultRecord<'_>) -> String {
     let source = shown(record.source);
     match &record.outcome {
-        Outcome::Saved(saved) => {
+        ResultOutcome::Saved(saved) => {
             let Size { width, height } = saved.size;
             let from = saved.source_size.map(|(w, h)| format!("{w}x{h} to ")).unwrap_or_default();
             let notes = saved.warnings.join(", ");
@@ -270,19 +273,21 @@ fn line_of(record: &Record<'_>) -> String {
                 saved.took.as_secs_f64() * 1e3,
             )
         }
-        Outcome::Skipped { path, why } => format!("{source} -> {}  {DIM}skipped: {why}{DIM:#}", shown(path)),
-        Outcome::Planned { path, size } => {
+        ResultOutcome::Skipped { path, why } => {
+            format!("{source} -> {}  {DIM}skipped: {why}{DIM:#}", shown(path))
+        }
+        ResultOutcome::Planned { path, size } => {
             let size = size.map(|Size { width, height }| format!("{width}x{height}, ")).unwrap_or_default();
             format!("{source} -> {}  {DIM}{size}not done: --dry-run{DIM:#}", shown(path))
         }
-        Outcome::Failed(failure) => failure.to_string(),
+        ResultOutcome::Failed(failure) => failure.to_string(),
     }
 }
 
-fn json_of(record: &Record<'_>) -> Value {
+fn json_of(record: &ResultRecord<'_>) -> Value {
     let source = record.source.to_string_lossy();
     match &record.outcome {
-        Outcome::Saved(saved) => json!({
+        ResultOutcome::Saved(saved) => json!({
             "status": "ok",
             "source": source,
             "result": saved.path.to_string_lossy(),
@@ -301,14 +306,14 @@ fn json_of(record: &Record<'_>) -> Value {
             "server": saved.server.as_deref(),
             "warnings": saved.warnings,
         }),
-        Outcome::Skipped { path, why } => json!({
+        ResultOutcome::Skipped { path, why } => json!({
             "status": "skipped",
             "source": source,
             "result": path.to_string_lossy(),
             "size": record.size,
             "reason": why,
         }),
-        Outcome::Planned { path, size } => json!({
+        ResultOutcome::Planned { path, size } => json!({
             "status": "planned",
             "source": source,
             "result": path.to_string_lossy(),
@@ -316,7 +321,7 @@ fn json_of(record: &Record<'_>) -> Value {
             "width": size.map(|size| size.width),
             "height": size.map(|size| size.height),
         }),
-        Outcome::Failed(failure) => json!({
+        ResultOutcome::Failed(failure) => json!({
             "status": failure.word(),
             "source": source,
             "size": record.size,

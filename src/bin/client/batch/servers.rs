@@ -1,4 +1,4 @@
-//! `Servers`: which of several are alive, and who goes where.
+//! `Servers`: the state of several servers, and the choice of one for each connection.
 
 use imgsrv::client::{ClientError, ClientSettings};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -21,9 +21,9 @@ struct Server {
     rest_until: Option<Instant>,
 }
 
-/// What a worker that wants a connection is told.
+/// Answer to a worker that needs a connection.
 #[derive(Debug)]
-pub(crate) enum Choice {
+pub(crate) enum ServerChoice {
     /// Connect to this one.
     Take(usize, Box<ClientSettings>),
     /// All are down; look again after this.
@@ -38,9 +38,9 @@ impl Servers {
         Servers(Mutex::new(settings.into_iter().map(server).collect()))
     }
 
-    /// A dead server whose pause is over, so that one worker finds out for all; else the living one with
-    /// the fewest connections.
-    pub(crate) fn choose(&self) -> Choice {
+    /// Chooses a dead server whose pause is over, so that one worker probes it for all; else the living one with the
+    /// fewest connections.
+    pub(crate) fn choose(&self) -> ServerChoice {
         let now = Instant::now();
         let mut servers = self.lock();
         let alive = servers.iter().any(Server::is_alive);
@@ -54,18 +54,18 @@ impl Servers {
             if !server.is_alive() {
                 server.rest();
             }
-            return Choice::Take(i, Box::new(server.settings.clone()));
+            return ServerChoice::Take(i, Box::new(server.settings.clone()));
         }
         let next =
             servers.iter().filter(|server| server.is_worth_a_try()).filter_map(|server| server.rest_until);
         match next.min() {
-            Some(until) => Choice::Wait(until.saturating_duration_since(now)),
-            None => Choice::GiveUp,
+            Some(until) => ServerChoice::Wait(until.saturating_duration_since(now)),
+            None => ServerChoice::GiveUp,
         }
     }
 
-    /// Whether who is connected to this one would do better elsewhere: a dead server may be back, or a
-    /// living one has fewer connections.
+    /// Returns true if a connection to this server should move: a dead server may be back, or a living one has fewer
+    /// connections.
     pub(crate) fn calls_away_from(&self, i: usize) -> bool {
         let now = Instant::now();
         let servers = self.lock();
@@ -90,13 +90,13 @@ impl Servers {
         }
     }
 
-    /// It could not be reached, or was silent: nobody goes there for a while.
+    /// Notes that the server could not be reached, or was silent: it rests for a while.
     pub(crate) fn failed(&self, i: usize, error: &ClientError) {
         let mut servers = self.lock();
         let alive = servers.iter().filter(|server| server.is_alive()).count();
         if let Some(server) = servers.get_mut(i) {
             if server.is_alive() && alive > 1 {
-                log::warn!("{error}; its images go to the other servers");
+                log::warn!("{error}; images of a server that fails go to the others");
             }
             server.failures += 1;
             server.rest();
@@ -145,8 +145,8 @@ mod tests {
 
     fn taken(servers: &Servers) -> Option<usize> {
         match servers.choose() {
-            Choice::Take(i, _) => Some(i),
-            Choice::Wait(_) | Choice::GiveUp => None,
+            ServerChoice::Take(i, _) => Some(i),
+            ServerChoice::Wait(_) | ServerChoice::GiveUp => None,
         }
     }
 
@@ -162,7 +162,7 @@ mod tests {
         servers.leave(0);
         assert_eq!([taken(&servers), taken(&servers)], [Some(1), Some(1)]);
         servers.failed(1, &refused());
-        assert!(matches!(servers.choose(), Choice::GiveUp));
+        assert!(matches!(servers.choose(), ServerChoice::GiveUp));
     }
 
     #[test]
@@ -170,9 +170,9 @@ mod tests {
         let servers = servers(1, Duration::ZERO);
         servers.failed(0, &refused());
         servers.failed(1, &refused());
-        assert!(matches!(servers.choose(), Choice::Wait(_)));
+        assert!(matches!(servers.choose(), ServerChoice::Wait(_)));
         std::thread::sleep(Duration::from_millis(120));
-        // Each is tried by one worker; whoever answers takes the rest.
+        // Each is tried by one worker; the first to answer takes the rest.
         assert_eq!([taken(&servers), taken(&servers), taken(&servers)], [Some(0), Some(1), None]);
         servers.answered(1);
         assert_eq!(taken(&servers), Some(1));

@@ -1,4 +1,4 @@
-//! Names of results: a template with fields, filled with text that no file system and no reader trips over.
+//! Names of results: a template with fields, filled with text that is safe on every file system.
 
 use super::super::print::is_bidi_control;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -11,7 +11,7 @@ const MAX_NAME: usize = 255;
 /// Device names of Windows, which are taken with any extension.
 const DEVICES: &[&str] = &["CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$"];
 
-/// What a template can mention.
+/// A field of a template.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Field {
     /// Folders of the source below the folder that was named.
@@ -41,14 +41,14 @@ const FIELDS: [(&str, Field); 7] = [
 ];
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Part {
+enum TemplatePart {
     Text(String),
     Field(Field),
 }
 
 /// A name with fields, such as `{dir}/{stem}-{width}.{ext}`. Always relative, never upwards.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Template(Vec<Part>);
+pub(crate) struct Template(Vec<TemplatePart>);
 
 /// The text of each field.
 #[derive(Debug, Clone, Copy)]
@@ -71,12 +71,12 @@ impl FromStr for Template {
             let (word, after) = after.split_once('}').ok_or("a { without its }")?;
             let field = FIELDS.iter().find(|(name, _)| *name == word).map(|(_, field)| *field);
             let known = FIELDS.map(|(name, _)| format!("{{{name}}}")).join(" ");
-            parts.push(Part::Text(before.to_owned()));
-            parts.push(Part::Field(field.ok_or(format!("no field {{{word}}}; there are {known}"))?));
+            parts.push(TemplatePart::Text(before.to_owned()));
+            parts.push(TemplatePart::Field(field.ok_or(format!("no field {{{word}}}; there are {known}"))?));
             rest = after;
         }
-        parts.push(Part::Text(rest.to_owned()));
-        parts.retain(|part| *part != Part::Text(String::new()));
+        parts.push(TemplatePart::Text(rest.to_owned()));
+        parts.retain(|part| *part != TemplatePart::Text(String::new()));
         let template = Template(parts);
         let sample = Fields {
             source: Path::new("a.b"),
@@ -101,9 +101,9 @@ impl FromStr for Template {
 }
 
 impl Template {
-    /// Whether the name depends on this.
+    /// Returns true if the template has the field.
     pub(crate) fn mentions(&self, field: Field) -> bool {
-        self.0.contains(&Part::Field(field))
+        self.0.contains(&TemplatePart::Field(field))
     }
 
     /// The name as a relative path of ordinary parts, each at most 255 bytes long.
@@ -114,21 +114,21 @@ impl Template {
 
     fn fill(&self, fields: &Fields<'_>) -> String {
         let plain = |text: Option<&std::ffi::OsStr>| harmless(&text.unwrap_or_default().to_string_lossy());
-        let text = |part: &Part| match part {
-            Part::Text(text) => text.clone(),
-            Part::Field(Field::Dir) => {
+        let text = |part: &TemplatePart| match part {
+            TemplatePart::Text(text) => text.clone(),
+            TemplatePart::Field(Field::Dir) => {
                 let normal = fields.dir.components().filter_map(|part| match part {
                     Component::Normal(part) => Some(plain(Some(part))),
                     _ => None,
                 });
                 normal.collect::<Vec<_>>().join("/")
             }
-            Part::Field(Field::Stem) => plain(fields.source.file_stem()),
-            Part::Field(Field::Name) => plain(fields.source.file_name()),
-            Part::Field(Field::Width) => fields.width.to_owned(),
-            Part::Field(Field::Height) => fields.height.to_owned(),
-            Part::Field(Field::Size) => fields.size.to_owned(),
-            Part::Field(Field::Ext) => fields.ext.to_owned(),
+            TemplatePart::Field(Field::Stem) => plain(fields.source.file_stem()),
+            TemplatePart::Field(Field::Name) => plain(fields.source.file_name()),
+            TemplatePart::Field(Field::Width) => fields.width.to_owned(),
+            TemplatePart::Field(Field::Height) => fields.height.to_owned(),
+            TemplatePart::Field(Field::Size) => fields.size.to_owned(),
+            TemplatePart::Field(Field::Ext) => fields.ext.to_owned(),
         };
         let name: String = self.0.iter().map(text).collect();
         // An empty {dir} leaves no leading slash behind.

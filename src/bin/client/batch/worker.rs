@@ -1,14 +1,14 @@
-//! A worker of a batch: takes a source, makes its results here or over a connection, saves and reports them.
+//! A worker of a batch: takes a source, makes its results in process or over a connection, saves and reports them.
 
-use super::super::failure::Failure;
+use super::super::error::CliError;
 use super::super::interrupt::Interrupt;
-use super::super::picture::{Picture, own_limits, process_here};
-use super::inputs::Source;
+use super::super::processed::{ProcessedImage, own_limits, process_here};
+use super::inputs::SourceFile;
 use super::journal::Fingerprint;
-use super::plan::{Plan, Policy, Variant};
+use super::plan::{BatchPlan, Policy, Variant};
 use super::queue::Queue;
-use super::report::{Outcome, Record, Reporter, Saved};
-use super::servers::{Choice, Servers};
+use super::report::{Reporter, ResultOutcome, ResultRecord, Saved};
+use super::servers::{ServerChoice, Servers};
 use imgsrv::client::{Client, ClientError};
 use imgsrv::codec::Size;
 use imgsrv::codec::{self, Scratch};
@@ -29,7 +29,7 @@ const BUSY_PATIENCE: Duration = Duration::from_secs(120);
 
 /// A source of which some results are still to be made.
 #[derive(Debug)]
-pub(crate) struct Item {
+pub(crate) struct BatchItem {
     source: usize,
     /// The first result that is missing.
     variant: usize,
@@ -39,59 +39,59 @@ pub(crate) struct Item {
     busy_since: Option<Instant>,
 }
 
-impl Item {
-    pub(crate) fn new(source: usize) -> Item {
-        Item { source, variant: 0, breaks: 0, busy_since: None }
+impl BatchItem {
+    pub(crate) fn new(source: usize) -> BatchItem {
+        BatchItem { source, variant: 0, breaks: 0, busy_since: None }
     }
 
     /// Results that are still to be made.
-    pub(crate) fn missing(&self, plan: &Plan) -> usize {
+    pub(crate) fn missing(&self, plan: &BatchPlan) -> usize {
         plan.variants.len().saturating_sub(self.variant)
     }
 }
 
-/// What all workers share.
+/// State that all workers share.
 #[derive(Debug)]
-pub(crate) struct Shared<'a> {
-    pub(crate) plan: &'a Plan,
-    pub(crate) queue: Queue<Item>,
+pub(crate) struct BatchContext<'a> {
+    pub(crate) plan: &'a BatchPlan,
+    pub(crate) queue: Queue<BatchItem>,
     pub(crate) reporter: &'a Reporter,
     pub(crate) interrupt: &'a Interrupt,
     /// `None` when the work is done in this process.
     pub(crate) servers: Option<&'a Servers>,
 }
 
-/// Where one worker has its pictures made.
+/// One worker, with its connection to a server or its scratch memory.
 #[derive(Debug)]
-struct Hands<'a> {
-    shared: &'a Shared<'a>,
+struct BatchWorker<'a> {
+    shared: &'a BatchContext<'a>,
     scratch: Scratch,
-    connection: Option<Connection>,
+    connection: Option<ServerConnection>,
 }
 
 #[derive(Debug)]
-struct Connection {
+struct ServerConnection {
     client: Client,
     server: usize,
     name: Arc<str>,
-    /// Whether it has answered before.
+    /// True once it has answered.
     proven: bool,
 }
 
-/// Why a picture is not made yet.
+/// The reason for a missing result.
 #[derive(Debug)]
-enum Trouble {
-    /// It never will be.
-    Failed(Failure),
-    /// It may be by another connection; the item goes back.
+enum NotMade {
+    /// The image cannot be processed.
+    Failed(CliError),
+    /// Another connection may succeed; the item goes back.
     Later,
     /// No server is left.
     NoServer(ClientError),
 }
 
-/// Works until nothing is left, or nobody wants or can go on.
-pub(crate) fn work(shared: &Shared<'_>) {
-    let mut hands = Hands { shared, scratch: Scratch::new(), connection: None };
+/// Works until the queue is empty, the user interrupts, or no server is left.
+pub(crate) fn work(shared: &BatchContext<'_>) {
+    let mut hands = BatchWorker { shared, scratch: Scratch::new(), connection: None };
     while let Some(mut item) = shared.queue.take() {
         match hands.finish(&mut item) {
             ControlFlow::Continue(()) => shared.queue.done(),
@@ -105,24 +105,24 @@ pub(crate) fn work(shared: &Shared<'_>) {
     hands.disconnect();
 }
 
-impl Hands<'_> {
-    /// Makes the results of an item that are missing; breaks when somebody has to go on later.
-    fn finish(&mut self, item: &mut Item) -> ControlFlow<()> {
+impl BatchWorker<'_> {
+    /// Makes the missing results of an item; breaks if the item has to be continued later.
+    fn finish(&mut self, item: &mut BatchItem) -> ControlFlow<()> {
         let plan = self.shared.plan;
         let Some(source) = plan.sources.get(item.source) else { return ControlFlow::Continue(()) };
         let mut image = None;
         while let Some(variant) = plan.variants.get(item.variant) {
             let outcome = match self.make(item, source, variant, &mut image) {
                 Ok(outcome) => outcome,
-                Err(Trouble::Failed(failure)) => Outcome::Failed(failure),
-                Err(Trouble::Later) => return ControlFlow::Break(()),
-                Err(Trouble::NoServer(error)) => {
-                    self.shared.reporter.lost(Failure::Connection { error });
+                Err(NotMade::Failed(failure)) => ResultOutcome::Failed(failure),
+                Err(NotMade::Later) => return ControlFlow::Break(()),
+                Err(NotMade::NoServer(error)) => {
+                    self.shared.reporter.lost(CliError::Connection { error });
                     self.shared.queue.close();
                     return ControlFlow::Break(());
                 }
             };
-            self.shared.reporter.tell(&Record { source: &source.path, size: variant.size, outcome });
+            self.shared.reporter.tell(&ResultRecord { source: &source.path, size: variant.size, outcome });
             item.variant += 1;
             if self.shared.interrupt.is_asked() && item.variant < plan.variants.len() {
                 return ControlFlow::Break(());
@@ -133,17 +133,17 @@ impl Hands<'_> {
 
     fn make(
         &mut self,
-        item: &mut Item,
-        source: &Source,
+        item: &mut BatchItem,
+        source: &SourceFile,
         variant: &Variant,
         image: &mut Option<Vec<u8>>,
-    ) -> Result<Outcome, Trouble> {
+    ) -> Result<ResultOutcome, NotMade> {
         let plan = self.shared.plan;
-        let unreadable = |error| Failure::NoInput { path: source.path.clone(), source: error };
+        let unreadable = |error| CliError::NoInput { path: source.path.clone(), source: error };
         plan.check_name(item.source, item.variant)?;
         let now = Fingerprint::from(&fs::metadata(&source.path).map_err(unreadable)?);
         if let Some(path) = plan.resumed(source, variant, now) {
-            return Ok(Outcome::Skipped { path, why: "done earlier" });
+            return Ok(ResultOutcome::Skipped { path, why: "done earlier" });
         }
         let mut name = plan.fixed_name(source, variant);
         let image = match image {
@@ -152,7 +152,7 @@ impl Hands<'_> {
                 if let (Some(name), Policy::Skip) = (&name, plan.policy)
                     && plan.holds(name)
                 {
-                    return Ok(Outcome::Skipped { path: plan.path(name), why: "exists" });
+                    return Ok(ResultOutcome::Skipped { path: plan.path(name), why: "exists" });
                 }
                 none.insert(fs::read(&source.path).map_err(unreadable)?)
             }
@@ -166,10 +166,10 @@ impl Hands<'_> {
             && plan.holds(name)
         {
             match plan.policy {
-                Policy::Skip => return Ok(Outcome::Skipped { path: plan.path(name), why: "exists" }),
+                Policy::Skip => return Ok(ResultOutcome::Skipped { path: plan.path(name), why: "exists" }),
                 // Better before the work than after it.
                 Policy::Refuse if plan.existing(source, variant, name) == super::Existing::Keep => {
-                    return Err(Failure::Exists { path: plan.path(name) }.into());
+                    return Err(CliError::Exists { path: plan.path(name) }.into());
                 }
                 Policy::Refuse | Policy::Replace => {}
             }
@@ -178,13 +178,13 @@ impl Hands<'_> {
         let picture = self.process(item, source, variant, image)?;
         let took = started.elapsed();
         let path = match plan.save(source, variant, now, &picture) {
-            Err(Failure::Exists { path }) if plan.policy == Policy::Skip => {
-                return Ok(Outcome::Skipped { path, why: "exists" });
+            Err(CliError::Exists { path }) if plan.policy == Policy::Skip => {
+                return Ok(ResultOutcome::Skipped { path, why: "exists" });
             }
             saved => saved?,
         };
         let (width, height) = picture.size.unwrap_or_default();
-        Ok(Outcome::Saved(Saved {
+        Ok(ResultOutcome::Saved(Saved {
             path,
             bytes_in: image.len() as u64,
             bytes_out: picture.bytes.len() as u64,
@@ -200,14 +200,14 @@ impl Hands<'_> {
 
     fn process(
         &mut self,
-        item: &mut Item,
-        source: &Source,
+        item: &mut BatchItem,
+        source: &SourceFile,
         variant: &Variant,
         image: &[u8],
-    ) -> Result<Picture, Trouble> {
+    ) -> Result<ProcessedImage, NotMade> {
         let Some(servers) = self.shared.servers else {
             return process_here(image, &variant.spec, &mut self.scratch)
-                .map_err(|error| Failure::Local { input: source.path.clone(), error }.into());
+                .map_err(|error| CliError::Local { input: source.path.clone(), error }.into());
         };
         let connection = self.connect(servers)?;
         let (server, proven) = (connection.server, connection.proven);
@@ -221,7 +221,7 @@ impl Hands<'_> {
             Err(error) => error,
         };
         self.disconnect();
-        let fate = |error| Failure::Server { input: source.path.clone(), error };
+        let fate = |error| CliError::Server { input: source.path.clone(), error };
         match &error {
             ClientError::Refused { report, .. } if report.status == Status::Busy => {
                 let since = *item.busy_since.get_or_insert_with(Instant::now);
@@ -229,33 +229,33 @@ impl Hands<'_> {
                     return Err(fate(error).into());
                 }
                 self.shared.interrupt.sleep(error.retry_after().unwrap_or_default().max(BUSY_PAUSE));
-                Err(Trouble::Later)
+                Err(NotMade::Later)
             }
             // A connection on which nothing happened for a while may be closed: that says nothing.
             ClientError::Broken { .. } if proven && error.is_lost() && item.breaks == 0 => {
                 item.breaks = 1;
-                Err(Trouble::Later)
+                Err(NotMade::Later)
             }
             ClientError::Broken { .. } => {
                 if !error.is_lost() {
                     servers.failed(server, &error);
                 }
                 item.breaks += 1;
-                if item.breaks > MAX_BREAKS { Err(fate(error).into()) } else { Err(Trouble::Later) }
+                if item.breaks > MAX_BREAKS { Err(fate(error).into()) } else { Err(NotMade::Later) }
             }
             _ => Err(fate(error).into()),
         }
     }
 
     /// The open connection, or a new one to whichever server is alive.
-    fn connect(&mut self, servers: &Servers) -> Result<&mut Connection, Trouble> {
+    fn connect(&mut self, servers: &Servers) -> Result<&mut ServerConnection, NotMade> {
         let mut last = None;
         while self.connection.is_none() {
             match servers.choose() {
-                Choice::Take(server, settings) => match Client::connect_once(&settings) {
+                ServerChoice::Take(server, settings) => match Client::connect_once(&settings) {
                     Ok(client) => {
                         let name = settings.server.as_str().into();
-                        self.connection = Some(Connection { client, server, name, proven: false });
+                        self.connection = Some(ServerConnection { client, server, name, proven: false });
                     }
                     Err(error) => {
                         servers.leave(server);
@@ -263,18 +263,18 @@ impl Hands<'_> {
                         last = Some(error);
                     }
                 },
-                Choice::Wait(pause) => self.shared.interrupt.sleep(pause.max(BUSY_PAUSE)),
-                Choice::GiveUp => {
+                ServerChoice::Wait(pause) => self.shared.interrupt.sleep(pause.max(BUSY_PAUSE)),
+                ServerChoice::GiveUp => {
                     // The worker whose try was the last one says why.
                     self.shared.interrupt.sleep(if last.is_none() { BUSY_PAUSE } else { Duration::ZERO });
-                    return Err(last.map_or(Trouble::Later, Trouble::NoServer));
+                    return Err(last.map_or(NotMade::Later, NotMade::NoServer));
                 }
             }
             if self.shared.interrupt.is_asked() && self.connection.is_none() {
-                return Err(Trouble::Later);
+                return Err(NotMade::Later);
             }
         }
-        self.connection.as_mut().ok_or(Trouble::Later)
+        self.connection.as_mut().ok_or(NotMade::Later)
     }
 
     fn move_if_better(&mut self) {
@@ -292,8 +292,8 @@ impl Hands<'_> {
     }
 }
 
-impl From<Failure> for Trouble {
-    fn from(failure: Failure) -> Trouble {
-        Trouble::Failed(failure)
+impl From<CliError> for NotMade {
+    fn from(failure: CliError) -> NotMade {
+        NotMade::Failed(failure)
     }
 }

@@ -1,7 +1,7 @@
 //! The curve of latencies over percentiles, with each nine as wide as the one before.
 
 use super::super::svg::{Anchor, Svg};
-use super::histogram::Histogram;
+use super::histogram::LatencyHistogram;
 use std::path::Path;
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ const MARKS: [(f64, &str); 6] =
     [(0.0, "0"), (50.0, "p50"), (90.0, "p90"), (99.0, "p99"), (99.9, "p99.9"), (99.99, "p99.99")];
 
 /// Draws the curve into a file.
-pub(super) fn draw(latency: &Histogram, path: &Path) -> std::io::Result<()> {
+pub(super) fn draw(latency: &LatencyHistogram, path: &Path) -> std::io::Result<()> {
     let highest = latency.max().as_secs_f64().max(1e-6);
     let x = |percent: f64| LEFT + (-(1.0 - percent / 100.0).log10() / 4.0).min(1.0) * WIDTH;
     let y = |time: Duration| TOP + HEIGHT - time.as_secs_f64() / highest * HEIGHT;

@@ -1,4 +1,4 @@
-//! `Histogram`: how often each latency occurred, with a relative error below one in a hundred.
+//! `LatencyHistogram`: how often each latency occurred, with a relative error below one in a hundred.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ const STEPS: u64 = 128;
 
 /// Counts of durations in buckets whose width grows with the duration, as in HdrHistogram.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Histogram {
+pub(crate) struct LatencyHistogram {
     /// By bucket; grown as needed.
     counts: Vec<u64>,
     count: u64,
@@ -15,7 +15,7 @@ pub(crate) struct Histogram {
     max: u64,
 }
 
-impl Histogram {
+impl LatencyHistogram {
     /// Counts one duration, to the microsecond.
     pub(crate) fn record(&mut self, duration: Duration) {
         let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
@@ -30,7 +30,7 @@ impl Histogram {
     }
 
     /// Adds all that another one has counted.
-    pub(crate) fn add(&mut self, other: &Histogram) {
+    pub(crate) fn add(&mut self, other: &LatencyHistogram) {
         self.counts.resize(self.counts.len().max(other.counts.len()), 0);
         for (count, more) in self.counts.iter_mut().zip(&other.counts) {
             *count += more;
@@ -100,7 +100,7 @@ mod tests {
 
     #[test]
     fn percentiles_are_those_of_the_sorted_list() {
-        let mut histogram = Histogram::default();
+        let mut histogram = LatencyHistogram::default();
         for micros in 1..=1000 {
             histogram.record(Duration::from_micros(micros * 100));
         }
@@ -114,6 +114,6 @@ mod tests {
         let mut twice = histogram.clone();
         twice.add(&histogram);
         assert_eq!((twice.count(), twice.percentile(50.0)), (2000, histogram.percentile(50.0)));
-        assert_eq!(Histogram::default().percentile(99.0), Duration::ZERO);
+        assert_eq!(LatencyHistogram::default().percentile(99.0), Duration::ZERO);
     }
 }

@@ -1,7 +1,7 @@
-//! The load: connections that send images, each after its last reply or as a clock says.
+//! The load: connections that send images, each after its last reply or at a fixed rate.
 
 use super::super::interrupt::Interrupt;
-use super::histogram::Histogram;
+use super::histogram::LatencyHistogram;
 use imgsrv::client::Reply;
 use imgsrv::client::{Client, ClientError, ClientSettings};
 use imgsrv::spec::Spec;
@@ -12,17 +12,17 @@ use std::time::{Duration, Instant};
 /// Pause after a failed connection, so that a dead server is not hammered.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// When requests are sent.
+/// Times at which requests are sent.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) enum Pace {
+pub(crate) enum LoadModel {
     /// Each connection sends as soon as it has its last reply.
     Closed,
-    /// That many a second, whether or not the server keeps up. Latency counts from the moment at which a
-    /// request was due, so that waiting for a slow server is not left out (coordinated omission).
+    /// So many a second, even if the server falls behind. Latency counts from the time at which a request was due, so
+    /// that the wait for a slow server is included (coordinated omission).
     Open(f64),
 }
 
-/// What is sent to whom.
+/// Images, servers and rate of a load.
 #[derive(Debug)]
 pub(crate) struct Load<'a> {
     /// Of each server; the connections are shared among them.
@@ -30,16 +30,16 @@ pub(crate) struct Load<'a> {
     pub(crate) images: &'a [Vec<u8>],
     pub(crate) spec: &'a Spec,
     pub(crate) connections: usize,
-    pub(crate) pace: Pace,
+    pub(crate) model: LoadModel,
     pub(crate) duration: Duration,
 }
 
-/// What was measured.
+/// Measured latencies, errors and bytes.
 #[derive(Debug, Default)]
 pub(crate) struct Measured {
-    pub(crate) latency: Histogram,
+    pub(crate) latency: LatencyHistogram,
     /// Waiting, decoding, resizing and encoding, as the server says.
-    pub(crate) stages: [Histogram; 4],
+    pub(crate) stages: [LatencyHistogram; 4],
     /// Failed requests by status.
     pub(crate) errors: BTreeMap<&'static str, u64>,
     pub(crate) bytes_out: u64,
@@ -92,9 +92,9 @@ impl Load<'_> {
         let mut client = None;
         while !interrupt.is_asked() {
             let number = next.fetch_add(1, Ordering::Relaxed);
-            let due = match self.pace {
-                Pace::Closed => started.elapsed(),
-                Pace::Open(rate) => Duration::from_secs_f64(number as f64 / rate),
+            let due = match self.model {
+                LoadModel::Closed => started.elapsed(),
+                LoadModel::Open(rate) => Duration::from_secs_f64(number as f64 / rate),
             };
             if due >= self.duration {
                 break;

@@ -6,14 +6,14 @@ mod load; // who sends what when.
 
 use super::batch::{Depth, find};
 use super::connection::{ConnectionArguments, duration};
-use super::failure::Failure;
+use super::error::CliError;
 use super::interrupt::{EXIT_INTERRUPTED, Interrupt};
 use super::print::{BAD, BOLD, GOOD, count_of, shown, size};
 use super::spec_arguments::SpecArguments;
 use clap::Args;
-use histogram::Histogram;
+use histogram::LatencyHistogram;
 use imgsrv::client::Client;
-use load::{Load, Measured, Pace};
+use load::{Load, LoadModel, Measured};
 use serde_json::{Value, json};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -22,7 +22,7 @@ use std::time::Duration;
 const PERCENTILES: [f64; 4] = [50.0, 90.0, 99.0, 99.9];
 const STAGES: [&str; 4] = ["queue", "decode", "resize", "encode"];
 
-/// Put a load on a server and measure how it bears it.
+/// Load a server and measure its latency.
 #[derive(Debug, Args)]
 pub(crate) struct BenchArguments {
     /// Images to send in turn: files, folders or patterns
@@ -61,28 +61,28 @@ pub(crate) struct BenchArguments {
 }
 
 /// Applies the load and prints what was measured.
-pub(crate) fn run(arguments: &BenchArguments) -> Result<u8, Failure> {
+pub(crate) fn run(arguments: &BenchArguments) -> Result<u8, CliError> {
     let found = find(&arguments.inputs, Depth::Folder, None);
     if let Some(failure) = found.failures.into_iter().next() {
         return Err(failure);
     }
-    let read = |path: PathBuf| std::fs::read(&path).map_err(|source| Failure::NoInput { path, source });
+    let read = |path: PathBuf| std::fs::read(&path).map_err(|source| CliError::NoInput { path, source });
     let images: Vec<Vec<u8>> =
         found.sources.into_iter().map(|source| read(source.path)).collect::<Result<_, _>>()?;
     if images.is_empty() {
-        return Err(Failure::Arguments("there is no image in this folder".into()));
+        return Err(CliError::Arguments("there is no image in this folder".into()));
     }
     let servers = arguments.connection.settings()?;
     let spec = arguments.spec.spec()?;
     for server in &servers {
         // A server that is not there is no measurement.
-        Client::connect(server).map_err(|error| Failure::Connection { error })?;
+        Client::connect(server).map_err(|error| CliError::Connection { error })?;
     }
-    let interrupt = Interrupt::listen().map_err(|error| Failure::System(format!("no signals: {error}")))?;
+    let interrupt = Interrupt::listen().map_err(|error| CliError::System(format!("no signals: {error}")))?;
     let connections = arguments.connections.get();
-    let pace = arguments.rate.map_or(Pace::Closed, Pace::Open);
+    let model = arguments.rate.map_or(LoadModel::Closed, LoadModel::Open);
     let load =
-        |duration| Load { servers: &servers, images: &images, spec: &spec, connections, pace, duration };
+        |duration| Load { servers: &servers, images: &images, spec: &spec, connections, model, duration };
     load(arguments.warmup).apply(&interrupt);
     let measured = load(arguments.duration).apply(&interrupt);
     if arguments.json {
@@ -92,14 +92,14 @@ pub(crate) fn run(arguments: &BenchArguments) -> Result<u8, Failure> {
     }
     if let Some(path) = &arguments.svg {
         chart::draw(&measured.latency, path)
-            .map_err(|source| Failure::Output { path: path.clone(), source })?;
+            .map_err(|source| CliError::Output { path: path.clone(), source })?;
         if !arguments.json {
             println!("Drawn as {}", shown(path));
         }
     }
     Ok(match (interrupt.is_asked(), measured.latency.count()) {
         (true, _) => EXIT_INTERRUPTED,
-        (false, 0) => super::failure::EXIT_UNAVAILABLE,
+        (false, 0) => super::error::EXIT_UNAVAILABLE,
         (false, _) => 0,
     })
 }
@@ -107,12 +107,12 @@ pub(crate) fn run(arguments: &BenchArguments) -> Result<u8, Failure> {
 fn print(arguments: &BenchArguments, images: usize, measured: &Measured) {
     let seconds = measured.took.as_secs_f64().max(1e-9);
     let count = measured.latency.count();
-    let pace = match arguments.rate {
+    let model = match arguments.rate {
         Some(rate) => format!("{rate} a second"),
         None => "each sending after its last reply".into(),
     };
     let connections = count_of(arguments.connections.get(), "connection");
-    println!("{connections}, {pace}, {} in turn, {seconds:.1} s", count_of(images, "image"));
+    println!("{connections}, {model}, {} in turn, {seconds:.1} s", count_of(images, "image"));
     anstream::println!(
         "{BOLD}{:.1} images/s{BOLD:#}, {} images, {:.1} MB/s sent, {} sent, {} received",
         count as f64 / seconds,
@@ -126,7 +126,7 @@ fn print(arguments: &BenchArguments, images: usize, measured: &Measured) {
     println!("        {}", row(&measured.latency));
     match arguments.rate {
         Some(_) => println!("        counted from the moment at which each request was due"),
-        None => println!("        as long as nobody waits: --rate shows what waiting users would see"),
+        None => println!("        of a closed loop, without waiting: --rate shows the latency with waiting"),
     }
     println!();
     anstream::println!("{BOLD}in the server{BOLD:#}");
@@ -142,7 +142,7 @@ fn print(arguments: &BenchArguments, images: usize, measured: &Measured) {
     }
 }
 
-fn row(histogram: &Histogram) -> String {
+fn row(histogram: &LatencyHistogram) -> String {
     let columns = std::iter::once(histogram.mean())
         .chain(PERCENTILES.map(|percent| histogram.percentile(percent)))
         .chain([histogram.max()]);
@@ -166,7 +166,7 @@ fn as_json(arguments: &BenchArguments, measured: &Measured) -> Value {
     })
 }
 
-fn times(histogram: &Histogram) -> Value {
+fn times(histogram: &LatencyHistogram) -> Value {
     json!({
         "mean": millis(histogram.mean()),
         "p50": millis(histogram.percentile(50.0)),

@@ -1,6 +1,6 @@
-//! `Folder`: a place for results, which nothing that is saved can leave or find half written.
+//! `OutputFolder`: a folder for results. No result leaves it, and none is ever half written.
 
-use super::failure::Failure;
+use super::error::CliError;
 use super::output::Existing;
 use cap_std::ambient_authority;
 use cap_std::fs::{Dir, File, OpenOptions};
@@ -8,34 +8,34 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Numbers the temporary names of the process: several [`Folder`]s may stand for one folder.
+/// Numbers the temporary names of the process: several [`OutputFolder`]s may stand for one folder.
 static TEMPORARIES: AtomicU64 = AtomicU64::new(0);
 
 /// A folder. Every path is resolved below it, one part after the other: a link that leads out of it is an
 /// error, however it got there.
 #[derive(Debug)]
-pub(crate) struct Folder {
+pub(crate) struct OutputFolder {
     path: PathBuf,
     /// `None` for a folder that is not there.
     dir: Option<Dir>,
 }
 
-impl Folder {
+impl OutputFolder {
     /// The folder as it is, which may be not at all: looking at it makes nothing.
-    pub(crate) fn at(path: &Path) -> Result<Folder, Failure> {
+    pub(crate) fn at(path: &Path) -> Result<OutputFolder, CliError> {
         let dir = match Dir::open_ambient_dir(path, ambient_authority()) {
             Ok(dir) => Some(dir),
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-            Err(source) => return Err(Failure::Output { path: path.to_owned(), source }),
+            Err(source) => return Err(CliError::Output { path: path.to_owned(), source }),
         };
-        Ok(Folder { path: path.to_owned(), dir })
+        Ok(OutputFolder { path: path.to_owned(), dir })
     }
 
     /// The folder, which is made if it is not there.
-    pub(crate) fn create(path: &Path) -> Result<Folder, Failure> {
+    pub(crate) fn create(path: &Path) -> Result<OutputFolder, CliError> {
         match std::fs::create_dir_all(path) {
-            Ok(()) => Folder::at(path),
-            Err(source) => Err(Failure::Output { path: path.to_owned(), source }),
+            Ok(()) => OutputFolder::at(path),
+            Err(source) => Err(CliError::Output { path: path.to_owned(), source }),
         }
     }
 
@@ -43,12 +43,12 @@ impl Folder {
         self.dir.as_ref().ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "its folder is not there"))
     }
 
-    /// The path of a result, for a person.
+    /// The path of a result, for messages.
     pub(crate) fn full(&self, name: &Path) -> PathBuf {
         self.path.join(name)
     }
 
-    /// Whether something has that name, be it a link that leads nowhere.
+    /// Returns true if the name is taken, even by a dangling link.
     pub(crate) fn holds(&self, name: &Path) -> bool {
         self.dir.as_ref().is_some_and(|dir| dir.symlink_metadata(name).is_ok())
     }
@@ -60,11 +60,11 @@ impl Folder {
         bytes: &[u8],
         existing: Existing,
         commit: impl FnOnce() -> io::Result<()>,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), CliError> {
         let path = self.full(name);
         match self.write(name, bytes, existing, commit) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(Failure::Exists { path }),
-            written => written.map_err(|source| Failure::Output { path, source }),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(CliError::Exists { path }),
+            written => written.map_err(|source| CliError::Output { path, source }),
         }
     }
 
@@ -128,7 +128,7 @@ mod tests {
     fn a_folder_that_is_only_looked_at_is_not_made() {
         let root = tempfile::tempdir().unwrap();
         let path = root.path().join("a/b");
-        let folder = Folder::at(&path).unwrap();
+        let folder = OutputFolder::at(&path).unwrap();
         assert!(!folder.holds(Path::new("x.jpg")) && folder.read("x.jpg").unwrap().is_empty());
         assert!(!root.path().join("a").exists());
         assert!(folder.save(Path::new("x.jpg"), b"x", Existing::Keep, || Ok(())).is_err());
@@ -138,11 +138,11 @@ mod tests {
     #[test]
     fn a_result_is_never_half_there_and_replaces_only_when_told() {
         let root = tempfile::tempdir().unwrap();
-        let folder = Folder::create(&root.path().join("out")).unwrap();
+        let folder = OutputFolder::create(&root.path().join("out")).unwrap();
         let name = Path::new("a/b/x.jpg");
         folder.save(name, b"one", Existing::Keep, || Ok(())).unwrap();
         let again = folder.save(name, b"two", Existing::Keep, || Ok(()));
-        assert!(matches!(again, Err(Failure::Exists { .. })));
+        assert!(matches!(again, Err(CliError::Exists { .. })));
         folder.save(name, b"three", Existing::Replace, || Ok(())).unwrap();
         let stopped =
             folder.save(Path::new("a/b/y.jpg"), b"y", Existing::Keep, || Err(io::ErrorKind::Other.into()));
@@ -154,7 +154,8 @@ mod tests {
     #[test]
     fn one_folder_that_was_opened_twice_takes_two_results_at_once() {
         let root = tempfile::tempdir().unwrap();
-        let (one, other) = (Folder::create(root.path()).unwrap(), Folder::create(root.path()).unwrap());
+        let (one, other) =
+            (OutputFolder::create(root.path()).unwrap(), OutputFolder::create(root.path()).unwrap());
         let meanwhile = || other.save(Path::new("y.jpg"), b"y", Existing::Keep, || Ok(()));
         let saved = one.save(Path::new("x.jpg"), b"x", Existing::Keep, || {
             meanwhile().map_err(|failure| io::Error::other(failure.to_string()))
@@ -171,7 +172,7 @@ mod tests {
         let (out, outside) = (root.path().join("out"), root.path().join("outside"));
         std::fs::create_dir(&outside).unwrap();
         std::fs::write(outside.join("precious"), "precious").unwrap();
-        let folder = Folder::create(&out).unwrap();
+        let folder = OutputFolder::create(&out).unwrap();
         symlink(&outside, out.join("way")).unwrap();
         symlink(outside.join("precious"), out.join("x.jpg")).unwrap();
         symlink(outside.join("new"), out.join("y.jpg")).unwrap();
@@ -180,7 +181,7 @@ mod tests {
         }
         for name in ["x.jpg", "y.jpg"] {
             let kept = folder.save(Path::new(name), b"!", Existing::Keep, || Ok(()));
-            assert!(matches!(kept, Err(Failure::Exists { .. })), "{name}");
+            assert!(matches!(kept, Err(CliError::Exists { .. })), "{name}");
             folder.save(Path::new(name), b"new", Existing::Replace, || Ok(())).unwrap();
             assert!(out.join(name).symlink_metadata().unwrap().is_file());
         }

@@ -1,4 +1,4 @@
-//! Why a file was not processed, what to try, and the exit code that says so.
+//! `CliError`: the reason why a file was not processed, a hint, and the exit code.
 
 use super::print::{BAD, shown};
 use imgsrv::client::ClientError;
@@ -15,9 +15,9 @@ const EXIT_NO_INPUT: u8 = 66;
 pub(crate) const EXIT_UNAVAILABLE: u8 = 69;
 const EXIT_IO: u8 = 74;
 
-/// Why a file was not processed.
+/// The reason why a file was not processed.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Failure {
+pub(crate) enum CliError {
     #[error("{0}")]
     Usage(#[from] SpecError),
     #[error("{0}")]
@@ -46,47 +46,47 @@ pub(crate) enum Failure {
     System(String),
 }
 
-impl Failure {
+impl CliError {
     /// The exit code, after BSD's sysexits.
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
-            Failure::Usage(_) | Failure::Arguments(_) => EXIT_USAGE,
-            Failure::NoInput { .. } | Failure::NoMatch(_) => EXIT_NO_INPUT,
-            Failure::Server { error, .. } | Failure::Connection { error } => match error {
+            CliError::Usage(_) | CliError::Arguments(_) => EXIT_USAGE,
+            CliError::NoInput { .. } | CliError::NoMatch(_) => EXIT_NO_INPUT,
+            CliError::Server { error, .. } | CliError::Connection { error } => match error {
                 ClientError::Broken { .. } | ClientError::Unreachable { .. } => EXIT_UNAVAILABLE,
                 error => error.status().exit_code(),
             },
-            Failure::Local { error, .. } => error.status().exit_code(),
-            Failure::Output { .. } | Failure::Exists { .. } | Failure::Ambiguous { .. } => EXIT_IO,
-            Failure::System(_) => Status::Internal.exit_code(),
+            CliError::Local { error, .. } => error.status().exit_code(),
+            CliError::Output { .. } | CliError::Exists { .. } | CliError::Ambiguous { .. } => EXIT_IO,
+            CliError::System(_) => Status::Internal.exit_code(),
         }
     }
 
     /// One word for machines: a status of the protocol where there is one.
     pub(crate) fn word(&self) -> &'static str {
         match self {
-            Failure::Usage(_) | Failure::Arguments(_) => "usage",
-            Failure::NoInput { .. } | Failure::NoMatch(_) => "no_input",
-            Failure::Server { error, .. } | Failure::Connection { error } => match error {
+            CliError::Usage(_) | CliError::Arguments(_) => "usage",
+            CliError::NoInput { .. } | CliError::NoMatch(_) => "no_input",
+            CliError::Server { error, .. } | CliError::Connection { error } => match error {
                 ClientError::Unreachable { .. } => "unreachable",
                 ClientError::Broken { .. } => "broken",
                 error => error.status().word(),
             },
-            Failure::Local { error, .. } => error.status().word(),
-            Failure::Output { .. } | Failure::System(_) => "io",
-            Failure::Exists { .. } => "exists",
-            Failure::Ambiguous { .. } => "ambiguous",
+            CliError::Local { error, .. } => error.status().word(),
+            CliError::Output { .. } | CliError::System(_) => "io",
+            CliError::Exists { .. } => "exists",
+            CliError::Ambiguous { .. } => "ambiguous",
         }
     }
 
-    /// Says it on standard error and returns the exit code.
+    /// Prints the error on standard error and returns the exit code.
     pub(crate) fn report(&self) -> u8 {
         anstream::eprintln!("{BAD}imgcli:{BAD:#} {self}");
         self.exit_code()
     }
 }
 
-/// What to try next, where there is something.
+/// A hint for the next step; empty without one.
 fn hint(error: &ClientError) -> String {
     let tip = match error {
         ClientError::Unreachable { source, .. } => match source.kind() {
@@ -115,7 +115,7 @@ fn hint(error: &ClientError) -> String {
             "The server hung up. Its log says why; --retries 5 tries again; if it expects TLS, say --tls."
         }
         ClientError::Broken { .. } => "The server was silent for too long; --timeout gives it more time.",
-        ClientError::TooLong(_) => return String::new(),
+        _ => return String::new(),
     };
     format!("\n  {tip}")
 }

@@ -1,21 +1,21 @@
-//! `Bounded`: a connection that is read and written up to a deadline and no longer.
+//! `DeadlineStream`: a connection that is read and written up to one deadline.
 
-use crate::client::transport::Transport;
+use crate::client::transport::ClientTransport;
 use std::io::{self, IoSlice, Read, Write};
 use std::net::TcpStream;
 use std::time::Instant;
 
-/// A timeout of a socket bounds one pause, and a peer that sends a byte now and then never pauses for long: so
-/// each call gets what is left of the whole.
-pub(super) struct Bounded<'a> {
-    pub(super) channel: &'a mut Transport,
+/// A socket timeout bounds one pause, which a peer that sends a byte now and then never exceeds. Each call therefore
+/// gets the time that is left of the whole.
+pub(super) struct DeadlineStream<'a> {
+    pub(super) channel: &'a mut ClientTransport,
     /// The socket beneath.
     pub(super) socket: &'a TcpStream,
     pub(super) until: Instant,
 }
 
-impl Bounded<'_> {
-    fn in_time(&mut self) -> io::Result<&mut Transport> {
+impl DeadlineStream<'_> {
+    fn within_deadline(&mut self) -> io::Result<&mut ClientTransport> {
         let left = self.until.saturating_duration_since(Instant::now());
         if left.is_zero() {
             return Err(io::ErrorKind::TimedOut.into());
@@ -27,22 +27,22 @@ impl Bounded<'_> {
     }
 }
 
-impl Read for Bounded<'_> {
+impl Read for DeadlineStream<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.in_time()?.read(buffer)
+        self.within_deadline()?.read(buffer)
     }
 }
 
-impl Write for Bounded<'_> {
+impl Write for DeadlineStream<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.in_time()?.write(bytes)
+        self.within_deadline()?.write(bytes)
     }
 
     fn write_vectored(&mut self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
-        self.in_time()?.write_vectored(parts)
+        self.within_deadline()?.write_vectored(parts)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.in_time()?.flush()
+        self.within_deadline()?.flush()
     }
 }

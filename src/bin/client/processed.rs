@@ -1,4 +1,4 @@
-//! `Picture`: a finished picture, from this process or from a server.
+//! `ProcessedImage`: a finished image, from this process or from a server.
 
 use imgsrv::client::Reply;
 use imgsrv::codec::{self, CodecError, Encoded, Scratch};
@@ -7,9 +7,9 @@ use imgsrv::spec::Format;
 use imgsrv::spec::Spec;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// A finished picture and what is known about it.
+/// A finished image and its facts.
 #[derive(Debug)]
-pub(crate) struct Picture {
+pub(crate) struct ProcessedImage {
     pub(crate) bytes: Vec<u8>,
     pub(crate) format: Format,
     pub(crate) size: Option<(u32, u32)>,
@@ -18,7 +18,7 @@ pub(crate) struct Picture {
     pub(crate) warnings: Vec<String>,
 }
 
-/// What the search for a file size or a score came to.
+/// Result of the search for a file size or a score.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Rate {
     /// The quality of the result, where its format has one.
@@ -29,14 +29,18 @@ pub(crate) struct Rate {
     pub(crate) score: Option<f64>,
 }
 
-/// What a person may do with a file on a machine that is theirs: only what would not end well is refused.
+/// Limits for the user's own files on the user's own machine: only hopeless work is refused.
 pub(crate) fn own_limits() -> Limits {
     Limits { max_pixels: 500_000_000, max_side: 65_535, request_memory: u64::MAX, ..Limits::default() }
 }
 
 /// Processes an image in this process.
-pub(crate) fn process_here(image: &[u8], spec: &Spec, scratch: &mut Scratch) -> Result<Picture, CodecError> {
-    encode_here(image, spec, scratch).map(Picture::from)
+pub(crate) fn process_here(
+    image: &[u8],
+    spec: &Spec,
+    scratch: &mut Scratch,
+) -> Result<ProcessedImage, CodecError> {
+    encode_here(image, spec, scratch).map(ProcessedImage::from)
 }
 
 /// The same with all that is known about the result. A defect of the codec costs this picture, not the program.
@@ -51,9 +55,9 @@ pub(crate) fn encode_here(image: &[u8], spec: &Spec, scratch: &mut Scratch) -> R
     }
 }
 
-impl From<Encoded> for Picture {
-    fn from(done: Encoded) -> Picture {
-        Picture {
+impl From<Encoded> for ProcessedImage {
+    fn from(done: Encoded) -> ProcessedImage {
+        ProcessedImage {
             size: Some((done.width, done.height)),
             source_size: Some((done.source.width, done.source.height)),
             rate: Rate {
@@ -68,9 +72,9 @@ impl From<Encoded> for Picture {
     }
 }
 
-impl From<Reply> for Picture {
-    fn from(Reply { report, payload }: Reply) -> Picture {
-        Picture {
+impl From<Reply> for ProcessedImage {
+    fn from(Reply { report, payload }: Reply) -> ProcessedImage {
+        ProcessedImage {
             bytes: payload,
             format: report.format.unwrap_or(Format::Jpeg),
             size: report.width.zip(report.height),

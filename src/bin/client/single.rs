@@ -1,10 +1,10 @@
-//! One image from start to finish, with what the original client prints on the way.
+//! One image from start to finish, with the output of the original client.
 
 use super::arguments::ProcessArguments;
-use super::failure::Failure;
+use super::error::CliError;
 use super::output::{Existing, beside, save};
-use super::picture::{Picture, process_here};
 use super::print::shown;
+use super::processed::{ProcessedImage, process_here};
 use super::show::show;
 use imgsrv::client::{ClientError, Event, Session};
 use imgsrv::codec::Scratch;
@@ -15,26 +15,26 @@ use std::path::Path;
 use std::time::Instant;
 
 /// Processes the one image that was named.
-pub(crate) fn run(arguments: &ProcessArguments) -> Result<u8, Failure> {
+pub(crate) fn run(arguments: &ProcessArguments) -> Result<u8, CliError> {
     let spec = arguments.spec.spec()?;
     let Some(input) = arguments.inputs.first() else { return Ok(0) };
-    Job { arguments, spec }.run(input).map(|()| 0)
+    SingleImage { arguments, spec }.run(input).map(|()| 0)
 }
 
-struct Job<'a> {
+struct SingleImage<'a> {
     arguments: &'a ProcessArguments,
     spec: Spec,
 }
 
-impl Job<'_> {
-    fn run(&self, input: &Path) -> Result<(), Failure> {
-        let image = read(input).map_err(|source| Failure::NoInput { path: input.to_owned(), source })?;
+impl SingleImage<'_> {
+    fn run(&self, input: &Path) -> Result<(), CliError> {
+        let image = read(input).map_err(|source| CliError::NoInput { path: input.to_owned(), source })?;
         let say = |line: String| self.arguments.say(&line);
         say(format!("Original image size: {} bytes", image.len()));
         let started = Instant::now();
         let picture = if self.arguments.local {
             process_here(&image, &self.spec, &mut Scratch::new())
-                .map_err(|error| Failure::Local { input: input.to_owned(), error })?
+                .map_err(|error| CliError::Local { input: input.to_owned(), error })?
         } else {
             self.process_there(input, &image)?
         };
@@ -61,7 +61,7 @@ impl Job<'_> {
     }
 
     /// Asks the first server that can be reached.
-    fn process_there(&self, input: &Path, image: &[u8]) -> Result<Picture, Failure> {
+    fn process_there(&self, input: &Path, image: &[u8]) -> Result<ProcessedImage, CliError> {
         let say = |line: String| self.arguments.say(&line);
         let mut servers = self.arguments.connection.settings()?.into_iter().peekable();
         while let Some(settings) = servers.next() {
@@ -70,6 +70,7 @@ impl Job<'_> {
                 Event::Connected => say("Connected to server".into()),
                 Event::Sent(bytes) => say(format!("Sent {bytes} bytes of image data")),
                 Event::Retrying(error, pause) => log::warn!("{error}; trying again in {pause:.1?}"),
+                _ => {}
             });
             match answer {
                 Ok(reply) => {
@@ -80,16 +81,16 @@ impl Job<'_> {
                 Err(ClientError::Unreachable { source, server }) if servers.peek().is_some() => {
                     log::warn!("cannot connect to {server}: {source}; trying the next server");
                 }
-                Err(error) => return Err(Failure::Server { input: input.to_owned(), error }),
+                Err(error) => return Err(CliError::Server { input: input.to_owned(), error }),
             }
         }
-        Err(Failure::Arguments("--server needs an address".into()))
+        Err(CliError::Arguments("--server needs an address".into()))
     }
 
-    fn deliver(&self, input: &Path, picture: &Picture) -> Result<(), Failure> {
+    fn deliver(&self, input: &Path, picture: &ProcessedImage) -> Result<(), CliError> {
         if self.arguments.to_stdout() {
             let written = io::stdout().write_all(&picture.bytes).and_then(|()| io::stdout().flush());
-            return written.map_err(|source| Failure::Output { path: "-".into(), source });
+            return written.map_err(|source| CliError::Output { path: "-".into(), source });
         }
         let path = match &self.arguments.output {
             Some(path) => {

@@ -3,7 +3,7 @@
 
 use image::{ImageFormat, RgbaImage};
 use imgsrv::codec::{self, Route, Scratch};
-use imgsrv::internals::engine::{Engine, EngineSettings, Job};
+use imgsrv::internals::engine::{CallerKey, Engine, EngineSettings, Job};
 use imgsrv::limits::{Limits, MIB};
 use imgsrv::spec::{Options, Spec};
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -162,10 +162,10 @@ fn a_worker_has_let_go_of_a_large_picture_when_its_caller_is_answered() {
     let large = made(&encoded(ImageFormat::Png), "format=bmp&width=3200&height=2800&kernel=nearest");
     for _ in 0..3 {
         let before = LIVE.load(Ordering::Relaxed);
-        let mut memory = engine.open();
+        let mut memory = engine.reserve();
         memory.resize(large.len() as u64).expect("room for the body");
         let job = Job { body: large.clone(), memory, spec: Spec::plain(64, 48), deadline: None };
-        let done = engine.run(job, || true).expect("a picture");
+        let done = engine.run(job, CallerKey::default(), || true).expect("a picture");
         let kept = LIVE.load(Ordering::Relaxed).saturating_sub(before);
         assert!((kept as u64) < 20 * MIB, "{kept}");
         drop(done);

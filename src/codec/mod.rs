@@ -6,6 +6,7 @@
 //! JPEG takes [`jpeg`]'s planar path wherever it can. Knows no sockets and no wire numbers.
 
 mod bytes; // Bytes: a checked reader.
+mod cost; // estimated work of a plan.
 mod encoded; // Encoded: the result, its source, times and warnings.
 mod error;
 mod format; // one file or folder a format: reader and writer.

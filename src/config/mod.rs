@@ -91,7 +91,7 @@ pub struct Config {
     pub sandbox: Sandbox,
     /// Requests a second of one caller. Default: no limit.
     pub rate_requests: Option<u32>,
-    /// Source megapixels a minute of one caller. Default: no limit.
+    /// Megapixels of work a minute of one caller; see [`Plan::cost`](crate::codec::Plan::cost). Default: no limit.
     pub rate_megapixels: Option<u32>,
     /// Take only requests that name a preset and no other option of the picture. Default: false.
     pub only_presets: bool,

@@ -95,7 +95,7 @@ pub const SETTINGS: &[Setting] = &[
         "keep the process from files and ports that it does not need, by Landlock"
     ),
     setting!(rate_requests, "a number, or nothing", "requests a second of one token or address"),
-    setting!(rate_megapixels, "a number, or nothing", "source megapixels a minute of one token or address"),
+    setting!(rate_megapixels, "a number, or nothing", "megapixels of work a minute of one token or address"),
     setting!(only_presets, "take only requests that name a preset and nothing else of the picture"),
     setting!(data_dir, "a folder, auto (the system's folder for state) or none", "folder of the tasks"),
     setting!(task_ttl, "time that results of tasks are kept"),

@@ -1,16 +1,16 @@
-//! `Budget`: memory that all requests share, taken by reservations that give it back when dropped.
+//! `Budget`: memory that all requests share, and `Reservation`, a part of it that returns on drop.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// A number of bytes that many requests draw from.
+/// A number of bytes that all requests share.
 #[derive(Debug)]
 pub struct Budget {
     limit: u64,
     used: AtomicU64,
 }
 
-/// The budget has not enough left.
+/// The budget has too little left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the memory budget is spent")]
 pub struct BudgetSpent;
@@ -21,13 +21,13 @@ impl Budget {
         Arc::new(Budget { limit, used: AtomicU64::new(0) })
     }
 
-    /// Bytes that are reserved now.
+    /// Reserved bytes.
     pub fn used(&self) -> u64 {
         self.used.load(Ordering::Relaxed)
     }
 
-    /// A reservation of nothing, to be grown.
-    pub fn open(self: &Arc<Self>) -> Reservation {
+    /// An empty reservation, to be grown.
+    pub fn reserve(self: &Arc<Self>) -> Reservation {
         Reservation { budget: self.clone(), bytes: 0 }
     }
 
@@ -37,7 +37,7 @@ impl Budget {
     }
 }
 
-/// A share of a [`Budget`], given back on drop, also when a panic unwinds.
+/// A part of a [`Budget`]. It returns on drop, also when a panic unwinds.
 #[derive(Debug)]
 pub struct Reservation {
     budget: Arc<Budget>,
@@ -45,15 +45,15 @@ pub struct Reservation {
 }
 
 impl Reservation {
-    /// How much is reserved.
+    /// Reserved bytes.
     pub fn bytes(&self) -> u64 {
         self.bytes
     }
 
-    /// Makes the reservation `bytes` large, whether that is more or less than before.
+    /// Grows or shrinks the reservation to `bytes`.
     ///
     /// # Errors
-    /// [`BudgetSpent`] when the budget has not so much left; the reservation stays as it was.
+    /// [`BudgetSpent`] when the budget has too little left; the reservation stays as it was.
     pub fn resize(&mut self, bytes: u64) -> Result<(), BudgetSpent> {
         if bytes > self.bytes {
             self.budget.take(bytes - self.bytes)?;
@@ -64,8 +64,7 @@ impl Reservation {
         Ok(())
     }
 
-    /// Makes the reservation at least `bytes` large even past the budget: for the one request that
-    /// runs alone, so that a budget full of waiting bodies cannot bring everything to a halt.
+    /// Grows the reservation to at least `bytes`, even past the budget.
     pub(super) fn force(&mut self, bytes: u64) {
         let more = bytes.saturating_sub(self.bytes);
         self.budget.used.fetch_add(more, Ordering::Relaxed);
@@ -84,11 +83,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_reserved_comes_back_on_drop() {
+    fn reserved_bytes_return_on_drop() {
         let budget = Budget::new(100);
-        let mut a = budget.open();
+        let mut a = budget.reserve();
         a.resize(60).unwrap();
-        let mut b = budget.open();
+        let mut b = budget.reserve();
         assert_eq!(b.resize(41), Err(BudgetSpent));
         b.resize(40).unwrap();
         a.resize(10).unwrap();
@@ -100,7 +99,7 @@ mod tests {
     #[test]
     fn an_absurd_reservation_is_refused() {
         let budget = Budget::new(100);
-        let mut a = budget.open();
+        let mut a = budget.reserve();
         a.resize(1).unwrap();
         assert_eq!(a.resize(u64::MAX), Err(BudgetSpent));
         assert_eq!(budget.used(), 1);

@@ -1,4 +1,4 @@
-//! What goes into the engine and what comes out: `Job`, `Done`, `JobError`, each with its report.
+//! `Job`, its `JobOutput` or `JobError`, and the reports on both.
 
 use crate::codec::{CodecError, Encoded};
 use crate::engine::budget::Reservation;
@@ -7,38 +7,53 @@ use crate::reject_reason::RejectReason;
 use crate::report::Report;
 use crate::spec::Spec;
 use crate::status::Status;
+use std::hash::{BuildHasher, Hash, RandomState};
+use std::sync::LazyLock;
 use std::time::Duration;
+
+/// The caller of a job, for the fair queue. Keys of one process compare; they mean nothing to another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub struct CallerKey(u64);
+
+impl CallerKey {
+    /// The key of a caller that is known by `name`: a token, an address.
+    pub fn of(name: &(impl Hash + ?Sized)) -> CallerKey {
+        static KEYED: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+        CallerKey(KEYED.hash_one(name))
+    }
+}
 
 /// One picture to process.
 #[derive(Debug)]
 pub struct Job {
     /// The image file.
     pub body: Vec<u8>,
-    /// The memory that the body holds, from [`crate::engine::Engine::open`].
+    /// The memory of the body, from [`Engine::reserve`](crate::engine::Engine::reserve).
     pub memory: Reservation,
-    /// What to make of it.
+    /// The options.
     pub spec: Spec,
-    /// Give up after this long, if that is sooner than the engine's own limit.
+    /// Longest time for the job, if shorter than the engine's own limit.
     pub deadline: Option<Duration>,
 }
 
 /// A processed picture.
 #[derive(Debug)]
-pub struct Done {
+pub struct JobOutput {
     /// The result.
     pub encoded: Encoded,
     /// Length of the source in bytes.
     pub source_bytes: u64,
-    /// How long the job waited for a worker.
+    /// Time that the job waited for a worker.
     pub queued: Duration,
-    /// The memory that the result holds, to be kept until it is sent.
+    /// The memory of the result, to be kept until it is sent.
     pub memory: Reservation,
 }
 
-/// What there is not enough of.
+/// The resource that ran out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum BusyCause {
-    /// Places in the queue, or time to wait in it.
+    /// Places in the queue, or time to wait there.
     Places,
     /// Workers: none was free in time.
     Workers,
@@ -46,30 +61,31 @@ pub enum BusyCause {
     Memory,
 }
 
-/// Why a job has no result.
+/// A job has no result.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum JobError {
-    /// Queue or memory budget are full.
+    /// Queue or memory budget is full.
     #[error("the server is busy, try again in {} ms", retry_after.as_millis())]
     Busy {
-        /// What ran out.
-        scarce: BusyCause,
-        /// When trying again may help.
+        /// The resource that ran out.
+        cause: BusyCause,
+        /// Time after which trying again may help.
         retry_after: Duration,
     },
-    /// Whoever asked has left.
+    /// The caller has left.
     #[error("the caller left before the result was ready")]
     Abandoned,
-    /// The codec says no.
+    /// The codec refused the picture, or could not read it.
     #[error(transparent)]
     Codec(#[from] CodecError),
-    /// The codec panicked: a defect of ours. The worker lives on.
+    /// The codec panicked, which is a defect of this program. The worker lives on.
     #[error("internal error: the codec panicked on this image")]
     Panicked,
 }
 
 impl JobError {
-    /// The status that a peer is told.
+    /// The status for the caller.
     pub fn status(&self) -> Status {
         match self {
             JobError::Busy { .. } => Status::Busy,
@@ -82,9 +98,9 @@ impl JobError {
     /// The word for metrics and log.
     pub fn reason(&self) -> RejectReason {
         match self {
-            JobError::Busy { scarce: BusyCause::Places, .. } => RejectReason::QueueFull,
-            JobError::Busy { scarce: BusyCause::Workers, .. } => RejectReason::QueueTimeout,
-            JobError::Busy { scarce: BusyCause::Memory, .. } => RejectReason::Memory,
+            JobError::Busy { cause: BusyCause::Places, .. } => RejectReason::QueueFull,
+            JobError::Busy { cause: BusyCause::Workers, .. } => RejectReason::QueueTimeout,
+            JobError::Busy { cause: BusyCause::Memory, .. } => RejectReason::Memory,
             JobError::Abandoned => RejectReason::Abandoned,
             JobError::Panicked => RejectReason::Internal,
             JobError::Codec(error) => match error {
@@ -100,7 +116,7 @@ impl JobError {
         }
     }
 
-    /// What a peer is told beside the message.
+    /// The report that accompanies the message.
     pub fn report(&self) -> Report {
         let mut report = Report::new(self.status());
         if let JobError::Busy { retry_after, .. } = self {
@@ -123,8 +139,8 @@ fn over_limit(limit: LimitKind) -> RejectReason {
     }
 }
 
-impl Done {
-    /// All that is known about the job.
+impl JobOutput {
+    /// The report on the job.
     pub fn report(&self) -> Report {
         let us = |time: Duration| Some(time.as_micros() as u64);
         let Encoded { format, width, height, quality, tries, score, source, warnings, times, bytes: _ } =

@@ -1,32 +1,42 @@
-//! What the engine promises under load, with the real codec where a picture is needed, and with work that waits
-//! or panics on command where a moment is needed.
+//! Tests of the engine under load: with the real codec where a picture is needed, and with a process that blocks or
+//! panics on command where a moment is needed.
 
 use crate::engine::*;
 use crate::limits::Stopped;
 use crate::spec::Op;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, SyncSender};
 
-/// A binary pixmap, which needs no encoder.
+/// A binary pixmap.
 fn ppm(width: usize, height: usize) -> Vec<u8> {
     let pixels = (0..width * height * 3).map(|n| (n % 251) as u8);
     format!("P6 {width} {height} 255\n").into_bytes().into_iter().chain(pixels).collect()
 }
 
-/// A file that says it is large; the work of these tests does not look further.
+/// A file of 24 megapixels.
 fn giant() -> Vec<u8> {
     ppm(6000, 4000)
 }
 
 fn job(engine: &Engine, body: Vec<u8>) -> Job {
-    Job { body, memory: engine.open(), spec: Spec::plain(8, 8), deadline: None }
+    Job { body, memory: engine.reserve(), spec: Spec::plain(8, 8), deadline: None }
+}
+
+/// The caller of tests that need only one.
+fn me() -> CallerKey {
+    CallerKey::of("me")
 }
 
 fn submit(engine: &Engine, body: Vec<u8>) -> Result<Ticket, JobError> {
-    engine.submit(engine.probe(job(engine, body))?)
+    submit_as(me(), engine, body)
 }
 
-/// An engine whose jobs wait, each for one word through the gate; how many have started, and of which length.
+fn submit_as(caller: CallerKey, engine: &Engine, body: Vec<u8>) -> Result<Ticket, JobError> {
+    engine.submit(engine.probe(job(engine, body))?, caller)
+}
+
+/// An engine whose jobs block, each for one word through the gate. `started` tells the length of each that has started.
 struct Gated {
     engine: Engine,
     gate: SyncSender<()>,
@@ -52,7 +62,7 @@ impl Gated {
     }
 }
 
-/// Where every wait ends, so that a defect is a failure and not a hang.
+/// Longest wait, so that a defect is a failure and not a hang.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 fn until(condition: impl Fn() -> bool) {
@@ -72,7 +82,7 @@ fn one_worker() -> EngineSettings {
 }
 
 #[test]
-fn a_full_queue_says_busy_at_once_and_when_to_come_again() {
+fn a_full_queue_says_busy_at_once_with_a_retry_time() {
     let gated = Gated::new(EngineSettings { queue: 2, ..one_worker() });
     // One job of a known length teaches the engine how long a job takes.
     let first = submit(&gated.engine, ppm(9, 9)).unwrap();
@@ -82,40 +92,37 @@ fn a_full_queue_says_busy_at_once_and_when_to_come_again() {
     first.wait(|| true).unwrap();
     until(|| gated.engine.load().workers_busy == 0);
     let _held: Vec<_> = (0..3).map(|_| submit(&gated.engine, ppm(9, 9)).unwrap()).collect();
-    let Err(JobError::Busy { scarce, retry_after }) = gated.engine.admit() else {
+    let Err(JobError::Busy { cause, retry_after }) = gated.engine.admit(me()) else {
         panic!("there are two places and both are taken")
     };
-    assert_eq!(scarce, BusyCause::Places);
+    assert_eq!(cause, BusyCause::Places);
     // Three jobs of 120 ms or more stand before the next one.
     assert!(retry_after >= Duration::from_millis(3 * 120), "{retry_after:?}");
-    let told = || match gated.engine.admit() {
+    let told = || match gated.engine.admit(me()) {
         Err(JobError::Busy { retry_after, .. }) => retry_after,
         other => panic!("{other:?}"),
     };
     let apart: Vec<_> = [told(), told(), told()].windows(2).map(|two| two[1] - two[0]).collect();
-    // Whoever is refused next comes again when one more place is free, less the time between the two refusals.
+    // Each refused caller returns one job later than the last, less the time between the two refusals.
     assert!(apart.iter().all(|apart| *apart >= Duration::from_millis(100)), "{apart:?}");
     let furthest = (0..500).map(|_| told()).max().unwrap();
-    assert!(furthest <= PATIENCE, "nobody is put off for longer than the queue allows: {furthest:?}");
+    assert!(furthest <= PATIENCE, "put off for longer than the queue allows: {furthest:?}");
     (0..3).for_each(|_| gated.open_once());
 }
 
 #[test]
-fn a_body_that_was_on_its_way_when_the_queue_filled_up_is_queued() {
+fn a_body_in_flight_when_the_queue_fills_up_is_queued() {
     let gated = Gated::new(EngineSettings { queue: 4, ..one_worker() });
     let mut held: Vec<_> = (0..5).map(|_| submit(&gated.engine, ppm(9, 9)).unwrap()).collect();
-    assert!(gated.engine.admit().is_err() && !gated.engine.has_room(), "nobody else is asked for a body");
+    assert!(gated.engine.admit(me()).is_err() && !gated.engine.has_room(), "no other body is read");
     held.extend((0..2).map(|_| submit(&gated.engine, ppm(9, 9)).unwrap()));
-    assert!(matches!(
-        submit(&gated.engine, ppm(9, 9)),
-        Err(JobError::Busy { scarce: BusyCause::Places, .. })
-    ));
+    assert!(matches!(submit(&gated.engine, ppm(9, 9)), Err(JobError::Busy { cause: BusyCause::Places, .. })));
     held.iter().for_each(|_| gated.open_once());
     held.into_iter().for_each(|ticket| drop(ticket.wait(|| true).unwrap()));
 }
 
 #[test]
-fn a_job_that_would_wait_longer_than_allowed_is_turned_away_before_it_waits() {
+fn a_job_that_would_wait_longer_than_allowed_is_refused_before_it_waits() {
     let gated =
         Gated::new(EngineSettings { queue: 50, queue_timeout: Duration::from_millis(150), ..one_worker() });
     let first = submit(&gated.engine, ppm(9, 9)).unwrap();
@@ -125,10 +132,7 @@ fn a_job_that_would_wait_longer_than_allowed_is_turned_away_before_it_waits() {
     first.wait(|| true).unwrap();
     until(|| gated.engine.load().workers_busy == 0);
     let _running = submit(&gated.engine, ppm(9, 9)).unwrap();
-    assert!(matches!(
-        submit(&gated.engine, ppm(9, 9)),
-        Err(JobError::Busy { scarce: BusyCause::Places, .. })
-    ));
+    assert!(matches!(submit(&gated.engine, ppm(9, 9)), Err(JobError::Busy { cause: BusyCause::Places, .. })));
     gated.open_once();
 }
 
@@ -138,14 +142,14 @@ fn a_job_that_waits_for_too_long_is_told_busy() {
     let running = submit(&gated.engine, ppm(9, 9)).unwrap();
     gated.started.recv_timeout(PATIENCE).unwrap();
     let waiting = submit(&gated.engine, ppm(9, 9)).unwrap();
-    assert!(matches!(waiting.wait(|| true), Err(JobError::Busy { scarce: BusyCause::Workers, .. })));
+    assert!(matches!(waiting.wait(|| true), Err(JobError::Busy { cause: BusyCause::Workers, .. })));
     assert_eq!(gated.engine.load().queue_depth, 0, "it holds no place any more");
     gated.open_once();
     assert!(running.wait(|| true).is_ok());
 }
 
 #[test]
-fn small_pictures_pass_a_queue_of_giants() {
+fn small_pictures_pass_a_queue_of_large_ones() {
     let gated = Gated::new(one_worker());
     let running = submit(&gated.engine, ppm(9, 9)).unwrap();
     assert!(gated.started.recv_timeout(PATIENCE).unwrap() < 1000);
@@ -159,7 +163,7 @@ fn small_pictures_pass_a_queue_of_giants() {
 }
 
 #[test]
-fn nobody_works_for_a_caller_who_left_the_queue() {
+fn a_job_whose_caller_left_the_queue_never_starts() {
     let gated = Gated::new(one_worker());
     let running = submit(&gated.engine, ppm(9, 9)).unwrap();
     gated.started.recv_timeout(PATIENCE).unwrap();
@@ -172,7 +176,7 @@ fn nobody_works_for_a_caller_who_left_the_queue() {
 }
 
 #[test]
-fn a_caller_who_leaves_while_its_picture_is_worked_on_ends_the_work_and_frees_the_memory() {
+fn a_caller_that_leaves_stops_the_worker_and_frees_the_memory() {
     let (stopped, ended) = mpsc::sync_channel(1);
     let (start, started) = mpsc::sync_channel(1);
     let work = move |_: &[u8], _: &Plan, _: &Spec, limits: &Limits, _: &mut Scratch| {
@@ -184,7 +188,7 @@ fn a_caller_who_leaves_while_its_picture_is_worked_on_ends_the_work_and_frees_th
                 return Err(stop.into());
             }
         }
-        panic!("nobody said stop")
+        panic!("never cancelled")
     };
     let engine = Engine::with_process(one_worker(), Arc::new(work)).unwrap();
     let ticket = submit(&engine, ppm(9, 9)).unwrap();
@@ -202,7 +206,7 @@ fn the_codec_stops_between_rows_when_the_deadline_passes() {
     // A median of this radius over so many pixels takes far longer than that.
     let mut job = job(&engine, ppm(3000, 2000));
     job.spec = Spec { width: 3000, ops: vec![Op::Median(8); 3], ..Spec::default() };
-    let outcome = engine.run(job, || true);
+    let outcome = engine.run(job, me(), || true);
     assert!(
         matches!(outcome, Err(JobError::Codec(CodecError::Stopped(Stopped::DeadlinePassed)))),
         "{outcome:?}"
@@ -220,15 +224,15 @@ fn a_thousand_panics_are_a_thousand_answers_and_the_workers_live() {
         codec::process_planned(body, plan, spec, limits, scratch)
     };
     let engine = Engine::with_process(EngineSettings::for_workers(2), Arc::new(work)).unwrap();
-    let answers = (0..1000).map(|_| engine.run(job(&engine, ppm(9, 9)), || true));
+    let answers = (0..1000).map(|_| engine.run(job(&engine, ppm(9, 9)), me(), || true));
     let panicked = answers.filter(|answer| matches!(answer, Err(JobError::Panicked))).count();
     assert_eq!((panicked, engine.metrics().panics.total()), (1000, 1000));
-    assert!(engine.run(job(&engine, ppm(9, 9)), || true).is_ok());
+    assert!(engine.run(job(&engine, ppm(9, 9)), me(), || true).is_ok());
     until(|| engine.load() == EngineGauges::default());
 }
 
 #[test]
-fn a_worker_lets_go_of_a_giants_buffers() {
+fn a_worker_frees_the_buffers_of_a_large_picture() {
     // What the scratch held before and after each picture.
     let (note, held) = mpsc::sync_channel(8);
     let process = move |body: &[u8], plan: &Plan, spec: &Spec, limits: &Limits, scratch: &mut Scratch| {
@@ -237,17 +241,119 @@ fn a_worker_lets_go_of_a_giants_buffers() {
         let _ = note.send((before, scratch.bytes()));
         outcome
     };
-    let engine = Engine::with_process(EngineSettings::for_workers(1), Arc::new(process)).unwrap();
-    engine.run(job(&engine, ppm(5000, 4000)), || true).unwrap();
-    engine.run(job(&engine, ppm(9, 9)), || true).unwrap();
+    let engine = Engine::with_process(one_worker(), Arc::new(process)).unwrap();
+    engine.run(job(&engine, ppm(5000, 4000)), me(), || true).unwrap();
+    engine.run(job(&engine, ppm(9, 9)), me(), || true).unwrap();
     let [(_, giant), (after, _)] = [held.recv().unwrap(), held.recv().unwrap()];
-    assert!(giant > 50 << 20, "{giant} is no giant");
+    assert!(giant > 50 << 20, "{giant} is not large");
     assert!(after <= 32 << 20, "{after} bytes are kept");
 }
 
 #[test]
 fn one_job_always_runs_however_small_the_memory() {
     let engine = Engine::new(EngineSettings { total_memory: 1, ..EngineSettings::for_workers(2) }).unwrap();
-    assert!(engine.run(job(&engine, ppm(100, 100)), || true).is_ok());
+    assert!(engine.run(job(&engine, ppm(100, 100)), me(), || true).is_ok());
     assert_eq!(engine.load().memory_reserved, 0);
+}
+
+#[test]
+fn a_caller_on_every_worker_does_not_keep_another_one_waiting() {
+    let settings = EngineSettings { queue: 16, queue_timeout: PATIENCE, ..EngineSettings::for_workers(2) };
+    let gated = Gated::new(settings);
+    let greedy: Vec<_> =
+        (0..6).map(|_| submit_as(CallerKey::of("greedy"), &gated.engine, ppm(9, 9)).unwrap()).collect();
+    (0..2).for_each(|_| assert!(gated.started.recv_timeout(PATIENCE).is_ok()));
+    let modest = submit_as(CallerKey::of("modest"), &gated.engine, ppm(11, 11)).unwrap();
+    assert_eq!(
+        gated.started.recv_timeout(PATIENCE).unwrap(),
+        ppm(11, 11).len(),
+        "while both workers are held"
+    );
+    (0..7).for_each(|_| gated.open_once());
+    assert!(modest.wait(|| true).is_ok());
+    assert!(greedy.into_iter().all(|ticket| ticket.wait(|| true).is_ok()));
+}
+
+#[test]
+fn a_slow_job_of_one_caller_does_not_close_the_queue_to_others() {
+    let gated =
+        Gated::new(EngineSettings { queue: 50, queue_timeout: Duration::from_millis(150), ..one_worker() });
+    let slow = submit(&gated.engine, ppm(9, 9)).unwrap();
+    gated.started.recv_timeout(PATIENCE).unwrap();
+    std::thread::sleep(Duration::from_millis(200));
+    gated.open_once();
+    slow.wait(|| true).unwrap();
+    let _running = submit(&gated.engine, ppm(9, 9)).unwrap();
+    gated.started.recv_timeout(PATIENCE).unwrap();
+    assert!(gated.engine.admit(me()).is_err());
+    gated.engine.admit(CallerKey::of("other")).unwrap();
+    gated.open_once();
+}
+
+#[test]
+fn a_full_queue_takes_a_place_from_the_caller_that_has_most() {
+    let gated = Gated::new(EngineSettings { queue: 2, ..one_worker() });
+    let running = submit(&gated.engine, ppm(9, 9)).unwrap();
+    gated.started.recv_timeout(PATIENCE).unwrap();
+    let mut waiting: Vec<_> = (0..3).map(|_| submit(&gated.engine, ppm(9, 9)).unwrap()).collect();
+    let other = CallerKey::of("other");
+    assert!(gated.engine.admit(me()).is_err() && gated.engine.admit(other).is_ok());
+    let others = submit_as(other, &gated.engine, ppm(9, 9)).unwrap();
+    let displaced = waiting.pop().unwrap().wait(|| true);
+    assert!(matches!(displaced, Err(JobError::Busy { cause: BusyCause::Places, .. })), "{displaced:?}");
+    (0..4).for_each(|_| gated.open_once());
+    let served = waiting.into_iter().chain([running, others]);
+    assert!(served.map(|ticket| ticket.wait(|| true)).all(|outcome| outcome.is_ok()));
+}
+
+#[test]
+fn a_picture_that_is_not_shared_stays_on_its_worker() {
+    let (note, noted) = mpsc::sync_channel(1);
+    let process = move |_: &[u8], _: &Plan, _: &Spec, limits: &Limits, _: &mut Scratch| {
+        let thread = std::thread::current().name().unwrap_or_default().to_owned();
+        let _ = note.send((thread, limits.spare_workers));
+        Err(Stopped::Cancelled.into())
+    };
+    let engine = Engine::with_process(EngineSettings::for_workers(2), Arc::new(process)).unwrap();
+    let on = |body: Vec<u8>, is_shareable: bool| {
+        let mut probed = engine.probe(job(&engine, body)).unwrap();
+        assert!(!probed.plan.is_shareable, "a pixmap is decoded by one worker");
+        probed.plan.is_shareable = is_shareable;
+        let _ = engine.submit(probed, me()).unwrap().wait(|| true);
+        let noted = noted.recv_timeout(PATIENCE).unwrap();
+        until(|| engine.load().workers_busy == 0);
+        noted
+    };
+    let (thread, spare) = on(ppm(9, 9), false);
+    assert!(thread.starts_with("worker-") && spare == 0, "{thread} {spare}");
+    let (thread, spare) = on(ppm(9, 9), true);
+    assert!(thread.starts_with("sharer-") && spare == 1, "{thread} {spare}");
+}
+
+#[test]
+fn a_task_awaits_a_ticket() {
+    use std::task::{Context, Poll, Wake, Waker};
+    struct Unpark(std::thread::Thread);
+    impl Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+    let gated = Gated::new(one_worker());
+    let mut ticket = submit(&gated.engine, ppm(9, 9)).unwrap().into_future();
+    gated.started.recv_timeout(PATIENCE).unwrap();
+    assert!(ticket.has_started() && ticket.overdue(Instant::now()).is_none());
+    let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
+    let mut context = Context::from_waker(&waker);
+    assert!(std::pin::Pin::new(&mut ticket).poll(&mut context).is_pending());
+    gated.open_once();
+    let began = Instant::now();
+    let outcome = loop {
+        match std::pin::Pin::new(&mut ticket).poll(&mut context) {
+            Poll::Ready(outcome) => break outcome,
+            Poll::Pending => std::thread::park_timeout(PATIENCE),
+        }
+        assert!(began.elapsed() < PATIENCE, "never woken");
+    };
+    assert!(outcome.is_ok());
 }

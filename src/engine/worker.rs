@@ -1,138 +1,86 @@
-//! The worker threads, each with its own scratch, and what one of them does with a job.
+//! The worker threads: each pulls a job from the queue, processes it with its own scratch, and sends the outcome.
 
 use crate::codec::Scratch;
-use crate::engine::Process;
-use crate::engine::job::{Done, JobError};
-use crate::engine::ticket::Pending;
+use crate::engine::job::{JobError, JobOutput};
+use crate::engine::queue::PendingJob;
+use crate::engine::schedule::Start;
+use crate::engine::{EngineCore, Outcome};
 use crate::limits::Limits;
-use crate::metrics::{Metrics, Stage};
-use std::collections::VecDeque;
+use crate::metrics::Stage;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::{fmt, io, thread};
+use std::sync::Arc;
+use std::time::Instant;
+use std::{io, thread};
 
-/// Room for the deepest codec; codecs do not recurse on input.
+/// Stack of a worker. Codecs do not recurse on input.
 const STACK_BYTES: usize = 4 << 20;
 
-/// What a worker's scratch may keep between two jobs, in bytes: all that a progressive JPEG of 24 megapixels takes,
-/// so that the next one does not pay for its pages again.
+/// Most scratch that a worker keeps between two jobs, in bytes: that of a progressive JPEG of 24 megapixels, whose pages
+/// then need no second fault.
 const IDLE_SCRATCH_BYTES: usize = 32 << 20;
 
-/// What a worker is asked to do.
-type Work = Box<dyn FnOnce(&mut Scratch) + Send>;
-
-/// A fixed pool of threads, which sleep between jobs. Those of a rayon pool would look about for more work for a
-/// while first, which is a percent of a small picture; such a pool is there as well, but only for pictures that
-/// idle workers share.
-pub(super) struct Workers {
-    hand_off: Arc<HandOff>,
-    sharers: rayon::ThreadPool,
-}
-
-impl fmt::Debug for Workers {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Workers").field("threads", &self.sharers.current_num_threads()).finish()
-    }
-}
-
-impl Workers {
-    pub(super) fn start(threads: usize) -> io::Result<Workers> {
-        let hand_off = Arc::<HandOff>::default();
-        let sharers = rayon::ThreadPoolBuilder::new()
-            .num_threads(threads)
-            .thread_name(|i| format!("sharer-{i}"))
+/// Starts a thread for each worker, and one for the extra worker of the [`schedule`](crate::engine::schedule).
+pub(super) fn start(core: &Arc<EngineCore>) -> io::Result<()> {
+    for i in 0..=core.settings.workers {
+        let core = core.clone();
+        thread::Builder::new()
+            .name(format!("worker-{i}"))
             .stack_size(STACK_BYTES)
-            .build()
-            .map_err(io::Error::other)?;
-        let workers = Workers { hand_off, sharers }; // from here on an error ends those that were started
-        for i in 0..threads {
-            let hand_off = workers.hand_off.clone();
-            thread::Builder::new()
-                .name(format!("worker-{i}"))
-                .stack_size(STACK_BYTES)
-                .spawn(move || hand_off.work_until_closed())?;
-        }
-        Ok(workers)
+            .spawn(move || work(&core))?;
     }
+    Ok(())
+}
 
-    /// Runs `work` on a thread of the pool with that thread's scratch.
-    pub(super) fn spawn(&self, work: impl FnOnce(&mut Scratch) + Send + 'static) {
-        self.hand_off.lock().work.push_back(Box::new(work));
-        self.hand_off.changed.notify_one();
-    }
+/// Threads that help workers with large pictures. They are a pool of their own because an idle thread of a rayon pool
+/// looks for work for a while, which costs as much as a small picture.
+pub(super) fn sharers(threads: usize) -> io::Result<rayon::ThreadPool> {
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .thread_name(|i| format!("sharer-{i}"))
+        .stack_size(STACK_BYTES)
+        .build()
+        .map_err(io::Error::other)
+}
 
-    /// The pool on which a picture may be shared.
-    pub(super) fn sharers(&self) -> &rayon::ThreadPool {
-        &self.sharers
+fn work(core: &EngineCore) {
+    let mut scratch = Scratch::default();
+    while let Some(Start { id, job, idle_workers }) = core.queue.next() {
+        let started = Instant::now();
+        let (reply, outcome) = process(core, job, idle_workers, &mut scratch);
+        core.queue.finish(id, started.elapsed());
+        let _ = reply.send(outcome); // the caller may have left
     }
 }
 
-impl Drop for Workers {
-    fn drop(&mut self) {
-        self.hand_off.lock().closed = true;
-        self.hand_off.changed.notify_all();
-    }
-}
-
-/// Where work passes from those who have it to those who do it.
-#[derive(Default)]
-struct HandOff {
-    state: Mutex<Pile>,
-    changed: Condvar,
-}
-
-#[derive(Default)]
-struct Pile {
-    work: VecDeque<Work>,
-    closed: bool,
-}
-
-impl HandOff {
-    fn lock(&self) -> MutexGuard<'_, Pile> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The next piece of work; `None` when there will be no more.
-    fn next(&self) -> Option<Work> {
-        let waiting = |pile: &mut Pile| pile.work.is_empty() && !pile.closed;
-        let pile = self.changed.wait_while(self.lock(), waiting);
-        pile.unwrap_or_else(PoisonError::into_inner).work.pop_front()
-    }
-
-    fn work_until_closed(&self) {
-        let mut scratch = Scratch::default();
-        while let Some(work) = self.next() {
-            work(&mut scratch);
-        }
-    }
-}
-
-/// Processes one job and sends the outcome to its ticket. A panic ends the job and nothing else.
-pub(super) fn process(
-    pending: Pending,
-    spare: usize,
-    sharers: &rayon::ThreadPool,
-    limits: &Limits,
-    metrics: &Metrics,
-    process: &Process,
+/// Processes one job. A panic ends the job and nothing else.
+fn process(
+    core: &EngineCore,
+    job: PendingJob,
+    idle_workers: usize,
     scratch: &mut Scratch,
-) {
-    let Pending { body, plan, spec, mut memory, cancel, queued_at, reply, .. } = pending;
+) -> (oneshot::Sender<Outcome>, Outcome) {
+    let PendingJob { body, plan, spec, mut memory, cancel, queued_at, reply, .. } = job;
+    let metrics = &core.metrics;
     let queued = queued_at.elapsed();
     metrics.staged(Stage::Queue, queued);
-    let limits = Limits { spare_workers: spare, cancel: cancel.clone(), ..limits.clone() };
+    let spare_workers = if plan.is_shareable { idle_workers } else { 0 };
+    let limits = Limits { spare_workers, cancel: cancel.clone(), ..core.settings.limits.clone() };
     let outcome = cancel.check().map_err(|stopped| JobError::Codec(stopped.into())).and_then(|()| {
-        let mut work = || process(&body, &plan, &spec, &limits, scratch);
-        match catch_unwind(AssertUnwindSafe(|| if spare > 0 { sharers.install(work) } else { work() })) {
+        let mut work = || core.process.0(&body, &plan, &spec, &limits, scratch);
+        let contained = catch_unwind(AssertUnwindSafe(|| match spare_workers {
+            0 => work(),
+            _ => core.sharers.install(work),
+        }));
+        match contained {
             Ok(outcome) => outcome.map_err(JobError::Codec),
             Err(_) => {
                 metrics.panics.increment();
-                *scratch = Scratch::default(); // who knows what state it was left in
+                *scratch = Scratch::default(); // its state is unknown
                 Err(JobError::Panicked)
             }
         }
     });
-    // Before the answer, so that the next request of this caller does not meet what this one held.
+    // Before the answer, so that the caller's next request does not meet the memory of this one.
     scratch.shrink_to(IDLE_SCRATCH_BYTES);
     let source_bytes = body.len() as u64;
     drop(body);
@@ -142,7 +90,7 @@ pub(super) fn process(
         metrics.staged(Stage::Encode, encoded.times.encode);
         metrics.pixels.add(u64::from(encoded.source.width) * u64::from(encoded.source.height));
         let _ = memory.resize(encoded.bytes.len() as u64); // never more than was reserved
-        Done { encoded, source_bytes, queued, memory }
+        JobOutput { encoded, source_bytes, queued, memory }
     });
-    reply.keep(outcome);
+    (reply, outcome)
 }

@@ -1,7 +1,7 @@
 //! The routes that make a picture of a picture: `/resize` and its relatives. They differ in what holds where
 //! the request says nothing.
 
-use crate::engine::{Job, JobError};
+use crate::engine::{CallerKey, Job, JobError};
 use crate::http::form::{self, Upload};
 use crate::http::{Admitted, Failure, HttpState, negotiate, options, reply, work};
 use crate::service::policy::RequestPolicy;
@@ -85,7 +85,7 @@ async fn process(
         // Nothing more will come with the body, so that what is wrong can be told before it is read.
         options::read(&offer, &call, head.uri.query(), more.clone())?;
     }
-    door.engine.admit()?; // refuse before reading the body
+    door.engine.admit(CallerKey::of(&caller))?; // refuse before reading the body
     let Upload { image, memory, mut fields } = form::read(door, &call, &head.headers, body).await?;
     fields.extend(more);
     let mut options = options::read(&offer, &call, head.uri.query(), fields)?;

@@ -1,6 +1,6 @@
 //! A finished picture as a response: the image, and what is worth telling about it in headers.
 
-use crate::engine::{Done, Reservation};
+use crate::engine::{JobOutput, Reservation};
 use crate::format::Format;
 use crate::http::{RequestContext, Told};
 use crate::report::Report;
@@ -11,7 +11,7 @@ use axum::http::header::{CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue,
 use axum::response::Response;
 
 /// The picture as the body of a response.
-pub(crate) fn picture(call: &RequestContext, done: Done, tag: &str, varies: bool) -> Response {
+pub(crate) fn picture(call: &RequestContext, done: JobOutput, tag: &str, varies: bool) -> Response {
     let report = done.report();
     image(call, report, held(done.encoded.bytes, done.memory), tag, varies)
 }

@@ -147,7 +147,7 @@ pub(crate) async fn read(
         return Err(too_large());
     }
     let times = BodyTimes::new(settings);
-    let mut memory = door.engine.open();
+    let mut memory = door.engine.reserve();
     let mut bytes = Vec::new();
     let started = Instant::now();
     let mut parts = body.into_data_stream();

@@ -38,7 +38,7 @@ pub(super) async fn upload(
     let (owner, engine) = (owner(&call), door.engine.clone());
     // What can never be done is refused now, by the header of the picture.
     let examined = blocking(move || Ok(engine.probe(job)?)).await?;
-    door.gate.rates.pixels(&caller, examined.pixels())?;
+    door.gate.rates.pixels(&caller, examined.cost())?;
     let id = blocking(move || {
         let Job { body, spec, memory: _held, .. } = examined.into_job();
         Ok(tasks.submit(NewTask { owner: &owner, spec: &spec, image: &body })?)
@@ -115,7 +115,7 @@ pub(super) async fn result(
     if negotiate::has_it(&headers, &tag) {
         return Ok(reply::not_modified(&call, 0, &tag, false));
     }
-    let mut memory = door.engine.open();
+    let mut memory = door.engine.reserve();
     memory.resize(length).map_err(|BudgetSpent| door.engine.busy())?;
     let (tasks, owner) = (tasks(&door)?, owner(&call));
     let image = blocking(move || Ok(tasks.result(&owner, task.id)?)).await?;

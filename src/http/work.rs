@@ -1,6 +1,6 @@
 //! A job's way through the engine as a future: no thread waits for it, and dropping it gives the job up.
 
-use crate::engine::{Done, Job, JobError, Ticket};
+use crate::engine::{CallerKey, Job, JobError, JobOutput, TicketFuture};
 use crate::http::{Failure, HttpState};
 use crate::service::rates::Caller;
 use std::time::Instant;
@@ -11,7 +11,7 @@ use tokio::time::timeout_at;
 ///
 /// # Errors
 /// [`Failure::Job`], [`Failure::OverRate`] for the caller's megapixels.
-pub(crate) async fn run(door: &HttpState, caller: &Caller, job: Job) -> Result<Done, Failure> {
+pub(crate) async fn run(door: &HttpState, caller: &Caller, job: Job) -> Result<JobOutput, Failure> {
     wait(&mut start(door, caller, job).await?).await
 }
 
@@ -19,19 +19,19 @@ pub(crate) async fn run(door: &HttpState, caller: &Caller, job: Job) -> Result<D
 ///
 /// # Errors
 /// As [`run`].
-pub(crate) async fn start(door: &HttpState, caller: &Caller, job: Job) -> Result<Ticket, Failure> {
+pub(crate) async fn start(door: &HttpState, caller: &Caller, job: Job) -> Result<TicketFuture, Failure> {
     let engine = door.engine.clone();
     // A hostile header can take milliseconds to read, which the other connections should not wait for.
     let examined = spawn_blocking(move || engine.probe(job)).await.map_err(|_| JobError::Panicked)??;
-    door.gate.rates.pixels(caller, examined.pixels())?;
-    Ok(door.engine.submit(examined)?)
+    door.gate.rates.pixels(caller, examined.cost())?;
+    Ok(door.engine.submit(examined, CallerKey::of(caller))?.into_future())
 }
 
 /// Waits for a queued job. May be dropped and called again.
 ///
 /// # Errors
 /// [`Failure::Job`].
-pub(crate) async fn wait(ticket: &mut Ticket) -> Result<Done, Failure> {
+pub(crate) async fn wait(ticket: &mut TicketFuture) -> Result<JobOutput, Failure> {
     loop {
         let deadline = ticket.next_deadline(Instant::now());
         match timeout_at(deadline.into(), &mut *ticket).await {

@@ -89,6 +89,27 @@ pub fn channels_after(op: &Op, channels: Channels) -> Channels {
     }
 }
 
+/// Estimated work of `op` on a pixel, in the unit of [`Plan::cost`](crate::codec::Plan::cost).
+pub fn cost(op: &Op) -> u64 {
+    match *op {
+        Op::Invert | Op::Brightness(_) | Op::Contrast(_) | Op::Gamma(_) | Op::Erode(_) | Op::Dilate(_) => 1,
+        Op::Grayscale => 2,
+        Op::Saturation(_) | Op::Hue(_) | Op::Sepia | Op::Threshold(_) | Op::Pixelate(_) => 3,
+        Op::Edges { .. } | Op::Corners | Op::Equalize => 5,
+        Op::Blur(sigma) | Op::Sharpen(sigma) => {
+            if sigma < 10.0 {
+                9
+            } else {
+                20
+            }
+        }
+        Op::Median(1) => 5,
+        Op::Median(_) => 60,
+        Op::Sift => 140,
+        Op::Denoise(_) => 520,
+    }
+}
+
 /// The most bytes that [`apply`] needs at once beside the picture that it is given, for admission.
 pub fn memory(op: &Op, width: u32, height: u32, channels: Channels) -> u64 {
     /// Kernels, lists and the like, which do not grow with the picture.

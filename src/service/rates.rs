@@ -68,7 +68,7 @@ struct Limit {
 }
 
 impl RateLimits {
-    /// Limits in requests a second (a second's worth may come at once) and source megapixels a minute
+    /// Limits in requests a second (a second's worth may come at once) and megapixels of work a minute
     /// (a minute's worth may come at once); `None` is no limit.
     pub fn new(requests: Option<u32>, megapixels: Option<u32>) -> RateLimits {
         let a_second = |limit: NonZeroU32| (limit, Quota::per_second(limit));

@@ -1,7 +1,7 @@
 //! `Runners`: threads that take tasks from the store to the engine, behind the requests that somebody waits
 //! for, and one that keeps house.
 
-use crate::engine::{Engine, Job, JobError};
+use crate::engine::{CallerKey, Engine, Job, JobError};
 use crate::status::Status;
 use crate::tasks::{Claim, Failure, Step, StoreError, Tasks};
 use std::io;
@@ -172,7 +172,7 @@ impl Runner {
     /// Runs a task to its stored result.
     fn carry_out(&self, claim: &Claim) -> Result<(), Trouble> {
         let (store, lease) = (&self.tasks.store, &claim.lease);
-        let mut memory = self.engine.open();
+        let mut memory = self.engine.reserve();
         memory.resize(claim.bytes).map_err(|_| Trouble::Now)?;
         let body = store.image(lease)?;
         store.progress(lease, Step::Working)?;
@@ -182,11 +182,15 @@ impl Runner {
             gone = store.progress(lease, Step::Working).is_err();
             !gone && !self.stop.is_asked()
         };
-        let done = self.engine.run(job, still_wanted).map_err(|error| match error {
-            JobError::Abandoned if gone => Trouble::Gone,
-            error if error.status() == Status::Busy || matches!(error, JobError::Abandoned) => Trouble::Now,
-            error => Trouble::Task(Failure { status: error.status(), message: error.to_string() }),
-        })?;
+        let done = self.engine.run(job, CallerKey::of(lease.owner.name()), still_wanted).map_err(
+            |error| match error {
+                JobError::Abandoned if gone => Trouble::Gone,
+                error if error.status() == Status::Busy || matches!(error, JobError::Abandoned) => {
+                    Trouble::Now
+                }
+                error => Trouble::Task(Failure { status: error.status(), message: error.to_string() }),
+            },
+        )?;
         store.progress(lease, Step::Storing)?;
         self.tasks.events.publish(lease.id);
         Ok(store.complete(lease, &done.report(), &done.encoded.bytes)?)

@@ -1,6 +1,6 @@
 //! One connection: requests read, run and answered, one after another.
 
-use crate::engine::{BudgetSpent, Done, Job, JobError, Reservation};
+use crate::engine::{BudgetSpent, CallerKey, Job, JobError, JobOutput, Reservation};
 use crate::metrics::Protocol;
 use crate::net::timed_stream::{Stage, Timed};
 use crate::reject_reason::RejectReason;
@@ -169,7 +169,7 @@ impl<'a> Connection<'a> {
         if body_len == 0 {
             return Err(Failure::Empty);
         }
-        Ok(self.door.engine.admit()?) // before the body: nobody is sooner told, and nothing is cheaper
+        Ok(self.door.engine.admit(CallerKey::of(&self.caller(request)))?) // refuse before reading the body
     }
 
     /// The name of the token that the request shows, where one is needed.
@@ -198,7 +198,7 @@ impl<'a> Connection<'a> {
             }
         }
         self.enter_body(header.body_len);
-        let mut memory = self.door.engine.open();
+        let mut memory = self.door.engine.reserve();
         let grow = |room| memory.resize(room as u64).map_err(|BudgetSpent| Stopped::Budget);
         let more = |body: &mut Vec<u8>, most| {
             let got = self.channel.append(body, most)?;
@@ -215,14 +215,15 @@ impl<'a> Connection<'a> {
         }
     }
 
-    fn run(&self, request: &Request, body: Vec<u8>, memory: Reservation) -> Result<Done, Failure> {
+    fn run(&self, request: &Request, body: Vec<u8>, memory: Reservation) -> Result<JobOutput, Failure> {
         let Options { spec, call } = request.options.clone();
         let engine = &self.door.engine;
         let examined = engine.probe(Job { body, memory, spec, deadline: call.deadline })?;
-        self.door.gate.rates.pixels(&self.caller(request), examined.pixels())?;
+        let caller = self.caller(request);
+        self.door.gate.rates.pixels(&caller, examined.cost())?;
         let socket = self.channel.socket();
         let still_there = || matches!(socket.take_error(), Ok(None));
-        Ok(engine.submit(examined)?.wait(still_there)?)
+        Ok(engine.submit(examined, CallerKey::of(&caller))?.wait(still_there)?)
     }
 
     fn wire(&mut self, error: WireError) -> Failure {
@@ -275,7 +276,7 @@ impl<'a> Connection<'a> {
         let _ = io::copy(&mut (&mut self.channel).take(most), &mut io::sink());
     }
 
-    fn answer(&mut self, request: &Request, done: &Done) -> Result<Next, WireError> {
+    fn answer(&mut self, request: &Request, done: &JobOutput) -> Result<Next, WireError> {
         let report = Report { id: request.options.call.id.clone(), ..done.report() };
         let image = &done.encoded.bytes;
         self.record(request, &report, image.len(), None);

@@ -206,7 +206,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Channel<S> {
                     opcode,
                     bytes: Vec::new(),
                     length: 0,
-                    memory: self.engine.open(),
+                    memory: self.engine.reserve(),
                     is_wanted: true,
                     began: now,
                     grew: now,

@@ -1,6 +1,6 @@
 //! One image on its way through the engine, and the line that tells how it went.
 
-use crate::engine::{Done, Job, Reservation};
+use crate::engine::{Job, JobOutput, Reservation};
 use crate::http::legacy::gray;
 use crate::http::ws::ask::Asked;
 use crate::http::{Failure, HttpState, work};
@@ -46,7 +46,7 @@ pub(super) struct Finished {
     pub(super) number: u64,
     pub(super) id: String,
     pub(super) at: Instant,
-    pub(super) outcome: Result<Done, Failure>,
+    pub(super) outcome: Result<JobOutput, Failure>,
 }
 
 /// An image that a worker has taken.

@@ -1,6 +1,6 @@
 //! `Session`: one connection's images and answers, until either side has had enough.
 
-use crate::engine::Reservation;
+use crate::engine::{CallerKey, Reservation};
 use crate::http::admitted::identify;
 use crate::http::connection::UpgradeContext;
 use crate::http::deadlines::BusyGuard;
@@ -205,8 +205,8 @@ impl Session {
         if self.manner.is_image(opcode)
             && is_next
             && !self.is_done
-            && self.caller.is_some()
-            && let Err(busy) = self.door.engine.admit()
+            && let Some(caller) = &self.caller
+            && let Err(busy) = self.door.engine.admit(CallerKey::of(caller))
         {
             self.channel.pass_over();
             self.turn_away(busy.into());

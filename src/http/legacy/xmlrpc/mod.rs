@@ -7,7 +7,7 @@ mod method; // the methods, and what they say of themselves.
 mod parse; // a call, from XML that is not trusted.
 mod value; // Value, and the documents that answer.
 
-use crate::engine::{BudgetSpent, Done, Job, JobError, Reservation};
+use crate::engine::{BudgetSpent, CallerKey, Job, JobError, JobOutput, Reservation};
 use crate::http::legacy::gray;
 use crate::http::request_body::{self, Received};
 use crate::http::{Admitted, Failure, HttpState, base64, reply, work};
@@ -96,7 +96,7 @@ struct Answered {
 async fn answer(door: Arc<HttpState>, admitted: Admitted, request: Request) -> Result<Response, Failure> {
     let call = admitted.call.clone();
     let (head, body) = request.into_parts();
-    let performed = match door.engine.admit() {
+    let performed = match door.engine.admit(CallerKey::of(&admitted.caller)) {
         Err(busy) if body.size_hint().upper().is_none_or(|most| most > QUESTION_BYTES) => {
             // Refuse before reading the body.
             Err(busy.into())
@@ -134,7 +134,7 @@ async fn perform(door: &Arc<HttpState>, admitted: &Admitted, received: Received)
     let read = spawn_blocking(move || read(&reader, received)).await.map_err(|_| JobError::Panicked)?;
     let (body, memory, task) = match read? {
         Read::Said(value) => {
-            let (text, memory) = (value::response(&value, 0), door.engine.open());
+            let (text, memory) = (value::response(&value, 0), door.engine.reserve());
             return Ok(Answered { text, memory, report: Report::new(Status::Ok), image: 0 });
         }
         Read::Image { body, memory, task } => (body, memory, task),
@@ -197,9 +197,9 @@ fn picture(
 }
 
 /// The answer to a call that made a picture.
-fn write(door: &HttpState, task: &Task, done: Done, id: String) -> Result<Answered, Fault> {
+fn write(door: &HttpState, task: &Task, done: JobOutput, id: String) -> Result<Answered, Fault> {
     let report = Report { id: Some(id), ..done.report() };
-    let Done { encoded, mut memory, .. } = done;
+    let JobOutput { encoded, mut memory, .. } = done;
     let mut text = gray::text(&door.engine, &encoded.bytes, &mut memory)?;
     let image = encoded.bytes.len();
     drop(encoded);

@@ -1,6 +1,6 @@
-//! What one picture costs, stage by stage and as a whole, on one thread: `cargo bench --bench process`.
+//! Cost of one picture, by stage and in all, on one thread: `cargo bench --bench process`.
 //!
-//! A stage is seen by making the others cheap: a decoder by asking for a thumbnail, an encoder by giving it an
+//! A stage is isolated by making the others cheap: a decoder by a thumbnail as result, an encoder by an
 //! uncompressed source of the size of the result. The generated picture is dense for its size; `PHOTOS` names
 //! a folder of JPEGs to measure as well.
 

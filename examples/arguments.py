@@ -1,4 +1,4 @@
-"""The part of their command lines that the examples for HTTP, WebSocket and XML-RPC have in common."""
+"""Command line arguments shared by the examples for HTTP, WebSocket and XML-RPC."""
 import argparse
 import os
 
@@ -12,7 +12,7 @@ def parser(doc):
 
 
 def one_image(doc):
-    """An image's file, its result's, options."""
+    """Arguments of a command for one image: image, result, options."""
     arguments = parser(doc)
     arguments.add_argument("image")
     arguments.add_argument("result")
@@ -26,6 +26,6 @@ def pairs(options):
 
 
 def headers():
-    """Who asks."""
+    """Headers with the token, if there is one."""
     token = os.environ.get("IMGSRV_TOKEN")
     return {"Authorization": f"Bearer {token}"} if token else {}

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Resizes one image over HTTP, with nothing but Python's own library.
+"""Resizes one image over HTTP, with the standard library alone.
 
     http_client.py photo.jpg small.webp width=320 format=webp
 """

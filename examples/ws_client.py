@@ -24,7 +24,7 @@ async def resize(server, options, images, out):
                 await socket.send(urllib.parse.urlencode({**options, "id": number}))
                 await socket.send(image.read_bytes())
 
-        sending = asyncio.create_task(send())  # results come while images go: whoever does not read is waited for
+        sending = asyncio.create_task(send())  # results arrive meanwhile; a client that does not read is not sent more
         for _ in images:
             report = json.loads(await socket.recv())
             while report["id"] is None:  # options that were refused

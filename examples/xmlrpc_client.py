@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Makes an image grayscale, or anything else of it, by XML-RPC with nothing but Python's own library.
+"""Makes an image grayscale, or applies other options, by XML-RPC with the standard library alone.
 
     xmlrpc_client.py photo.jpg gray.jpg
     xmlrpc_client.py photo.jpg small.webp width=320 format=webp

@@ -1,4 +1,4 @@
-"""What the tests with other people's clients share: where these are installed, and a server to try them on."""
+"""Shared by the tests with third-party clients: their virtual environment, and a server to test."""
 import contextlib
 import io
 import os
@@ -14,7 +14,7 @@ PHOTO = ROOT / "docs" / "photo.png"
 
 
 def inside_venv(script, packages, arguments):
-    """Runs a script again where its clients are installed."""
+    """Runs a script again in the virtual environment of its clients."""
     python = HOME / "bin" / "python"
     if not python.exists():
         venv.create(HOME, with_pip=True)
@@ -24,7 +24,7 @@ def inside_venv(script, packages, arguments):
 
 @contextlib.contextmanager
 def server(program, *flags):
-    """A server on a free port, and its HTTP address. It has to stop cleanly."""
+    """Starts a server on a free port and yields its HTTP address. Checks that it stops cleanly."""
     command = [program, "--bind", "127.0.0.1:0", "--http", "127.0.0.1:0", "-qq", *flags]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
@@ -38,7 +38,7 @@ def server(program, *flags):
 
 @contextlib.contextmanager
 def certificate():
-    """The flags of a server under TLS, whose certificate all clients trust that are imported from here on."""
+    """Yields the TLS flags of a server. Clients imported from here on trust its certificate."""
     import trustme
 
     with tempfile.TemporaryDirectory() as folder:
@@ -54,7 +54,7 @@ def certificate():
 
 
 def main(script, packages, serve):
-    """Has `serve(url)` try everything, in the clear and under TLS."""
+    """Calls `serve(url)` in the clear and under TLS."""
     if "IMGSRV_CLIENTS" not in os.environ:
         inside_venv(script, [*packages, "Pillow", "trustme"], sys.argv[1:])
     with certificate() as tls:
@@ -64,7 +64,7 @@ def main(script, packages, serve):
 
 
 def opened(image):
-    """An image, decoded by somebody else."""
+    """Decodes an image by Pillow."""
     from PIL import Image
 
     image = Image.open(io.BytesIO(image))

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Sends every image of a corpus to a running server with the plain protocol, one request a connection and then many
-on one, and counts who gets a JPEG.
+on one, and counts the JPEGs.
 
     python3 tests/corpus_client.py CORPUS --server 127.0.0.1:65432
 
@@ -20,7 +20,7 @@ FORMATS = {"jpeg", "png", "webp", "gif", "bmp", "tiff", "qoi", "pnm", "ico"}
 
 
 def is_jpeg(data, width, height):
-    """Whether the bytes are a JPEG of that size, by its first frame header."""
+    """Returns true if the bytes are a JPEG of that size by its first frame header."""
     at = 2
     while data[:2] == b"\xff\xd8" and at + 9 < len(data):
         marker, length = data[at + 1], struct.unpack(">H", data[at + 2 : at + 4])[0]
@@ -54,7 +54,7 @@ def main():
         if verdict == "both_ok" and enabled == "enabled" and not ok:
             failed.append(name)
     good = [name for name, _, verdict in rows if verdict == "both_ok" and name.split("/")[1] in FORMATS]
-    with connect() as sock:  # many on one connection; a refusal ends it, so only those that went well alone
+    with connect() as sock:  # many on one connection; a refusal ends it, so only those that succeeded alone
         again = sum(is_jpeg(resize(sock, (args.corpus / name).read_bytes(), 32, 24), 32, 24)
                     for name in good if name not in set(failed))
     for key, count in sorted(counts.items()):

@@ -1,4 +1,4 @@
-"""A folder of photos like one from a holiday: crops of a few real ones, each different, in several qualities."""
+"""Makes a folder of camera photos: different crops of a few real ones, in several qualities."""
 
 import random
 from pathlib import Path
@@ -6,11 +6,11 @@ from pathlib import Path
 from PIL import Image, ImageOps
 
 LEAST_SIDE = 1000
-"""Photos with a shorter side are no photos of a camera."""
+"""Shortest side of a source photo in pixels."""
 
 
 def make(photos: Path, folder: Path, count: int) -> None:
-    """Writes `count` JPEG files, the same ones every time; a folder that has them already stays as it is."""
+    """Writes `count` JPEG files, the same at every call. Keeps a folder that already has them."""
     folder.mkdir(parents=True, exist_ok=True)
     if len(list(folder.glob("*.jpg"))) == count:
         return

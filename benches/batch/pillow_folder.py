@@ -1,4 +1,4 @@
-"""Every photo of a folder into a box, with Pillow on all cores: pillow_folder.py FROM TO WIDTH HEIGHT QUALITY."""
+"""Resizes every photo of a folder into a box, with Pillow on all cores: pillow_folder.py FROM TO WIDTH HEIGHT QUALITY."""
 
 import multiprocessing
 import sys

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""A folder of photos into a box of 800 x 600 at quality 85: imgcli beside what people use, wall clock, on all cores.
+"""A folder of photos into a box of 800 x 600 at quality 85: imgcli beside its peers, wall clock, on all cores.
 
-Everybody gets the same files, reads them from the disk's cache and writes into an empty folder; the turns alternate,
-every other round backwards, and a ratio is formed within a round. Run it by run.sh, which installs the others.
+All contestants get the same files, read them from the disk cache and write into an empty folder. Turns alternate,
+every other round in reverse, and a ratio is formed within a round. Run it by run.sh, which installs the peers.
 """
 
 import argparse
@@ -39,9 +39,9 @@ BEGIN, END = "<!-- folder: begin -->", "<!-- folder: end -->"
 class Contestant:
     title: str
     command: str
-    """For the shell, with {source} and {to}."""
+    """Shell command with {source} and {to}."""
     served: bool = False
-    """Whether a server works for it, whose CPU time counts."""
+    """True if a server does its work, whose CPU time counts."""
 
 
 SIZE = f"{BOX[0]}x{BOX[1]}"
@@ -68,14 +68,14 @@ class Turn:
     wall: float
     """Seconds."""
     cpu: float
-    """Seconds, of all its processes."""
+    """Seconds of all its processes."""
     bytes: int
-    """Of all results."""
+    """Bytes of all results."""
 
 
 @contextmanager
 def server() -> Iterator[subprocess.Popen]:
-    """A running imgsrv; its address is its attribute `address`."""
+    """A running imgsrv; the attribute `address` is its address."""
     environment = os.environ | {"RUST_LOG": "warn"}
     process = subprocess.Popen(
         [PROGRAMS / "imgsrv", "--bind", "127.0.0.1:0", "--http", "none"], stdout=subprocess.PIPE, text=True, env=environment

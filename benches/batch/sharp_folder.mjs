@@ -1,5 +1,5 @@
-// Every photo of a folder into a box, with sharp on all cores: sharp_folder.mjs FROM TO WIDTH HEIGHT QUALITY.
-// As many photos at once as there are cores, one thread for each: quicker than all threads for one photo at a time.
+// Resizes every photo of a folder into a box, with sharp on all cores: sharp_folder.mjs FROM TO WIDTH HEIGHT QUALITY.
+// As many photos at once as there are cores, one thread for each, which is faster than all threads for one photo at a time.
 import { readdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';

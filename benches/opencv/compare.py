@@ -40,7 +40,7 @@ CORNER_MARK = 2  # radius of a corner's disc, in pixels
 
 
 def ours(ops, picture):
-    """The picture (RGB or grey) after `ops`, what the program said, and its CPU seconds."""
+    """Returns the picture (RGB or grey) after `ops`, the output of the program, and its CPU seconds."""
     kind = b"P6" if picture.ndim == 3 else b"P5"
     height, width = picture.shape[:2]
     body = kind + b"\n%d %d\n255\n" % (width, height) + np.ascontiguousarray(picture).tobytes()
@@ -62,14 +62,14 @@ def children_seconds():
 
 
 def theirs(work):
-    """What `work` gives, and its CPU seconds."""
+    """Returns the result of `work` and its CPU seconds."""
     start = time.process_time()
     result = work()
     return result, time.process_time() - start
 
 
 def in_turns(ops, picture, work, rounds):
-    """Our result, what the program said, OpenCV's result, and the median of our CPU time by theirs."""
+    """Returns our result, the output of the program, OpenCV's result, and the median ratio of CPU times."""
     ratios = []
     for _ in range(rounds):
         result, said, our_seconds = ours(ops, picture)
@@ -147,7 +147,7 @@ def contrasted(rgb, percent):
 
 
 def pictures(rgb):
-    """(operation, measure, bar, OpenCV's way, compare) for what gives a picture."""
+    """(operation, measure, bar, OpenCV's implementation, comparison) of operations that return a picture."""
     gray = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
     same, close = ("pixels within 1 level, %", 99.9, within_one), ("PSNR, dB", 40, psnr)
     return [
@@ -188,7 +188,7 @@ class Table:
         self.rows.setdefault((operation, measure, bar), []).append(value)
 
     def print(self):
-        """Prints the table; returns how many bars are missed."""
+        """Prints the table; returns the number of missed bars."""
         print("| operation | measure | bar | worst | mean |\n|---|---|---|---|---|")
         missed = 0
         for (operation, measure, bar), values in self.rows.items():

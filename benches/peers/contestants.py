@@ -1,4 +1,4 @@
-"""Who is measured, how each is started, and how it is told to work. Each lives in a process of its own."""
+"""The contestants: how each is started and driven. Each runs in a process of its own."""
 
 import json
 import os
@@ -17,7 +17,7 @@ ONE_THREAD = {"VIPS_CONCURRENCY": "1", "OMP_NUM_THREADS": "1", "UV_THREADPOOL_SI
 
 @dataclass(frozen=True)
 class Place:
-    """Where everything is."""
+    """Paths of photos, peers and results."""
 
     peers: Path
     photos: Path
@@ -50,12 +50,12 @@ class Unable(Exception):
 
 @dataclass(frozen=True)
 class Batch:
-    """What some repeats of one workload took."""
+    """Times of some repeats of one workload."""
 
     cpu_ms: float
     """CPU time of the whole process for each picture."""
     wall_ms: list[float]
-    """From request to result, picture by picture."""
+    """Wall time from request to result, for each picture."""
 
 
 class Worker:
@@ -95,8 +95,8 @@ class Worker:
 
 
 class Server:
-    """A server that says its address at the end of its first line of output, and one client that asks it
-    for a picture from another core."""
+    """A server that prints its address at the end of its first line, and one client that requests
+    pictures from another core."""
 
     def __init__(self, argv: list[str | Path], cores: tuple[int, ...], env: dict[str, str] = {}):
         self.process = subprocess.Popen(
@@ -124,7 +124,7 @@ class Server:
 
 
 class ServedWorker:
-    """Our server with one request asked of it again and again; looks like a `Worker`."""
+    """Our server, called with one request repeatedly; has the interface of `Worker`."""
 
     def __init__(self, server: Server, image: bytes, options: str, result: Path | None = None):
         self.server, self.image, self.options, self.result = server, image, options, result
@@ -180,7 +180,7 @@ class Running:
 
 @dataclass(frozen=True)
 class Contestant:
-    """One library in one way of using it."""
+    """One library in one mode."""
 
     name: str
     title: str
@@ -213,7 +213,7 @@ class Library(Contestant):
 
     mode: str = ""
     site: str = ""
-    """Folder of packages that go before those of the virtual environment."""
+    """Folder of packages that precede those of the virtual environment."""
     jpeg_only: bool = False
 
     def applies(self, workload: Workload) -> bool:

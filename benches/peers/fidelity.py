@@ -1,4 +1,4 @@
-"""How near the results come to the ideal: a full decode, Lanczos3 in floating point, and the same encoder quality.
+"""Measures the distance of the results to the ideal: a full decode, Lanczos3 in floating point, and the same encoder quality.
 
 PSNR of luma in dB and SSIMULACRA2 in points, both against the float result rounded to 8 bits for the latter, of what
 `run.py speed` left behind. Ours is also asked for PNG, which shows the resized pixels before the JPEG encoder.
@@ -74,7 +74,7 @@ def ours(workload: Workload, place: Place, **options: object) -> bytes:
 
 
 def measure(workload: Workload, place: Place) -> dict:
-    """`ideal`, and every contestant that left a result: PSNR of luma, SSIMULACRA2, bytes."""
+    """`ideal`, and every contestant with a result: PSNR of luma, SSIMULACRA2, bytes."""
     reference = ideal(place.source(workload), workload)
     files = {"ideal": encoded_ideal(reference, workload)}
     for contestant in CONTESTANTS:

@@ -1,4 +1,4 @@
-//! One request again and again in this process: what `codec::process` costs without a server.
+//! Repeats one request in this process: the cost of `codec::process` without a server.
 //!
 //! `in_process SOURCE OPTIONS`: each line of standard input is a number of repeats, answered by a JSON list of
 //! wall times in ms, as `worker.py` does for the peers.

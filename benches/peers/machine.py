@@ -1,4 +1,4 @@
-"""The machine: CPU clocks and memory of other processes (Linux), cores, and what to say of it in a report."""
+"""The machine: CPU clocks and memory of other processes (Linux), cores, and a description for reports."""
 
 import os
 import re
@@ -9,7 +9,7 @@ ALL_CORES = sorted(os.sched_getaffinity(0))
 
 
 def cpu_seconds(pid: int) -> float:
-    """CPU time of all threads of a process, dead ones included, in seconds with the kernel's own resolution.
+    """CPU time of all threads of a process, dead ones included, in seconds at the resolution of the kernel.
 
     The clock's number is what `clock_getcpuclockid(3)` makes of a process id.
     """
@@ -17,13 +17,13 @@ def cpu_seconds(pid: int) -> float:
 
 
 def peak_mib(pid: int) -> float:
-    """The largest resident size that the process has had, in MiB."""
+    """Peak resident size of the process, in MiB."""
     status = Path(f"/proc/{pid}/status").read_text()
     return int(re.search(r"VmHWM:\s+(\d+)", status)[1]) / 1024
 
 
 def pinned(*cores: int):
-    """For `preexec_fn`: keeps the child on some cores."""
+    """Pins the child to some cores; for `preexec_fn`."""
     return lambda: os.sched_setaffinity(0, cores)
 
 

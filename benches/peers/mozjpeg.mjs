@@ -1,4 +1,4 @@
-// mozjpeg as sharp carries it: mozjpeg.mjs PICTURE.png FOLDER QUALITY... writes FOLDER/QUALITY.jpg for each.
+// mozjpeg as bundled with sharp: mozjpeg.mjs PICTURE.png FOLDER QUALITY... writes FOLDER/QUALITY.jpg for each.
 import sharp from './sharp.mjs';
 
 const [, , picture, folder, ...qualities] = process.argv;

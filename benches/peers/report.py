@@ -1,4 +1,4 @@
-"""The tables of docs/benchmarks.md, made of results.json."""
+"""The tables of docs/benchmarks.md, made from results.json."""
 
 import statistics
 from collections.abc import Iterator
@@ -49,7 +49,7 @@ class Speed:
         return statistics.median(self.cpu[peer][turn] / cpu for turn, cpu in self.cpu[to].items())
 
     def best(self, to: str = OURS.name) -> tuple[str, float] | None:
-        """The quickest peer, and how many times our CPU time it takes."""
+        """The fastest peer, and its CPU time as a multiple of ours."""
         ratios = {peer.name: self.ratio(peer.name, to) for peer in PEERS}
         ratios = {name: ratio for name, ratio in ratios.items() if ratio is not None}
         return min(ratios.items(), key=lambda pair: pair[1], default=None)
@@ -58,7 +58,7 @@ class Speed:
 def speeds(results: dict) -> list[Speed]:
     measured = results.get("speed", {})
     every = [Speed(workload, measured[workload.id]) for workload in WORKLOADS if workload.id in measured]
-    return [speed for speed in every if OURS.name in speed.cpu]  # without ours there is nothing to compare
+    return [speed for speed in every if OURS.name in speed.cpu]  # without ours there is no ratio
 
 
 def speed_tables(measured: list[Speed]) -> Iterator[str]:
@@ -218,7 +218,7 @@ def fidelity_bars(workload: Workload, measured: dict) -> list[str] | None:
 
 
 def markdown(results: dict) -> str:
-    """Everything that was measured, as tables."""
+    """All measurements as tables."""
     facts = results["machine"] | results["versions"]
     lines = [", ".join(f"{name} {value}" for name, value in facts.items() if value) + ".", ""]
     if measured := speeds(results):
@@ -231,7 +231,7 @@ def markdown(results: dict) -> str:
 
 
 def into_document(text: str, path: Path) -> None:
-    """Puts the tables between the marks of the document."""
+    """Writes the tables between the marks of the document."""
     before, rest = path.read_text().split(BEGIN)
     _, after = rest.split(END)
     path.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}")

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Measures imgsrv beside its peers on this machine: CPU time, latency, memory, and what the results look like.
+"""Measures imgsrv beside its peers on this machine: CPU time, latency, memory and fidelity.
 
 Ours is the server itself with one worker, asked over the wire; a peer is the library in a process of its own, bytes
 to bytes in memory. For each workload all are started at once and take turns, so that a drift of the machine falls
@@ -52,7 +52,7 @@ def arguments() -> argparse.Namespace:
 
 
 def start_all(workload: Workload, given: argparse.Namespace, place: Place) -> dict[str, Running]:
-    """Everybody who can do the workload, warmed up; ours first."""
+    """All contestants that support the workload, warmed up; ours first."""
     running = {}
     for contestant in CONTESTANTS:
         if (contestant.name not in given.peers and contestant is not OURS) or not contestant.applies(workload):
@@ -93,7 +93,7 @@ def speed(workload: Workload, given: argparse.Namespace, place: Place) -> dict:
 
 
 def versions(place: Place) -> dict[str, str]:
-    """What was measured."""
+    """Description of the measured programs and the machine."""
 
     def output(*argv: str | Path, **env: str) -> str:
         done = subprocess.run([str(word) for word in argv], capture_output=True, text=True, env=os.environ | env)

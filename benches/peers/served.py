@@ -1,4 +1,4 @@
-"""What the server adds: overhead of the wire, latency on two cores, requests a second beside a sharp server."""
+"""Measures the server itself: overhead of the wire, latency on two cores, requests a second beside a sharp server."""
 
 import statistics
 import time
@@ -11,7 +11,7 @@ from workloads import BY_ID, Workload
 
 
 def in_turns(running: list[Running], rounds: int, value) -> list[list[float]]:
-    """The values of all, batch about batch, every other round backwards: a row a round."""
+    """The values of all in alternating batches, every other round in reverse: a row a round."""
     rows = []
     for turn in range(rounds):
         values = {id(one): value(one.batch()) for one in (running if turn % 2 == 0 else running[::-1])}
@@ -20,7 +20,7 @@ def in_turns(running: list[Running], rounds: int, value) -> list[list[float]]:
 
 
 def paired(first: Running, second: Running, rounds: int, value) -> tuple[float, float, float]:
-    """Medians of both and of their ratio, first to second, batch about batch."""
+    """Medians of both and of their ratio, first to second, in alternating batches."""
     pairs = in_turns([first, second], rounds, value)
     firsts, seconds = zip(*pairs)
     ratios = [a / b for a, b in pairs]
@@ -28,7 +28,7 @@ def paired(first: Running, second: Running, rounds: int, value) -> tuple[float, 
 
 
 def overhead(workload: Workload, place: Place, core: int, rounds: int) -> dict:
-    """CPU of the server process over the wire against `codec::process` in a process of its own."""
+    """CPU of the server process over the wire beside `codec::process` in a process of its own."""
     source = place.source(workload)
     served = OURS.start(workload, place, core)
     in_process = Running(Worker([place.in_process, source, workload.options()], (core,)))
@@ -67,7 +67,7 @@ def latency(workload: Workload, place: Place, rounds: int) -> dict:
 
 
 def load(address: str, image: bytes, workload: Workload, clients: int, seconds: float) -> dict:
-    """Requests a second that some clients get out of a server, each on its own connection."""
+    """Requests a second of a server for some clients, each on its own connection."""
 
     def client(_: int) -> list[float]:
         connection = Connection(address)
@@ -92,7 +92,7 @@ def load(address: str, image: bytes, workload: Workload, clients: int, seconds: 
 
 
 def throughput(workload: Workload, place: Place, rounds: int, seconds: float = 2.0) -> list[dict]:
-    """Ours and a sharp server in turn, on all cores, which the clients share."""
+    """Our server and a sharp server, alternating, on all cores, which the clients share."""
     image = place.source(workload).read_bytes()
     sharp_env = {"PEERS_DIR": str(place.peers), "UV_THREADPOOL_SIZE": "4"}
     servers = {

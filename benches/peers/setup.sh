@@ -5,7 +5,7 @@
 #
 # PHOTOS holds the photos that workloads.py names. Needs python3 with venv, node with npm, cargo, and for Pillow-SIMD
 # a C compiler with the headers of libjpeg, zlib and libwebp (Debian: libjpeg-dev zlib1g-dev libwebp-dev); without
-# those the run goes on and leaves Pillow-SIMD out.
+# those Pillow-SIMD is left out.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 photos=$(cd "${1:?which folder holds the photos?}" && pwd)

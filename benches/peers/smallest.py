@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""How small `effort=smallest` is at equal quality: beside libjpeg-turbo's optimised files, and beside mozjpeg.
+"""Measures the size of `effort=smallest` at equal quality: beside libjpeg-turbo's optimised files, and beside mozjpeg.
 
     benches/peers/setup.sh PHOTOS
     target/peers/venv/bin/python benches/peers/smallest.py --photos PHOTOS

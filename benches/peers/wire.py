@@ -8,7 +8,7 @@ HIGH_BIT = 1 << 31
 
 
 class Refused(Exception):
-    """The server's own words."""
+    """Message of the server."""
 
 
 class Connection:

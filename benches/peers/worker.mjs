@@ -1,4 +1,4 @@
-// sharp, told by its standard input how often to do one task: worker.mjs sharp|sharp:no-icc TASK, as worker.py.
+// sharp; standard input has the number of repeats of its task: worker.mjs sharp|sharp:no-icc TASK, as worker.py.
 import fs from 'node:fs';
 import readline from 'node:readline';
 import sharp from './sharp.mjs';

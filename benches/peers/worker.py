@@ -1,4 +1,4 @@
-"""A peer from Python, told by its standard input how often to do one task.
+"""A peer in Python; standard input has the number of repeats of its task.
 
     worker.py MODE TASK
 

@@ -1,4 +1,4 @@
-"""The workloads: what is asked of every contestant, and the ratios that are to be reached."""
+"""The workloads: the request to every contestant, and the bars."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,7 @@ class Bars:
 
 @dataclass(frozen=True)
 class Workload:
-    """One picture and what is to be made of it."""
+    """One picture and the result to make."""
 
     id: str
     source: str

@@ -2,7 +2,7 @@
 
 use imgsrv::codec::{self, Scratch, process};
 use imgsrv::internals::service::auth::Tokens;
-use imgsrv::internals::wire::{self, Form, Incoming, WireError};
+use imgsrv::internals::wire::{self, Form, FramePart, Incoming};
 use imgsrv::limits::Limits;
 use imgsrv::report::Report;
 use imgsrv::spec::{Icc, Metadata, Options, Spec};
@@ -46,12 +46,11 @@ pub(crate) fn header(bytes: &[u8]) {
             break;
         }
         let there = reader.len();
-        let body = wire::read_body(&mut reader, header.body_len, |room| {
-            assert!(room <= (2 * there).max(16 << 10), "memory for bytes that did not arrive");
-            Ok::<_, WireError>(())
-        });
-        if body.is_err() {
-            break;
+        match wire::read_body(&mut reader, header.body_len, FramePart::Image) {
+            Ok(body) => {
+                assert!(body.capacity() <= (2 * there).max(16 << 10), "memory for bytes that did not come")
+            }
+            Err(_) => break,
         }
     }
     let _ = wire::read_plain(&mut &bytes[..], 1 << 20);

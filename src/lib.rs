@@ -27,6 +27,8 @@ pub mod client; // the blocking client.
 pub mod codec; // probe, plan and process: bytes -> bytes.
 pub mod limits; // Limits, Cancel: bounds on the cost of one request.
 pub mod report; // Report: the facts that a reply tells about its request.
+#[cfg(feature = "server")]
+pub mod server; // Server: every listener of a configuration.
 pub mod spec; // Spec: the options of a request, their parser and canonical form.
 
 // The vocabulary: leaves that every room may use.

@@ -1,4 +1,4 @@
-//! `Metrics`: what the server counts, as atomics, and their text in Prometheus' exposition format 0.0.4.
+//! `Metrics`: the server's counters, as atomics, and their text in Prometheus' exposition format 0.0.4.
 
 mod tasks;
 
@@ -10,7 +10,7 @@ use std::fmt::{self, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// The way a request came in.
+/// The protocol of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Protocol {
     /// The binary TCP protocol.
@@ -24,10 +24,10 @@ pub enum Protocol {
 }
 
 impl Protocol {
-    /// Every door, in order of declaration.
+    /// All protocols, in order of declaration.
     pub const ALL: [Protocol; 4] = [Protocol::Tcp, Protocol::Http, Protocol::WebSocket, Protocol::XmlRpc];
 
-    /// The word for metrics and log.
+    /// Word for metrics and log.
     pub fn word(self) -> &'static str {
         match self {
             Protocol::Tcp => "tcp",
@@ -38,7 +38,7 @@ impl Protocol {
     }
 }
 
-/// A part of a request's time on its way through the engine.
+/// A stage of a job in the engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stage {
     /// Waiting for a worker.
@@ -73,35 +73,35 @@ impl Counter {
         self.0.fetch_add(n, Ordering::Relaxed);
     }
 
-    /// What it has come to.
+    /// The sum so far.
     pub fn total(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
 }
 
-/// A number of things that are there now.
+/// A number that rises and falls.
 #[derive(Debug, Default)]
 pub struct Gauge(AtomicU64);
 
 impl Gauge {
-    /// Counts one thing for as long as the guard lives.
+    /// Counts one more for as long as the guard lives.
     pub fn hold(&self) -> Held<'_> {
         self.0.fetch_add(1, Ordering::Relaxed);
         Held(self)
     }
 
-    /// Says how many there are, where they are counted elsewhere.
+    /// Sets the number, where it is counted elsewhere.
     pub fn set(&self, now: u64) {
         self.0.store(now, Ordering::Relaxed);
     }
 
-    /// How many there are.
+    /// The current number.
     pub fn now(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
 }
 
-/// One thing that a [`Gauge`] counts.
+/// One of those that a [`Gauge`] counts.
 #[derive(Debug)]
 pub struct Held<'a>(&'a Gauge);
 
@@ -117,10 +117,10 @@ const BOUNDS: [u64; 13] = [
     10_000_000,
 ];
 
-/// How often something took how long.
+/// Counts durations by bucket.
 #[derive(Debug, Default)]
 pub(crate) struct Histogram {
-    /// One for each bound, and one for what is beyond all.
+    /// One for each bound, and one beyond all.
     buckets: [Counter; BOUNDS.len() + 1],
     sum_us: Counter,
 }
@@ -135,10 +135,10 @@ impl Histogram {
     }
 }
 
-/// What is so only at the moment of asking; the engine knows it.
+/// The load of the engine at one moment.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct EngineGauges {
-    /// Jobs that wait for a worker.
+    /// Jobs waiting for a worker.
     pub queue_depth: usize,
     /// Jobs on a worker.
     pub workers_busy: usize,
@@ -146,14 +146,14 @@ pub struct EngineGauges {
     pub memory_reserved: u64,
 }
 
-/// Everything that is counted. One for a process.
+/// All counters. One for a process.
 #[derive(Debug, Default)]
 pub struct Metrics {
     requests: [[Counter; Status::ALL.len()]; Protocol::ALL.len()],
     request_time: [Histogram; Protocol::ALL.len()],
     stage_time: [Histogram; STAGES.len()],
     rejected: [Counter; RejectReason::ALL.len()],
-    /// Requests in hand, from header to reply.
+    /// Requests in flight, from header to reply.
     pub in_progress: Gauge,
     /// Open connections.
     pub connections: Gauge,
@@ -171,9 +171,9 @@ pub struct Metrics {
 
 impl Metrics {
     /// Notes an answered request.
-    pub fn answered(&self, via: Protocol, status: Status, time: Duration) {
-        self.requests[via as usize][status as usize].increment();
-        self.request_time[via as usize].observe(time);
+    pub fn answered(&self, protocol: Protocol, status: Status, time: Duration) {
+        self.requests[protocol as usize][status as usize].increment();
+        self.request_time[protocol as usize].observe(time);
     }
 
     /// Notes the time of one stage.
@@ -186,39 +186,42 @@ impl Metrics {
         self.rejected[reason.index()].increment();
     }
 
-    /// How many refusals had this reason.
+    /// Number of refusals for this reason.
     pub fn rejections(&self, reason: RejectReason) -> u64 {
         self.rejected[reason.index()].total()
     }
 
-    /// The exposition.
-    pub fn render(&self, moment: EngineGauges) -> String {
+    /// Writes the exposition.
+    pub fn render(&self, gauges: EngineGauges) -> String {
         let mut text = String::with_capacity(16 << 10);
-        let written = self.write(&mut text, moment);
+        let written = self.write(&mut text, gauges);
         debug_assert!(written.is_ok(), "a string takes everything");
         text
     }
 
-    fn write(&self, out: &mut String, moment: EngineGauges) -> fmt::Result {
+    fn write(&self, out: &mut String, gauges: EngineGauges) -> fmt::Result {
         head(out, "imgsrv_requests_total", "counter", "Requests answered.")?;
-        for via in Protocol::ALL {
+        for protocol in Protocol::ALL {
             for status in Status::ALL {
-                let total = self.requests[via as usize][status as usize].total();
-                let (via, status) = (via.word(), status.word());
-                writeln!(out, "imgsrv_requests_total{{door=\"{via}\",status=\"{status}\"}} {total}")?;
+                let total = self.requests[protocol as usize][status as usize].total();
+                let (protocol, status) = (protocol.word(), status.word());
+                writeln!(
+                    out,
+                    "imgsrv_requests_total{{protocol=\"{protocol}\",status=\"{status}\"}} {total}"
+                )?;
             }
         }
         let name = "imgsrv_request_duration_seconds";
         head(out, name, "histogram", "From the last byte of a request to the first of its reply.")?;
-        for via in Protocol::ALL {
-            histogram(out, name, "door", via.word(), &self.request_time[via as usize])?;
+        for protocol in Protocol::ALL {
+            histogram(out, name, "protocol", protocol.word(), &self.request_time[protocol as usize])?;
         }
         let name = "imgsrv_stage_duration_seconds";
         head(out, name, "histogram", "Time of each stage of a job.")?;
         for (stage, word) in STAGES {
             histogram(out, name, "stage", word, &self.stage_time[stage as usize])?;
         }
-        head(out, "imgsrv_rejected_total", "counter", "Requests and connections turned down.")?;
+        head(out, "imgsrv_rejected_total", "counter", "Requests and connections rejected.")?;
         for reason in RejectReason::ALL {
             let (word, total) = (reason.word(), self.rejections(reason));
             writeln!(out, "imgsrv_rejected_total{{reason=\"{word}\"}} {total}")?;
@@ -234,11 +237,11 @@ impl Metrics {
         }
         let process = Process::read();
         for (name, help, now) in [
-            ("imgsrv_requests_in_progress", "Requests in hand.", self.in_progress.now()),
+            ("imgsrv_requests_in_progress", "Requests in flight.", self.in_progress.now()),
             ("imgsrv_connections", "Open connections.", self.connections.now()),
-            ("imgsrv_queue_depth", "Jobs that wait for a worker.", moment.queue_depth as u64),
-            ("imgsrv_workers_busy", "Jobs on a worker.", moment.workers_busy as u64),
-            ("imgsrv_memory_reserved_bytes", "Memory reserved for requests.", moment.memory_reserved),
+            ("imgsrv_queue_depth", "Jobs waiting for a worker.", gauges.queue_depth as u64),
+            ("imgsrv_workers_busy", "Jobs on a worker.", gauges.workers_busy as u64),
+            ("imgsrv_memory_reserved_bytes", "Memory reserved for requests.", gauges.memory_reserved),
             ("process_resident_memory_bytes", "Resident memory.", process.resident),
             ("process_threads", "Threads.", process.threads),
             ("process_open_fds", "Open descriptors.", process.descriptors),
@@ -267,7 +270,7 @@ fn histogram(out: &mut String, name: &str, label: &str, value: &str, times: &His
     writeln!(out, "{name}_count{{{label}=\"{value}\"}} {below}")
 }
 
-/// What the kernel says about this process; zeros where it says nothing.
+/// Figures of the kernel about this process; zeros where there are none.
 #[derive(Debug, Default)]
 struct Process {
     resident: u64,
@@ -295,7 +298,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_counted_is_shown_under_the_documented_names() {
+    fn counters_are_shown_under_the_documented_names() {
         let metrics = Metrics::default();
         metrics.answered(Protocol::Tcp, Status::Ok, Duration::from_millis(30));
         metrics.answered(Protocol::Tcp, Status::Ok, Duration::from_secs(100));
@@ -306,11 +309,11 @@ mod tests {
         drop(metrics.in_progress.hold());
         let text = metrics.render(EngineGauges { queue_depth: 3, workers_busy: 2, memory_reserved: 99 });
         for line in [
-            "imgsrv_requests_total{door=\"tcp\",status=\"ok\"} 2",
-            "imgsrv_request_duration_seconds_bucket{door=\"tcp\",le=\"0.025\"} 0",
-            "imgsrv_request_duration_seconds_bucket{door=\"tcp\",le=\"0.05\"} 1",
-            "imgsrv_request_duration_seconds_bucket{door=\"tcp\",le=\"+Inf\"} 2",
-            "imgsrv_request_duration_seconds_sum{door=\"tcp\"} 100.03",
+            "imgsrv_requests_total{protocol=\"tcp\",status=\"ok\"} 2",
+            "imgsrv_request_duration_seconds_bucket{protocol=\"tcp\",le=\"0.025\"} 0",
+            "imgsrv_request_duration_seconds_bucket{protocol=\"tcp\",le=\"0.05\"} 1",
+            "imgsrv_request_duration_seconds_bucket{protocol=\"tcp\",le=\"+Inf\"} 2",
+            "imgsrv_request_duration_seconds_sum{protocol=\"tcp\"} 100.03",
             "imgsrv_stage_duration_seconds_count{stage=\"decode\"} 1",
             "imgsrv_rejected_total{reason=\"bomb\"} 1",
             "imgsrv_rejected_total{reason=\"corrupt\"} 0",

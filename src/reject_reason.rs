@@ -1,21 +1,21 @@
-//! `RejectReason`: why a request or a connection was turned down, one word for the metrics and the log.
+//! `RejectReason`: why a request or connection was rejected, in one word for metrics and log.
 
-/// Why somebody was refused or cut off.
+/// Why a request or connection was rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum RejectReason {
     /// The peer left within the twelve bytes of a header.
     ShortHeader,
     /// The header took too long.
     HeaderTimeout,
-    /// The image dripped or stalled.
+    /// The body was too slow or paused too long.
     SlowClient,
     /// The peer left within the image.
     Truncated,
     /// The connection broke.
     Aborted,
-    /// The peer did not take its reply.
+    /// The peer did not read its reply.
     WriteTimeout,
-    /// No room for another connection.
+    /// Connection limit reached.
     Connections,
     /// Too many connections of one address.
     PerAddress,
@@ -27,9 +27,9 @@ pub enum RejectReason {
     ForeignProtocol,
     /// Header or options cannot be understood.
     BadRequest,
-    /// The token is missing or wrong, or came over an open line.
+    /// The token is missing or wrong, or came unencrypted.
     Unauthorized,
-    /// A page of an origin that is not allowed.
+    /// A page of an origin, or a host name, that is not allowed.
     ForeignOrigin,
     /// Too many wrong tokens from this address.
     Guessing,
@@ -43,6 +43,8 @@ pub enum RejectReason {
     QueueTimeout,
     /// The shared memory is spent.
     Memory,
+    /// The body was slow while other callers needed its memory.
+    GaveWay,
     /// The work took too long.
     Deadline,
     /// The caller left before the result was ready.
@@ -51,7 +53,7 @@ pub enum RejectReason {
     Bomb,
     /// A result of more pixels or bytes than allowed.
     ResultTooLarge,
-    /// A JPEG of too many scans.
+    /// A JPEG with too many scans.
     TooManyScans,
     /// Not an image, or a format that is not built in.
     Unsupported,
@@ -65,7 +67,7 @@ pub enum RejectReason {
 
 impl RejectReason {
     /// Every reason, in order of declaration.
-    pub const ALL: [RejectReason; 29] = [
+    pub const ALL: [RejectReason; 30] = [
         RejectReason::ShortHeader,
         RejectReason::HeaderTimeout,
         RejectReason::SlowClient,
@@ -86,6 +88,7 @@ impl RejectReason {
         RejectReason::QueueFull,
         RejectReason::QueueTimeout,
         RejectReason::Memory,
+        RejectReason::GaveWay,
         RejectReason::Deadline,
         RejectReason::Abandoned,
         RejectReason::Bomb,
@@ -120,6 +123,7 @@ impl RejectReason {
             RejectReason::QueueFull => "queue_full",
             RejectReason::QueueTimeout => "queue_timeout",
             RejectReason::Memory => "memory",
+            RejectReason::GaveWay => "gave_way",
             RejectReason::Deadline => "deadline",
             RejectReason::Abandoned => "abandoned",
             RejectReason::Bomb => "bomb",
@@ -132,7 +136,7 @@ impl RejectReason {
         }
     }
 
-    /// The place in [`RejectReason::ALL`].
+    /// Index in [`RejectReason::ALL`].
     pub fn index(self) -> usize {
         self as usize
     }
@@ -143,7 +147,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_reason_stands_at_its_index_and_has_its_own_word() {
+    fn each_reason_is_at_its_index_and_has_its_own_word() {
         for (i, reason) in RejectReason::ALL.into_iter().enumerate() {
             assert_eq!(reason.index(), i);
             assert!(RejectReason::ALL[..i].iter().all(|other| other.word() != reason.word()), "{reason:?}");

@@ -1,9 +1,9 @@
-//! The ten outcomes a request can have: the one word that report, HTTP body, metric label and log line share.
+//! `Status`: the ten outcomes of a request, one word for report, HTTP body, metric label and log line.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// How a request ended. Each variant says who has to act.
+/// Outcome of a request. Each variant tells who has to act.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Status {
     /// The result follows.
@@ -14,7 +14,7 @@ pub enum Status {
     Unauthorized,
     /// More bytes or pixels than the server's limits, in or out.
     TooLarge,
-    /// Not an image, or a format that is not built in.
+    /// Not an image, or a format that this build lacks.
     Unsupported,
     /// The format is known but the data is broken: sending it again will not help.
     Damaged,
@@ -22,7 +22,7 @@ pub enum Status {
     Busy,
     /// A deadline passed (read, queue or processing).
     Timeout,
-    /// No room on disk to keep a task: the operator must give some, or results must expire.
+    /// No room on disk for a task: the operator must add some, or results must expire.
     StorageFull,
     /// A defect of ours; the worker survived.
     Internal,
@@ -43,7 +43,7 @@ impl Status {
         Status::Internal,
     ];
 
-    /// The word used on the wire, in logs and in metrics.
+    /// Word on the wire, in logs and in metrics.
     pub fn word(self) -> &'static str {
         match self {
             Status::Ok => "ok",
@@ -59,7 +59,7 @@ impl Status {
         }
     }
 
-    /// The HTTP status code that says the same.
+    /// HTTP status code.
     pub fn http(self) -> u16 {
         match self {
             Status::Ok => 200,
@@ -75,7 +75,7 @@ impl Status {
         }
     }
 
-    /// The exit code with which `imgcli` ends on this status (after BSD's sysexits).
+    /// Exit code of `imgcli` for this status, after BSD's sysexits.
     pub fn exit_code(self) -> u8 {
         match self {
             Status::Ok => 0,

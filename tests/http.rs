@@ -36,7 +36,7 @@ fn a_picture_comes_back_resized_with_all_that_is_known_about_it() {
         assert!(answer.header("server-timing").contains(stage), "{answer:?}");
     }
     let log = server.stop();
-    assert!(log.contains("door=http") && log.contains("id=abc") && log.contains("status=ok"), "{log}");
+    assert!(log.contains("protocol=http") && log.contains("id=abc") && log.contains("status=ok"), "{log}");
 }
 
 #[test]
@@ -100,7 +100,7 @@ fn health_readiness_and_metrics_are_told() {
         assert_eq!((answer.status, answer.text()), (200, text.to_owned()));
     }
     let page = ask(&server, &http_support::get("/metrics")).text();
-    assert!(page.contains("imgsrv_requests_total{door=\"http\",status=\"ok\"} 1\n"), "{page}");
+    assert!(page.contains("imgsrv_requests_total{protocol=\"http\",status=\"ok\"} 1\n"), "{page}");
 }
 
 #[test]

@@ -71,8 +71,8 @@ fn requests_and_refusals_are_counted() {
     let page = pages.take(100).find(settled).expect("a worker that comes to rest");
     assert!(page.starts_with("HTTP/1.1 200 OK\r\n"), "{page}");
     for line in [
-        "imgsrv_requests_total{door=\"tcp\",status=\"ok\"} 1",
-        "imgsrv_requests_total{door=\"tcp\",status=\"bad_request\"} 1",
+        "imgsrv_requests_total{protocol=\"tcp\",status=\"ok\"} 1",
+        "imgsrv_requests_total{protocol=\"tcp\",status=\"bad_request\"} 1",
         "imgsrv_rejected_total{reason=\"bad_request\"} 1",
         "imgsrv_stage_duration_seconds_count{stage=\"encode\"} 1",
         "imgsrv_pixels_total 200",

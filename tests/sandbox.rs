@@ -8,7 +8,7 @@ mod support;
 
 use imgsrv::client::Token;
 use imgsrv::client::{Client, ClientSettings};
-use imgsrv::internals::service::sandbox::{Fence, Kept};
+use imgsrv::internals::service::sandbox::{AccessRules, Enforcement};
 use imgsrv::spec::Spec;
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -18,11 +18,11 @@ use support::{Server, make_private, png};
 
 /// Whether this kernel can keep all of a fence.
 fn kernel_can() -> bool {
-    let kept = std::thread::spawn(|| Fence::default().close()).join().unwrap().unwrap();
-    if kept != Kept::All {
+    let kept = std::thread::spawn(|| AccessRules::default().restrict()).join().unwrap().unwrap();
+    if kept != Enforcement::Full {
         support::skip(&format!("this kernel enforces {kept:?} of a sandbox"));
     }
-    kept == Kept::All
+    kept == Enforcement::Full
 }
 
 fn takes(server: &Server, token: &str) -> bool {

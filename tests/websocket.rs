@@ -36,11 +36,11 @@ fn options_hold_for_the_images_that_follow_and_each_report_stands_before_its_res
     peer.send(CLOSE, &1000_u16.to_be_bytes());
     assert_eq!(peer.close_code(), 1000);
     let page = http_support::ask(&server, &http_support::get("/metrics")).text();
-    assert!(page.contains("imgsrv_requests_total{door=\"ws\",status=\"ok\"} 3\n"), "{page}");
+    assert!(page.contains("imgsrv_requests_total{protocol=\"ws\",status=\"ok\"} 3\n"), "{page}");
     let log = server.stop();
-    let lines = log.lines().filter(|line| line.contains("door=ws") && line.contains("status=ok"));
+    let lines = log.lines().filter(|line| line.contains("protocol=ws") && line.contains("status=ok"));
     assert_eq!(lines.count(), 3, "{log}");
-    assert!(log.contains(".mine door=ws"), "{log}");
+    assert!(log.contains(".mine protocol=ws"), "{log}");
 }
 
 #[test]
@@ -122,7 +122,7 @@ fn an_upload_gets_its_results_in_order_after_done_and_a_normal_end() {
     assert_eq!(peer.close_code(), 1000);
     let log = server.stop();
     for said in ["image received", "request"] {
-        assert!(log.lines().any(|line| line.contains(said) && line.contains(".3 door=ws")), "{log}");
+        assert!(log.lines().any(|line| line.contains(said) && line.contains(".3 protocol=ws")), "{log}");
     }
 }
 

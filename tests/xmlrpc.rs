@@ -51,8 +51,8 @@ fn an_image_comes_back_gray_in_the_kind_in_which_it_was_sent() {
     let once = BASE64.decode(within(&answer, "base64").as_bytes()).unwrap();
     assert_eq!(jpeg_size(&BASE64.decode(&once).unwrap()), (31, 17));
     let page = ask(&server, &http_support::get("/metrics")).text();
-    assert!(page.contains("imgsrv_requests_total{door=\"xmlrpc\",status=\"ok\"} 3\n"), "{page}");
-    assert!(server.stop().contains("door=xmlrpc"));
+    assert!(page.contains("imgsrv_requests_total{protocol=\"xmlrpc\",status=\"ok\"} 3\n"), "{page}");
+    assert!(server.stop().contains("protocol=xmlrpc"));
 }
 
 #[test]
@@ -186,7 +186,7 @@ fn other_peoples_odd_xml_is_answered_and_harms_nobody() {
     }
     assert!(answered > 0);
     let page = ask(&server, &http_support::get("/metrics")).text();
-    assert!(page.contains("imgsrv_requests_total{door=\"xmlrpc\",status=\"internal\"} 0\n"), "{page}");
+    assert!(page.contains("imgsrv_requests_total{protocol=\"xmlrpc\",status=\"internal\"} 0\n"), "{page}");
 }
 
 #[test]

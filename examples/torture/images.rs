@@ -5,9 +5,8 @@ use crate::harness::{Server, exchange, extended, jpeg, shared};
 use crate::table::{Row, Scale};
 use imgsrv::codec::{self, Plan, Scratch};
 use imgsrv::internals::engine::{self, Engine};
-use imgsrv::internals::service::admission::{self, Gate};
-use imgsrv::internals::service::shutdown::Stop;
-use imgsrv::internals::{net, service, tcp};
+use imgsrv::internals::service::{Service, ServiceSettings, Shutdown};
+use imgsrv::internals::{net, tcp};
 use imgsrv::limits::Limits;
 use imgsrv::spec::Spec;
 use sha2::{Digest, Sha256};
@@ -223,7 +222,7 @@ pub(crate) fn corpus(program: &Path, scale: Scale) -> Option<Row> {
     })
 }
 
-/// I16: a codec that panics, behind the TCP listener in this process.
+/// I16: a codec that panics, behind the real TCP listener in this process.
 pub(crate) fn panics(_program: &Path, scale: Scale) -> Row {
     const TRIGGER: &[u8] = b"panic now";
     let work = |body: &[u8], plan: &Plan, spec: &Spec, limits: &Limits, scratch: &mut Scratch| {
@@ -237,11 +236,11 @@ pub(crate) fn panics(_program: &Path, scale: Scale) -> Row {
     );
     let listener = net::listen("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("its address");
-    let stop = Stop::new(&listener).expect("a stop");
-    let listening = std::thread::spawn({
-        let (engine, stop) = (engine.clone(), stop.clone());
-        let gate = Gate::new(admission::AdmissionSettings::default());
-        move || tcp::serve(listener, engine, gate, service::settings::ServiceSettings::default(), stop)
+    let shutdown = Shutdown::default();
+    let service = Service::new(engine.clone(), ServiceSettings::default(), shutdown.clone());
+    let server = std::thread::spawn(move || {
+        tcp::serve(&listener, &service).expect("a listener");
+        service.drain()
     });
     let picture = jpeg(640, 480);
     let (good, bad) = (extended(&picture, "width=64"), extended(&[&picture, TRIGGER].concat(), "width=64"));
@@ -261,8 +260,8 @@ pub(crate) fn panics(_program: &Path, scale: Scale) -> Row {
     let answered = answered.count();
     let after = rate();
     let counted = engine.metrics().panics.total();
-    stop.trigger();
-    let stopped = listening.join().is_ok();
+    shutdown.request();
+    let stopped = server.join().is_ok();
     Row {
         id: "I16",
         what: format!("{count} panics in the codec"),

@@ -223,7 +223,7 @@ impl Client {
         let max_reply = self.max_reply;
         let reply = match wire::read_extended(&mut self.stream(), max_reply) {
             // Four zero bytes and the end: refused before the request was read.
-            Err(WireError::Truncated { part: "reply header", got: 4, .. }) => {
+            Err(WireError::Truncated { part: wire::FramePart::ReplyHeader, got: 4, .. }) => {
                 let report = Box::new(Report::new(Status::Busy));
                 return Err(ClientError::Refused {
                     report,

@@ -80,7 +80,7 @@ pub struct Effective {
     /// The settings.
     pub config: Config,
     /// Options that callers may use, presets included.
-    pub offer: RequestPolicy,
+    pub policy: RequestPolicy,
     /// One origin for each of [`SETTINGS`].
     pub(super) origins: Vec<Origin>,
     /// Name and origin of each preset.
@@ -129,19 +129,19 @@ impl Effective {
             config.total_memory = Config::shared_memory(config.workers, machine);
         }
 
-        let mut offer = config.offer();
+        let mut policy = config.policy();
         let mut preset_origins = Vec::new();
         for preset in presets {
             let pairs: Vec<_> =
                 preset.options.iter().map(|entry| (entry.key.as_str(), entry.value.as_str())).collect();
-            offer.add_preset(&preset.name, &pairs).map_err(|problem| ConfigError::BadPreset {
+            policy.add_preset(&preset.name, &pairs).map_err(|problem| ConfigError::BadPreset {
                 at: at(preset.line),
                 preset: preset.name.clone(),
                 problem,
             })?;
             preset_origins.push((preset.name, at(preset.line)));
         }
-        Ok(Effective { config, offer, origins, preset_origins })
+        Ok(Effective { config, policy, origins, preset_origins })
     }
 
     /// The origin of a setting's value.
@@ -224,7 +224,7 @@ mod tests {
     #[test]
     fn presets_start_from_the_configured_quality() {
         let made = resolve("quality = 40\n[preset.a]\nwidth = 9", &[]).unwrap();
-        assert_eq!(made.offer.presets["a"].quality().get(), 40);
-        assert_eq!(made.offer.presets["a"].width, 9);
+        assert_eq!(made.policy.presets["a"].quality().get(), 40);
+        assert_eq!(made.policy.presets["a"].width, 9);
     }
 }

@@ -132,8 +132,7 @@ impl Config {
     pub fn defaults(machine: Machine) -> Config {
         let limits = Limits::default();
         let engine = engine::EngineSettings::for_workers(machine.cores);
-        let server = service::settings::ServiceSettings::default();
-        let gate = service::admission::AdmissionSettings::default();
+        let server = service::ServiceSettings::default();
         Config {
             bind: "127.0.0.1:65432".into(),
             http: "127.0.0.1:8080".into(),
@@ -156,8 +155,8 @@ impl Config {
             request_timeout: engine.request_timeout,
             queue: engine.queue,
             queue_timeout: engine.queue_timeout,
-            max_connections: gate.max_connections,
-            per_ip: gate.per_ip,
+            max_connections: server.max_connections,
+            per_ip: server.per_ip,
             drain: server.drain,
             insecure: false,
             log_format: LogFormat::Auto,
@@ -184,7 +183,7 @@ impl Config {
     }
 
     /// The options that callers may use, without presets.
-    fn offer(&self) -> RequestPolicy {
+    fn policy(&self) -> RequestPolicy {
         // Another quality than the default counts as asked for by every caller.
         let quality = (self.quality != Quality::DEFAULT).then_some(self.quality);
         let base = Spec { quality, ..Spec::default() };
@@ -211,9 +210,9 @@ impl Config {
         }
     }
 
-    /// Settings of the listeners, without those that are read from files.
-    pub fn server(&self) -> service::settings::ServiceSettings {
-        service::settings::ServiceSettings {
+    /// Settings of the request path, without those that are read from files.
+    pub fn service(&self) -> service::ServiceSettings {
+        service::ServiceSettings {
             max_body: u32::try_from(self.max_body).unwrap_or(u32::MAX).min(crate::wire::MAX_BODY_LEN),
             header_timeout: self.header_timeout,
             body_timeout: self.body_timeout,
@@ -221,21 +220,15 @@ impl Config {
             write_timeout: self.write_timeout,
             idle_timeout: self.idle_timeout,
             drain: self.drain,
-            offer: self.offer(),
-            #[cfg(feature = "tls")]
-            tls: None,
-        }
-    }
-
-    /// Settings of admission, without those that are read from files.
-    pub fn gate(&self) -> service::admission::AdmissionSettings {
-        service::admission::AdmissionSettings {
             max_connections: self.max_connections,
             per_ip: self.per_ip,
             tokens: None,
             tokens_in_clear: self.insecure,
             rate_requests: self.rate_requests,
             rate_megapixels: self.rate_megapixels,
+            policy: self.policy(),
+            #[cfg(feature = "tls")]
+            tls: None,
         }
     }
 }

@@ -14,7 +14,7 @@ impl fmt::Display for Effective {
         }
         for (name, origin) in &self.preset_origins {
             writeln!(f, "\n{:<40} # {origin}", format!("[preset.{name}]"))?;
-            let canonical = self.offer.presets.get(name).map(|spec| spec.canonical()).unwrap_or_default();
+            let canonical = self.policy.presets.get(name).map(|spec| spec.canonical()).unwrap_or_default();
             for (key, value) in decode_pairs(canonical.as_bytes()).unwrap_or_default() {
                 writeln!(f, "{key} = {}", literal(&value))?;
             }
@@ -85,6 +85,6 @@ mod tests {
     fn a_printed_configuration_reads_back_as_itself() {
         let made = read("quality = 70\nbind = \"a\\\"b\"\n[preset.thumb]\nwidth = 200\nops = \"blur:2\"\n");
         let again = read(&made.to_string());
-        assert_eq!((again.config, again.offer), (made.config, made.offer));
+        assert_eq!((again.config, again.policy), (made.config, made.policy));
     }
 }

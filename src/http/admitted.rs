@@ -1,12 +1,13 @@
 //! `Admitted`: a caller with a token, where one is needed, and within its rate.
 
 use crate::http::{Failure, HttpState, RequestContext};
-use crate::service::rates::Caller;
+use crate::service::{Caller, Peer, auth};
 use axum::extract::FromRequestParts;
 use axum::http::Extensions;
 use axum::http::header::{AUTHORIZATION, HeaderMap};
 use axum::http::request::Parts;
 use std::sync::Arc;
+use std::time::Instant;
 
 /// Proof that the caller may ask. A route that takes it is closed to everybody else, before the body is read.
 #[derive(Debug, Clone)]
@@ -23,7 +24,7 @@ impl FromRequestParts<Arc<HttpState>> for Admitted {
     async fn from_request_parts(parts: &mut Parts, door: &Arc<HttpState>) -> Result<Self, Failure> {
         let call = call(&parts.extensions)?;
         let caller = identify(door, &call, bearer(&parts.headers))?;
-        door.gate.rates.request(&caller)?;
+        door.service.rates().request(&caller)?;
         Ok(Admitted { call, caller })
     }
 }
@@ -37,14 +38,12 @@ pub(super) fn identify(
     call: &RequestContext,
     token: Option<&str>,
 ) -> Result<Caller, Failure> {
-    let ip = call.peer.ip();
-    match door.gate.identify(ip, call.line, token)? {
-        Some(name) => {
-            call.show_token(name.clone());
-            Ok(Caller::Token(name))
-        }
-        None => Ok(Caller::at(ip)),
+    let peer = Peer { address: call.peer, transport: call.line };
+    let caller = door.service.authenticator().identify(peer, token.map(auth::digest), Instant::now())?;
+    if let Caller::Token(name) = &caller {
+        call.show_token(name.clone());
     }
+    Ok(caller)
 }
 
 /// The call that a request is.

@@ -135,7 +135,7 @@ mod tests {
 
     fn canonical(query: &str) -> String {
         let pairs = translated(decode_pairs(query.as_bytes()).unwrap()).unwrap();
-        RequestPolicy::default().of_pairs(pairs).unwrap().spec.canonical()
+        RequestPolicy::default().parse_pairs(pairs).unwrap().spec.canonical()
     }
 
     #[test]
@@ -163,7 +163,7 @@ mod tests {
     #[test]
     fn a_second_list_of_operations_is_refused() {
         let pairs = translated(decode_pairs(b"ops=blur:2&ops=sepia").unwrap()).unwrap();
-        assert!(RequestPolicy::default().of_pairs(pairs).is_err());
+        assert!(RequestPolicy::default().parse_pairs(pairs).is_err());
     }
 
     #[test]

@@ -4,9 +4,8 @@ use crate::http::HttpState;
 use crate::http::deadlines::{BusyGuard, ConnectionDeadlines, ConnectionTimeout};
 use crate::http::request::{self, Remote, Routes};
 use crate::http::timed_stream::TimedStream;
+use crate::net::TransportKind;
 use crate::reject_reason::RejectReason;
-use crate::service::access_log;
-use crate::service::admission::Line;
 use crate::service::connections::{ConnectionGuard, ConnectionHandle};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -95,7 +94,7 @@ pub(super) async fn serve(accepted: AcceptedConnection, state: Arc<HttpState>, r
     };
     let end = tls_or_plain(&state, socket, connection).await;
     let refused = |reason, message: &dyn std::fmt::Display| {
-        access_log::refused(state.engine.metrics(), peer, reason, message);
+        state.service.connection_closed(peer, reason, message);
     };
     match end {
         ConnectionEnd::Closed => {}
@@ -131,7 +130,7 @@ enum ConnectionEnd {
 async fn tls_or_plain(
     state: &HttpState,
     socket: TcpStream,
-    connection: impl FnOnce(Line) -> Connection,
+    connection: impl FnOnce(TransportKind) -> Connection,
 ) -> ConnectionEnd {
     #[cfg(feature = "tls")]
     if let Some(tls) = &state.settings.door.tls {
@@ -139,13 +138,13 @@ async fn tls_or_plain(
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         let handshake = tokio_rustls::TlsAcceptor::from(Arc::new(config)).accept(socket);
         return match tokio::time::timeout(state.settings.door.header_timeout, handshake).await {
-            Ok(Ok(stream)) => connection(Line::Encrypted).serve(stream).await,
+            Ok(Ok(stream)) => connection(TransportKind::Tls).serve(stream).await,
             Ok(Err(error)) => ConnectionEnd::Failed(RejectReason::Tls, error.into()),
             Err(_) => ConnectionEnd::Timeout(ConnectionTimeout::Header),
         };
     }
     let _ = state;
-    connection(Line::Open).serve(socket).await
+    connection(TransportKind::Plain).serve(socket).await
 }
 
 /// What hyper and the deadlines of a connection share.

@@ -1,8 +1,8 @@
 //! `ConnectionDeadlines`: until when one connection may wait for a head, for its next request, or for its peer to take
 //! a reply. Knows no sockets and no clock: the caller says what time it is.
 
+use crate::service::ServiceSettings;
 use crate::service::connections::ConnectionGuard;
-use crate::service::settings::ServiceSettings;
 use futures_util::task::AtomicWaker;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -194,7 +194,7 @@ mod tests {
 
     fn opened(now: Instant) -> Arc<ConnectionDeadlines> {
         let guard =
-            ConnectionRegistry::new(1, 1).enter(Ipv4Addr::LOCALHOST.into(), Arc::new(Unclosed)).unwrap();
+            ConnectionRegistry::new(1, 1).register(Ipv4Addr::LOCALHOST.into(), Arc::new(Unclosed)).unwrap();
         ConnectionDeadlines::new(&ServiceSettings::default(), guard, now)
     }
 

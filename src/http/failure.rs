@@ -4,9 +4,9 @@ use crate::engine::JobError;
 use crate::http::multipart::FormError;
 use crate::reject_reason::RejectReason;
 use crate::report::Report;
-use crate::service::admission::Denied;
-use crate::service::auth::TooManyGuesses;
-use crate::service::connections::Full;
+use crate::service::TooManyGuesses;
+use crate::service::auth::Denied;
+use crate::service::connections::ConnectionLimit;
 use crate::service::rates::OverRate;
 use crate::spec::SpecError;
 use crate::status::Status;
@@ -35,7 +35,7 @@ pub(crate) enum Failure {
     #[error(transparent)]
     Options(#[from] SpecError),
     #[error(transparent)]
-    Full(#[from] Full),
+    Full(#[from] ConnectionLimit),
     /// What only this door can get wrong about a request.
     #[error("{0}")]
     BadRequest(String),
@@ -111,12 +111,12 @@ impl Failure {
             }
             Failure::BadRequest(_) | Failure::Form(_) => RejectReason::BadRequest,
             Failure::Empty => RejectReason::BadRequest,
-            Failure::Full(full) => full.reason(),
+            Failure::Full(full) => full.reject_reason(),
             Failure::NoSuchTask | Failure::NotDone(_) | Failure::NoTasks => RejectReason::BadRequest,
             Failure::TaskFailed(_) => RejectReason::BadRequest,
             Failure::NotKept(_) => RejectReason::StorageFull,
             Failure::ForeignOrigin => RejectReason::ForeignOrigin,
-            Failure::Denied(denied) => denied.reason(),
+            Failure::Denied(denied) => denied.reject_reason(),
             Failure::OverRate(_) => RejectReason::RateLimit,
             Failure::BodyTooLarge { .. } => RejectReason::BodyTooLarge,
             Failure::SlowBody => RejectReason::SlowClient,

@@ -27,6 +27,6 @@ pub fn multipart(bytes: &[u8]) {
     assert_eq!(fields.len(), parts.len() - 1);
     assert!(parts.iter().any(|part| body[part.content.clone()] == image));
     if let Ok(pairs) = aliases::translated(fields) {
-        let _ = RequestPolicy::default().of_pairs(pairs);
+        let _ = RequestPolicy::default().parse_pairs(pairs);
     }
 }

@@ -1,7 +1,6 @@
 //! `/health`, `/ready` and `/metrics`, which answer when the pool and the queue are full.
 
 use crate::http::{Admitted, HttpState};
-use crate::service::metrics_listener::readiness;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
@@ -17,7 +16,7 @@ pub(super) async fn health() -> impl IntoResponse {
 
 /// Whether more work is taken.
 pub(super) async fn ready(State(door): State<Arc<HttpState>>) -> impl IntoResponse {
-    let (status, text) = match readiness(&door.engine, &door.stop) {
+    let (status, text) = match door.service.readiness() {
         Ok(()) => (StatusCode::OK, "ready\n".to_owned()),
         Err(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")),
     };

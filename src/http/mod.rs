@@ -49,8 +49,7 @@ pub(crate) use request::{RequestContext, Told};
 
 use crate::engine::Engine;
 use crate::service;
-use crate::service::admission::Gate;
-use crate::service::shutdown::Stop;
+use crate::service::Service;
 use crate::tasks::Tasks;
 use axum::Router;
 use axum::extract::{Request, State};
@@ -75,9 +74,8 @@ pub struct HttpSettings {
 #[derive(Debug)]
 pub(crate) struct HttpState {
     pub(crate) engine: Arc<Engine>,
-    pub(crate) gate: Arc<Gate>,
+    pub(crate) service: Arc<Service>,
     pub(crate) settings: HttpSettings,
-    pub(crate) stop: Stop,
     /// Cancelled when the server is asked to stop. Whatever has no end of its own has to watch it.
     pub(crate) stopping: CancellationToken,
 }

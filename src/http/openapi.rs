@@ -29,7 +29,7 @@ const TASKS: [(&str, &str, &str, &str); 6] = [
 ];
 
 pub(super) async fn openapi(State(door): State<Arc<HttpState>>) -> Response {
-    reply::json(&document(door.gate.asks_for_tokens()))
+    reply::json(&document(door.service.needs_token()))
 }
 
 fn document(needs_token: bool) -> Value {

@@ -25,7 +25,7 @@ pub(crate) fn read(
     if let Some(message) = pairs.iter().find_map(|(key, _)| refused(key)) {
         return Err(Failure::BadRequest(message.into()));
     }
-    let options = offer.of_pairs(aliases::translated(pairs)?)?;
+    let options = offer.parse_pairs(aliases::translated(pairs)?)?;
     call.name(options.call.id.as_deref());
     Ok(options)
 }

@@ -52,7 +52,7 @@ pub(super) async fn pipeline(
 /// `POST /info`: what the picture says about itself.
 pub(super) async fn info(State(door): Shared, admitted: Admitted, request: Request) -> Outcome {
     let (head, body) = request.into_parts();
-    options::read(&door.settings.door.offer, &admitted.call, head.uri.query(), Vec::new())?;
+    options::read(&door.settings.door.policy, &admitted.call, head.uri.query(), Vec::new())?;
     let Upload { image, memory, .. } = form::read(&door, &admitted.call, &head.headers, body).await?;
     let limits = door.engine.settings().limits.clone();
     let looked = tokio::task::spawn_blocking(move || {
@@ -79,7 +79,7 @@ async fn process(
     set_base: impl FnOnce(&mut Spec),
 ) -> Outcome {
     let (head, body) = request.into_parts();
-    let mut offer = RequestPolicy::clone(&door.settings.door.offer);
+    let mut offer = RequestPolicy::clone(&door.settings.door.policy);
     set_base(&mut offer.base);
     if !form::is_form(&head.headers) {
         // Nothing more will come with the body, so that what is wrong can be told before it is read.

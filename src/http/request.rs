@@ -7,10 +7,10 @@ use crate::http::origin::{self, Judged};
 use crate::http::reply_body::ReplyBody;
 use crate::http::request_body::{BodyTimes, Drain, RequestBody};
 use crate::metrics::Protocol;
+use crate::net::TransportKind;
 use crate::reject_reason::RejectReason;
 use crate::report::Report;
-use crate::service::access_log::{self, Line};
-use crate::service::admission;
+use crate::service::AccessRecord;
 use axum::body::Body;
 use axum::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use axum::http::{Method, Request, StatusCode, Version};
@@ -34,7 +34,7 @@ const NO_SCRIPTS: HeaderValue = HeaderValue::from_static("default-src 'none'; im
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Remote {
     pub(super) peer: SocketAddr,
-    pub(super) line: admission::Line,
+    pub(super) line: TransportKind,
     /// The connection's number.
     pub(super) number: u64,
 }
@@ -44,7 +44,7 @@ pub(super) struct Remote {
 pub(crate) struct RequestContext {
     pub(crate) peer: SocketAddr,
     /// Plain or TLS: tokens are taken over TLS only.
-    pub(crate) line: admission::Line,
+    pub(crate) line: TransportKind,
     id: String,
     named: OnceLock<String>,
     token: OnceLock<Arc<str>>,
@@ -96,17 +96,17 @@ impl RequestContext {
         bytes_out: usize,
         failure: Option<(RejectReason, &str)>,
     ) {
-        let line = Line {
-            via,
+        let record = AccessRecord {
+            protocol: via,
             peer: self.peer,
             id: self.id(),
             token: self.token().map(AsRef::as_ref),
             report,
             bytes_out,
             total: self.arrived.get().map(Instant::elapsed).unwrap_or_default(),
-            failure,
+            error: failure,
         };
-        access_log::record(state.engine.metrics(), &line);
+        record.write(state.engine.metrics());
     }
 }
 
@@ -220,8 +220,7 @@ impl Drop for Unanswered<'_> {
     fn drop(&mut self) {
         if !self.is_answered {
             let message = "the caller left before the result was ready";
-            let metrics = self.state.engine.metrics();
-            access_log::refused(metrics, self.context.peer, RejectReason::Abandoned, message);
+            self.state.service.connection_closed(self.context.peer, RejectReason::Abandoned, message);
         }
     }
 }

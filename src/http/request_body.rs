@@ -4,7 +4,7 @@
 use crate::engine::{BudgetSpent, Reservation};
 use crate::http::deadlines::{BusyGuard, RATE};
 use crate::http::{Failure, HttpState, RequestContext};
-use crate::service::settings::ServiceSettings;
+use crate::service::ServiceSettings;
 use axum::body::{Body, Bytes, HttpBody};
 use axum::http::header::{CONTENT_LENGTH, HeaderMap};
 use futures_util::StreamExt;

@@ -1,14 +1,11 @@
 //! The HTTP listener: its runtime, and the accept loop that gives each connection a task.
 
-use crate::engine::Engine;
 use crate::http::connection::{self, AcceptedConnection, CloseSignal};
 use crate::http::request::Routes;
 use crate::http::{Failure, HttpSettings, HttpState, router};
 use crate::reject_reason::RejectReason;
-use crate::service::access_log;
-use crate::service::admission::Gate;
-use crate::service::connections::Full;
-use crate::service::shutdown::Stop;
+use crate::service::Service;
+use crate::service::connections::ConnectionLimit;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -37,13 +34,7 @@ pub struct Running {
 ///
 /// # Errors
 /// When the threads cannot be started.
-pub fn start(
-    listener: TcpListener,
-    engine: Arc<Engine>,
-    gate: Arc<Gate>,
-    settings: HttpSettings,
-    stop: Stop,
-) -> io::Result<Running> {
+pub fn start(listener: TcpListener, service: Arc<Service>, settings: HttpSettings) -> io::Result<Running> {
     let runtime = Builder::new_multi_thread()
         .worker_threads(THREADS)
         .max_blocking_threads(BLOCKING_THREADS)
@@ -54,8 +45,8 @@ pub fn start(
     listener.set_nonblocking(true)?;
     let stopping = CancellationToken::new();
     let asked = stopping.clone();
-    stop.when_asked(move || asked.cancel());
-    let state = Arc::new(HttpState { engine, gate, settings, stop, stopping });
+    service.shutdown().on_request(move || asked.cancel());
+    let state = Arc::new(HttpState { engine: service.engine().clone(), service, settings, stopping });
     let entered = runtime.enter();
     let listener = tokio::net::TcpListener::from_std(listener)?;
     runtime.spawn(accept(listener, state));
@@ -88,7 +79,7 @@ async fn accept(listener: tokio::net::TcpListener, state: Arc<HttpState>) {
                     }
                     Err(full) => {
                         let failure = Failure::from(full);
-                        access_log::refused(state.engine.metrics(), peer, failure.reason(), failure);
+                        state.service.connection_closed(peer, failure.reason(), failure);
                     }
                 }
             }
@@ -106,10 +97,10 @@ fn admit(
     peer: SocketAddr,
     number: u64,
     state: &HttpState,
-) -> Result<AcceptedConnection, Full> {
+) -> Result<AcceptedConnection, ConnectionLimit> {
     let _ = socket.set_nodelay(true); // fails if the peer is gone, which reading finds out
     let close = Arc::new(CloseSignal::default());
-    match state.gate.guests.enter(peer.ip(), close.clone()) {
+    match state.service.connections().register(peer.ip(), close.clone()) {
         Ok(guard) => Ok(AcceptedConnection { socket, peer, number, guard, close }),
         Err(full) => {
             reject(&socket, &Failure::from(full).to_http1(&format!("h{number}-0")));

@@ -38,7 +38,7 @@ pub(super) async fn upload(
     let (owner, engine) = (owner(&call), door.engine.clone());
     // What can never be done is refused now, by the header of the picture.
     let examined = blocking(move || Ok(engine.probe(job)?)).await?;
-    door.gate.rates.pixels(&caller, examined.cost())?;
+    door.service.rates().pixels(&caller, examined.cost())?;
     let id = blocking(move || {
         let Job { body, spec, memory: _held, .. } = examined.into_job();
         Ok(tasks.submit(NewTask { owner: &owner, spec: &spec, image: &body })?)
@@ -52,7 +52,7 @@ pub(super) async fn upload(
 /// The job of a request. The fields of its form are options too.
 async fn asked(door: &HttpState, call: &RequestContext, request: Request) -> Result<Job, Failure> {
     let (head, body) = request.into_parts();
-    let (offer, query) = (&door.settings.door.offer, head.uri.query());
+    let (offer, query) = (&door.settings.door.policy, head.uri.query());
     if !form::is_form(&head.headers) {
         // Nothing more will come with the body, so that what is wrong can be told before it is read.
         options::read(offer, call, query, Vec::new())?;

@@ -2,7 +2,7 @@
 
 use crate::engine::{CallerKey, Job, JobError, JobOutput, TicketFuture};
 use crate::http::{Failure, HttpState};
-use crate::service::rates::Caller;
+use crate::service::Caller;
 use std::time::Instant;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout_at;
@@ -23,7 +23,7 @@ pub(crate) async fn start(door: &HttpState, caller: &Caller, job: Job) -> Result
     let engine = door.engine.clone();
     // A hostile header can take milliseconds to read, which the other connections should not wait for.
     let examined = spawn_blocking(move || engine.probe(job)).await.map_err(|_| JobError::Panicked)??;
-    door.gate.rates.pixels(caller, examined.cost())?;
+    door.service.rates().pixels(caller, examined.cost())?;
     Ok(door.engine.submit(examined, CallerKey::of(caller))?.into_future())
 }
 

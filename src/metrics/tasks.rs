@@ -1,4 +1,4 @@
-//! What is counted about tasks that outlive their request.
+//! `TaskMetrics`: counters of tasks that outlive their request.
 
 use crate::metrics::{Counter, Gauge, head};
 use crate::status::Status;
@@ -6,7 +6,7 @@ use std::fmt::{self, Write};
 
 const STATES: [&str; 4] = ["queued", "processing", "done", "failed"];
 
-/// Tasks by how they stand, and what became of them.
+/// Tasks by state and outcome.
 #[derive(Debug, Default)]
 pub struct TaskMetrics {
     /// Tasks in the store: queued, processing, done, failed.
@@ -17,13 +17,13 @@ pub struct TaskMetrics {
     pub quarantined: Gauge,
     /// Tasks accepted.
     pub accepted: Counter,
-    /// Tasks taken back by their owners.
+    /// Tasks cancelled by their owners.
     pub cancelled: Counter,
     finished: [Counter; Status::ALL.len()],
 }
 
 impl TaskMetrics {
-    /// Notes how a task ended.
+    /// Notes the end of a task.
     pub fn finished(&self, status: Status) {
         self.finished[status as usize].increment();
     }
@@ -33,7 +33,7 @@ impl TaskMetrics {
         for (state, now) in STATES.into_iter().zip(&self.states) {
             writeln!(out, "imgsrv_tasks{{state=\"{state}\"}} {}", now.now())?;
         }
-        head(out, "imgsrv_tasks_finished_total", "counter", "Tasks that ended, by how.")?;
+        head(out, "imgsrv_tasks_finished_total", "counter", "Tasks finished, by status.")?;
         for status in Status::ALL {
             let total = self.finished[status as usize].total();
             writeln!(out, "imgsrv_tasks_finished_total{{status=\"{status}\"}} {total}")?;

@@ -6,8 +6,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, ToSocketAddr
 /// Connections that the kernel may hold before they are accepted.
 const BACKLOG: i32 = 1024;
 
-/// Opens a listening socket on the first address of `bind` (`host:port`, IPv4, IPv6 in brackets, or a name)
-/// that can be had. Port 0 takes a free one.
+/// Opens a listening socket on the first address of `bind` that can be bound: `host:port` with an IPv4 address, an
+/// IPv6 address in brackets, or a name. Port 0 takes a free one.
 ///
 /// # Errors
 /// When the name has no address or none can be bound.

@@ -1,12 +1,21 @@
-//! `Transport`: the bytes to and from a peer, in the clear or under TLS; the server's side and the client's are one.
+//! `Transport`: the byte stream to a peer, plain or TLS, for server and client alike.
 
 use std::io::{self, IoSlice, Read, Write};
 
-/// A stream `S`, bare or under the TLS of `T`.
+/// Whether a connection is encrypted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TransportKind {
+    /// Unencrypted TCP.
+    Plain,
+    /// TLS.
+    Tls,
+}
+
+/// A stream `S`, or its encryption `T`.
 #[derive(Debug)]
 pub(crate) enum Transport<S, T> {
     Plain(S),
-    #[cfg_attr(not(feature = "tls"), expect(dead_code, reason = "nobody makes one without the feature"))]
+    #[cfg_attr(not(feature = "tls"), expect(dead_code, reason = "made only with the feature"))]
     Tls(Box<T>),
 }
 
@@ -15,7 +24,7 @@ impl<S: Read, T: Read> Read for Transport<S, T> {
         match self {
             Transport::Plain(stream) => stream.read(buffer),
             Transport::Tls(stream) => match stream.read(buffer) {
-                // Requests and replies carry their length: an end without TLS's goodbye hides nothing.
+                // Requests and replies carry their length, so an end without close_notify hides nothing.
                 Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(0),
                 got => got,
             },

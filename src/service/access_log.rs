@@ -1,5 +1,5 @@
-//! How a request's end is told, whichever door it came through: counted in the metrics, and logged in one
-//! line. A flood of refusals is counted in full and logged in part.
+//! `AccessRecord`: counts a finished request and logs it in one line. A flood of refusals is counted in full and
+//! logged in part.
 
 use crate::metrics::{Metrics, Protocol};
 use crate::reject_reason::RejectReason;
@@ -11,78 +11,87 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{LazyLock, atomic::AtomicU32};
 use std::time::{Duration, Instant};
 
-/// Most lines a second for one reason of refusal.
+/// Most lines a second for one reject reason.
 const LINES_A_SECOND: u32 = 10;
 
-/// What is told about one request.
+/// A finished request.
 #[derive(Debug)]
-pub struct Line<'a> {
-    /// The door it came through.
-    pub via: Protocol,
-    /// Who asked.
+pub struct AccessRecord<'a> {
+    /// Protocol of the request.
+    pub protocol: Protocol,
+    /// Address of the caller.
     pub peer: SocketAddr,
-    /// The request's id: the caller's, or ours.
+    /// Id of the request: the caller's, or a generated one.
     pub id: &'a str,
-    /// Name of the token it came with.
+    /// Name of the caller's token.
     pub token: Option<&'a str>,
-    /// What is known about it.
+    /// Facts of the reply.
     pub report: &'a Report,
     /// Length of the result.
     pub bytes_out: usize,
     /// From the last byte of the request to the first of the reply.
     pub total: Duration,
-    /// Why it failed, and the message for a person.
-    pub failure: Option<(RejectReason, &'a str)>,
+    /// Reason and message of a refusal or failure.
+    pub error: Option<(RejectReason, &'a str)>,
 }
 
-/// Counts and logs a finished request.
-pub fn record(metrics: &Metrics, line: &Line) {
-    let Line { via, peer, id, token, report, bytes_out, total, failure } = *line;
-    let status = report.status;
-    metrics.answered(via, status, total);
-    metrics.bytes_out.add(bytes_out as u64);
-    let mut left_out = 0;
-    if let Some((reason, _)) = failure {
-        metrics.rejected(reason);
-        match permit(reason) {
-            Some(n) => left_out = n,
-            None => return,
+impl AccessRecord<'_> {
+    /// Counts and logs the request.
+    pub fn write(&self, metrics: &Metrics) {
+        let AccessRecord { protocol, peer, id, token, report, bytes_out, total, error } = *self;
+        let status = report.status;
+        metrics.answered(protocol, status, total);
+        metrics.bytes_out.add(bytes_out as u64);
+        let mut left_out = None;
+        if let Some((reason, _)) = error {
+            metrics.rejected(reason);
+            match permit(reason) {
+                Some(n) => left_out = (n > 0).then_some(n),
+                None => return,
+            }
         }
+        let level = match status {
+            Status::Ok => log::Level::Info,
+            Status::Internal => log::Level::Error,
+            _ => log::Level::Warn,
+        };
+        let ms = |us: Option<u64>| us.map(|us| hundredths(us as f64 / 1e3));
+        let ratio =
+            report.source_bytes.filter(|_| bytes_out > 0).map(|bytes| bytes as f64 / bytes_out as f64);
+        let source = picture(report.source_format, report.source_width, report.source_height);
+        let result = picture(report.format, report.width, report.height);
+        let warnings = Some(report.warnings.join(",")).filter(|warnings| !warnings.is_empty());
+        log::log!(
+            target: "imgsrv::request", level,
+            id = id, protocol = protocol.word(), peer:% = peer, token = token, status = status.word(),
+            reason = error.map(|(reason, _)| reason.word()),
+            source = source.as_deref(), bytes_in = report.source_bytes.unwrap_or_default(),
+            result = result.as_deref(), bytes_out = bytes_out, ratio = ratio.map(hundredths),
+            queue_ms = ms(report.queue_us), decode_ms = ms(report.decode_us),
+            resize_ms = ms(report.resize_us), encode_ms = ms(report.encode_us),
+            total_ms = hundredths(total.as_secs_f64() * 1e3),
+            warnings = warnings.as_deref(), left_out = left_out;
+            "{}", error.map_or("request", |(_, message)| message)
+        );
     }
-    let level = match status {
-        Status::Ok => log::Level::Info,
-        Status::Internal => log::Level::Error,
-        _ => log::Level::Warn,
-    };
-    let ms = |us: Option<u64>| us.map(|us| us as f64 / 1e3);
-    let ratio = report.source_bytes.filter(|_| bytes_out > 0).map(|bytes| bytes as f64 / bytes_out as f64);
-    log::log!(
-        target: "imgsrv::request", level,
-        id = id, door = via.word(), peer:% = peer, token = token.unwrap_or("-"), status = status.word(),
-        reason = failure.map_or("-", |(reason, _)| reason.word()),
-        source = picture(report.source_format, report.source_width, report.source_height).as_str(),
-        bytes_in = report.source_bytes.unwrap_or_default(),
-        result = picture(report.format, report.width, report.height).as_str(),
-        bytes_out = bytes_out,
-        ratio = number(ratio).as_str(),
-        queue_ms = number(ms(report.queue_us)).as_str(), decode_ms = number(ms(report.decode_us)).as_str(),
-        resize_ms = number(ms(report.resize_us)).as_str(), encode_ms = number(ms(report.encode_us)).as_str(),
-        total_ms = number(Some(total.as_secs_f64() * 1e3)).as_str(),
-        warnings = report.warnings.join(",").as_str(),
-        left_out = left_out;
-        "{}", failure.map_or("request", |(_, message)| message)
-    );
 }
 
-/// Counts and logs a connection that was turned away or cut off.
-pub fn refused(metrics: &Metrics, peer: SocketAddr, reason: RejectReason, message: impl Display) {
+/// Counts and logs a connection that was rejected or cut outside a request.
+pub(super) fn connection_closed(
+    metrics: &Metrics,
+    peer: SocketAddr,
+    reason: RejectReason,
+    message: impl Display,
+) {
     metrics.rejected(reason);
     if let Some(left_out) = permit(reason) {
+        let left_out = (left_out > 0).then_some(left_out);
         log::warn!(peer:% = peer, reason = reason.word(), left_out = left_out; "connection closed: {message}");
     }
 }
 
-/// Whether a line for this reason may be written now: how many were left out before it.
+/// Permits a line for this reason, if its share of the second is not used up. Returns the number of lines left out
+/// before it.
 fn permit(reason: RejectReason) -> Option<u32> {
     static START: LazyLock<Instant> = LazyLock::new(Instant::now);
     static THROTTLES: [Throttle; RejectReason::ALL.len()] =
@@ -90,10 +99,10 @@ fn permit(reason: RejectReason) -> Option<u32> {
     THROTTLES[reason.index()].permit(START.elapsed().as_secs())
 }
 
-/// Lets some lines through each second.
+/// Limits lines to a number each second.
 #[derive(Debug)]
 struct Throttle {
-    /// The second in the upper half, the lines written in it in the lower.
+    /// Upper half: the second. Lower half: the lines written in it.
     written: AtomicU64,
     left_out: AtomicU32,
 }
@@ -118,15 +127,12 @@ impl Throttle {
     }
 }
 
-fn picture(format: Option<impl Display>, width: Option<u32>, height: Option<u32>) -> String {
-    match (format, width, height) {
-        (Some(format), Some(width), Some(height)) => format!("{format}:{width}x{height}"),
-        _ => "-".to_owned(),
-    }
+fn picture(format: Option<impl Display>, width: Option<u32>, height: Option<u32>) -> Option<String> {
+    Some(format!("{}:{}x{}", format?, width?, height?))
 }
 
-fn number(value: Option<f64>) -> String {
-    value.map_or_else(|| "-".to_owned(), |value| format!("{value:.2}"))
+fn hundredths(value: f64) -> f64 {
+    (value * 100.0).round() / 100.0
 }
 
 #[cfg(test)]
@@ -134,7 +140,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ten_lines_a_second_pass_and_the_next_one_tells_how_many_did_not() {
+    fn ten_lines_a_second_pass_and_the_next_tells_how_many_were_left_out() {
         let throttle = Throttle::new();
         let passed = (0..1000).filter(|_| throttle.permit(5).is_some()).count();
         assert_eq!(passed, 10);

@@ -1,39 +1,37 @@
-//! `Tokens`, the digests that a server knows; `Guesses`, the wrong tokens of each address.
+//! `Tokens`, the digests that a server knows; `Authenticator`, the rules for accepting a token.
 
+use crate::net::TransportKind;
+use crate::reject_reason::RejectReason;
+use crate::service::caller::{Caller, Peer};
+use crate::service::guesses::{TooManyGuesses, WrongTokens};
+use crate::service::reload::Reloadable;
+use crate::status::Status;
 use crate::token::{TokenFileError, entries, read_secret};
 use sha2::{Digest, Sha256};
-use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use subtle::{ConditionallySelectable, ConstantTimeEq};
 
-/// Wrong tokens that an address may offer within [`GUESS_WINDOW`].
-const MAX_GUESSES: u32 = 10;
+/// SHA-256 digest of a token.
+pub type TokenDigest = [u8; 32];
 
-/// After this long an address may guess again.
-const GUESS_WINDOW: Duration = Duration::from_secs(60);
-
-/// Most addresses that are remembered for their guesses.
-const MAX_GUESSERS: usize = 16 << 10;
-
-/// The tokens that a server takes, as SHA-256 digests, each with a name for the log. The first entry is nobody: what
-/// a wrong token is found to be, by the same steps as a right one.
+/// The tokens that a server accepts, as digests, each with a name for the log. Entry 0 is a dummy: a miss takes as
+/// long as a hit.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Tokens(Vec<(String, [u8; 32])>);
+pub struct Tokens(Vec<(Arc<str>, TokenDigest)>);
 
 impl Tokens {
-    /// Reads `name:token` lines; a line without a name is called after its number. Empty lines and lines
-    /// that begin with `#` are passed over.
+    /// Reads `name:token` lines; a line without a name is named after its number. Empty lines and lines that begin
+    /// with `#` are skipped.
     ///
     /// # Errors
     /// [`TokenFileError::Empty`] without any token, [`TokenFileError::BadLine`].
     pub fn parse(text: &str) -> Result<Tokens, TokenFileError> {
-        let mut tokens = vec![(String::new(), [0; 32])];
+        let mut tokens = vec![("".into(), [0; 32])];
         for entry in entries(text) {
             let (name, token) = entry?;
-            tokens.push((name, digest(token.reveal())));
+            tokens.push((name.into(), digest(token.reveal())));
         }
         if tokens.len() == 1 { Err(TokenFileError::Empty) } else { Ok(Tokens(tokens)) }
     }
@@ -46,89 +44,119 @@ impl Tokens {
         Tokens::parse(&read_secret(path)?)
     }
 
-    /// The name of the token that `offered` is.
-    pub fn name_of(&self, offered: &str) -> Option<&str> {
-        let (name, _) = &self.0[self.place_of(offered)];
-        (!name.is_empty()).then_some(name)
+    /// Name of the token with the text `offered`.
+    pub fn name_of(&self, offered: &str) -> Option<&Arc<str>> {
+        self.name_of_digest(&digest(offered))
     }
 
-    /// The place of `offered` among the tokens; nobody's is 0. Takes the same time for every token of a length, wrong
-    /// or right: digests are compared whole, and all of them.
-    pub fn place_of(&self, offered: &str) -> usize {
-        let offered = digest(offered);
+    fn name_of_digest(&self, offered: &TokenDigest) -> Option<&Arc<str>> {
+        match self.index_of(offered) {
+            0 => None,
+            index => Some(&self.0[index].0),
+        }
+    }
+
+    /// Index of a digest among the tokens; 0 for an unknown one. Takes the same time for every digest: all are
+    /// compared, and whole.
+    pub fn index_of(&self, offered: &TokenDigest) -> usize {
         let mut found = 0_u32;
-        for (place, (_, known)) in (0_u32..).zip(&self.0).skip(1) {
-            found.conditional_assign(&place, known.ct_eq(&offered));
+        for (index, (_, known)) in (0_u32..).zip(&self.0).skip(1) {
+            found.conditional_assign(&index, known.ct_eq(offered));
         }
         found as usize
     }
 
-    /// How many there are.
+    /// Number of tokens.
     pub fn count(&self) -> usize {
         self.0.len() - 1
     }
 }
 
-fn digest(token: &str) -> [u8; 32] {
+/// Digest of a token's text.
+pub fn digest(token: &str) -> TokenDigest {
     Sha256::digest(token.as_bytes()).into()
 }
 
-/// Counts wrong tokens by address, so that nobody can try many.
+/// A token file that is read again on reload.
+pub type TokenSource = Arc<Reloadable<Tokens, TokenFileError>>;
+
+/// The rules for accepting a token.
 #[derive(Debug, Default)]
-pub struct Guesses(Mutex<HashMap<IpAddr, Tally>>);
-
-#[derive(Debug, Clone, Copy)]
-struct Tally {
-    wrong: u32,
-    since: Instant,
+pub struct Authenticator {
+    tokens: Option<TokenSource>,
+    tokens_in_clear: bool,
+    wrong: WrongTokens,
 }
 
-/// An address has offered too many wrong tokens of late.
+/// Why a caller is not let in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("too many wrong tokens from this address, try again in {} s", retry_after.as_secs().max(1))]
-pub struct TooManyGuesses {
-    /// When the next guess is heard.
-    pub retry_after: Duration,
+pub enum Denied {
+    /// One message for a missing and a wrong token, so that neither tells more than the other.
+    #[error("a valid token is needed")]
+    Unauthorized,
+    /// A listener on the network could have read the token.
+    #[error("a token came over an unencrypted connection and is refused: use TLS, and a new token")]
+    TokenInClear,
+    /// Too many wrong tokens.
+    #[error(transparent)]
+    Guessing(#[from] TooManyGuesses),
 }
 
-impl Guesses {
-    /// Whether a token from this address is worth a comparison.
+impl Denied {
+    /// Status of the reply.
+    pub fn status(&self) -> Status {
+        match self {
+            Denied::Unauthorized | Denied::TokenInClear => Status::Unauthorized,
+            Denied::Guessing(_) => Status::Busy,
+        }
+    }
+
+    /// Word for metrics and log.
+    pub fn reject_reason(&self) -> RejectReason {
+        match self {
+            Denied::Unauthorized | Denied::TokenInClear => RejectReason::Unauthorized,
+            Denied::Guessing(_) => RejectReason::Guessing,
+        }
+    }
+
+    /// Time after which trying again may help.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Denied::Unauthorized | Denied::TokenInClear => None,
+            Denied::Guessing(guesses) => Some(guesses.retry_after),
+        }
+    }
+}
+
+impl Authenticator {
+    /// Accepts `tokens`, or every caller without them. `tokens_in_clear` accepts them from other machines without TLS.
+    pub fn new(tokens: Option<TokenSource>, tokens_in_clear: bool) -> Authenticator {
+        Authenticator { tokens, tokens_in_clear, wrong: WrongTokens::default() }
+    }
+
+    /// Returns true if callers need a token.
+    pub fn needs_token(&self) -> bool {
+        self.tokens.is_some()
+    }
+
+    /// Identifies a caller by the token that it offers, where one is needed, else by its address.
     ///
     /// # Errors
-    /// [`TooManyGuesses`] after ten wrong ones within a minute.
-    pub fn may_try(&self, peer: IpAddr, now: Instant) -> Result<(), TooManyGuesses> {
-        let tallies = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match tallies.get(&network(peer)) {
-            Some(tally) if tally.wrong >= MAX_GUESSES => {
-                let retry_after = GUESS_WINDOW.saturating_sub(now.saturating_duration_since(tally.since));
-                if retry_after.is_zero() { Ok(()) } else { Err(TooManyGuesses { retry_after }) }
-            }
-            _ => Ok(()),
+    /// [`Denied`].
+    pub fn identify(&self, peer: Peer, offered: Option<TokenDigest>, now: Instant) -> Result<Caller, Denied> {
+        let Some(tokens) = &self.tokens else { return Ok(Caller::at(peer.address.ip())) };
+        let offered = offered.ok_or(Denied::Unauthorized)?;
+        if peer.transport == TransportKind::Plain && !peer.is_loopback() && !self.tokens_in_clear {
+            return Err(Denied::TokenInClear);
         }
-    }
-
-    /// Notes a wrong token.
-    pub fn note_wrong(&self, peer: IpAddr, now: Instant) {
-        let mut tallies = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if tallies.len() >= MAX_GUESSERS {
-            tallies.retain(|_, tally| now.saturating_duration_since(tally.since) < GUESS_WINDOW);
-            if tallies.len() >= MAX_GUESSERS {
-                tallies.clear(); // so many addresses cannot all be told apart; memory stays bounded
-            }
+        // A valid token is accepted before the guesses are counted: others behind the same address must not lock
+        // its owner out.
+        if let Some(name) = tokens.current().name_of_digest(&offered) {
+            return Ok(Caller::Token(name.clone()));
         }
-        let tally = tallies.entry(network(peer)).or_insert(Tally { wrong: 0, since: now });
-        if now.saturating_duration_since(tally.since) >= GUESS_WINDOW {
-            *tally = Tally { wrong: 0, since: now };
-        }
-        tally.wrong += 1;
-    }
-}
-
-/// What one caller holds: an IPv4 address, or the /64 that an IPv6 host can roam in.
-pub fn network(peer: IpAddr) -> IpAddr {
-    match peer.to_canonical() {
-        IpAddr::V6(ip) => Ipv6Addr::from_bits(ip.to_bits() & !u128::from(u64::MAX)).into(),
-        v4 => v4,
+        self.wrong.check(peer.address.ip(), now)?;
+        self.wrong.note(peer.address.ip(), now);
+        Err(Denied::Unauthorized)
     }
 }
 
@@ -137,17 +165,16 @@ mod tests {
     use super::*;
     use std::net::Ipv4Addr;
 
-    const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
-
     #[test]
     fn a_known_token_has_a_name_and_a_wrong_one_has_none() {
         let tokens = Tokens::parse("# rotation\n\nold:abc\nnew: def\n ghi \n").unwrap();
         assert_eq!(tokens.count(), 3);
-        assert_eq!(tokens.name_of("abc"), Some("old"));
-        assert_eq!(tokens.name_of("def"), Some("new"));
-        assert_eq!(tokens.name_of("ghi"), Some("line-5"));
+        let name_of = |token| tokens.name_of(token).map(AsRef::as_ref);
+        assert_eq!(name_of("abc"), Some("old"));
+        assert_eq!(name_of("def"), Some("new"));
+        assert_eq!(name_of("ghi"), Some("line-5"));
         for wrong in ["", "ab", "abcd", "ABC", "old:abc"] {
-            assert_eq!(tokens.name_of(wrong), None, "{wrong}");
+            assert_eq!(name_of(wrong), None, "{wrong}");
         }
     }
 
@@ -179,35 +206,52 @@ mod tests {
         assert!(!Tokens::parse("name:hunter2 hunter3").unwrap_err().to_string().contains("hunter"));
     }
 
+    fn peer(ip: Ipv4Addr, transport: TransportKind) -> Peer {
+        Peer { address: (ip, 4000).into(), transport }
+    }
+
+    fn authenticator(tokens_in_clear: bool) -> Authenticator {
+        let tokens = Reloadable::new(|| Tokens::parse("me:sesame")).unwrap();
+        Authenticator::new(Some(Arc::new(tokens)), tokens_in_clear)
+    }
+
+    const HERE: Ipv4Addr = Ipv4Addr::LOCALHOST;
+    const THERE: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
+
     #[test]
-    fn ten_wrong_tokens_silence_an_address_for_a_minute_and_no_other() {
-        let guesses = Guesses::default();
-        let start = Instant::now();
-        for _ in 0..MAX_GUESSES {
-            assert_eq!(guesses.may_try(HERE, start), Ok(()));
-            guesses.note_wrong(HERE, start);
-        }
-        assert!(guesses.may_try(HERE, start + Duration::from_secs(59)).is_err());
-        assert_eq!(guesses.may_try(Ipv4Addr::new(10, 0, 0, 1).into(), start), Ok(()));
-        assert_eq!(guesses.may_try(HERE, start + GUESS_WINDOW), Ok(()));
-        guesses.note_wrong(HERE, start + GUESS_WINDOW);
-        assert_eq!(guesses.may_try(HERE, start + GUESS_WINDOW), Ok(()));
+    fn a_token_is_accepted_over_tls_and_loopback_and_elsewhere_only_on_demand() {
+        let named = |tokens_in_clear, peer| {
+            let caller =
+                authenticator(tokens_in_clear).identify(peer, Some(digest("sesame")), Instant::now());
+            caller.map(|caller| caller == Caller::Token("me".into()))
+        };
+        assert_eq!(named(false, peer(HERE, TransportKind::Plain)), Ok(true));
+        assert_eq!(named(false, peer(THERE, TransportKind::Tls)), Ok(true));
+        assert_eq!(named(false, peer(THERE, TransportKind::Plain)), Err(Denied::TokenInClear));
+        assert_eq!(named(true, peer(THERE, TransportKind::Plain)), Ok(true));
     }
 
     #[test]
-    fn an_ipv6_host_cannot_hide_within_its_own_network() {
-        let (a, b) = ("2001:db8::1".parse().unwrap(), "2001:db8::2".parse().unwrap());
-        assert_eq!(network(a), network(b));
-        assert_ne!(network(a), network("2001:db8:0:1::1".parse().unwrap()));
-        assert_eq!(network("::ffff:127.0.0.1".parse().unwrap()), HERE);
+    fn a_missing_and_a_wrong_token_are_denied_alike_and_guessing_ends() {
+        let (authenticator, now) = (authenticator(false), Instant::now());
+        let here = peer(HERE, TransportKind::Plain);
+        assert_eq!(authenticator.identify(here, None, now), Err(Denied::Unauthorized));
+        for _ in 0..10 {
+            assert_eq!(authenticator.identify(here, Some(digest("x")), now), Err(Denied::Unauthorized));
+        }
+        let denied = authenticator.identify(here, Some(digest("x")), now);
+        assert!(matches!(denied, Err(Denied::Guessing(_))));
+        let owner = authenticator.identify(here, Some(digest("sesame")), now);
+        assert_eq!(owner, Ok(Caller::Token("me".into())), "others' guesses do not lock the owner out");
     }
 
     #[test]
-    fn memory_for_guessers_is_bounded() {
-        let guesses = Guesses::default();
-        for n in 0..2 * MAX_GUESSERS as u32 {
-            guesses.note_wrong(Ipv4Addr::from_bits(n).into(), Instant::now());
-        }
-        assert!(guesses.0.lock().unwrap().len() <= MAX_GUESSERS);
+    fn without_tokens_every_address_is_a_caller() {
+        let caller = Authenticator::default().identify(
+            peer(THERE, TransportKind::Plain),
+            Some(digest("x")),
+            Instant::now(),
+        );
+        assert_eq!(caller, Ok(Caller::at(THERE.into())));
     }
 }

@@ -1,4 +1,4 @@
-//! Who is connected: the caps on connections, and which one to put out when the house is full.
+//! `ConnectionRegistry`: the open connections, their limits, and eviction of the longest idle.
 
 use crate::reject_reason::RejectReason;
 use std::collections::HashMap;
@@ -10,13 +10,13 @@ use std::time::{Duration, Instant};
 
 /// A connection as the registry sees it.
 pub trait ConnectionHandle: fmt::Debug + Send + Sync {
-    /// `Read`: leave once the request in hand is answered. `Both`: leave now.
+    /// Closes the connection: `Read` after the request in flight, `Both` now.
     fn shut(&self, how: Shutdown);
 }
 
 impl ConnectionHandle for TcpStream {
     fn shut(&self, how: Shutdown) {
-        let _ = self.shutdown(how); // it may be gone already
+        let _ = self.shutdown(how); // it may be closed already
     }
 }
 
@@ -25,144 +25,145 @@ impl ConnectionHandle for TcpStream {
 pub struct ConnectionRegistry {
     max: usize,
     per_ip: usize,
-    born: Instant,
-    open: Mutex<Open>,
+    created: Instant,
+    open: Mutex<OpenConnections>,
     empty: Condvar,
 }
 
 #[derive(Debug, Default)]
-struct Open {
+struct OpenConnections {
     next_id: u64,
-    guests: HashMap<u64, Entry>,
+    by_id: HashMap<u64, OpenConnection>,
     by_ip: HashMap<IpAddr, usize>,
 }
 
 #[derive(Debug)]
-struct Entry {
+struct OpenConnection {
     ip: IpAddr,
-    guest: Arc<dyn ConnectionHandle>,
-    idle: Arc<Idle>,
+    handle: Arc<dyn ConnectionHandle>,
+    idle: Arc<IdleSince>,
 }
 
-/// Since when a connection has been idle, in milliseconds of the registry's life; `BUSY` while it is not.
+/// The time since which a connection has been idle, in milliseconds since the registry's creation; `BUSY` while it is
+/// not idle.
 #[derive(Debug)]
-struct Idle(AtomicU64);
+struct IdleSince(AtomicU64);
 
 const BUSY: u64 = u64::MAX;
 
-/// Why a connection is turned away.
+/// The limit that rejects a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Full {
-    /// The house is full of people who work.
-    #[error("too many connections")]
-    House,
-    /// The address has its share.
-    #[error("too many connections from this address")]
+pub enum ConnectionLimit {
+    /// Connection limit reached, and none is idle.
+    #[error("too many connections (max_connections)")]
+    Total,
+    /// Connection limit of the address reached.
+    #[error("too many connections from this address (per_ip)")]
     Address,
 }
 
-impl Full {
-    /// For metrics and logs.
-    pub fn reason(self) -> RejectReason {
+impl ConnectionLimit {
+    /// Word for metrics and log.
+    pub fn reject_reason(self) -> RejectReason {
         match self {
-            Full::House => RejectReason::Connections,
-            Full::Address => RejectReason::PerAddress,
+            ConnectionLimit::Total => RejectReason::Connections,
+            ConnectionLimit::Address => RejectReason::PerAddress,
         }
     }
 }
 
 impl ConnectionRegistry {
-    /// Nobody inside, room for `max`, of which `per_ip` of one address.
+    /// An empty registry for `max` connections, at most `per_ip` of one address.
     pub fn new(max: usize, per_ip: usize) -> Arc<ConnectionRegistry> {
         let (open, empty) = (Mutex::default(), Condvar::new());
-        Arc::new(ConnectionRegistry { max, per_ip, born: Instant::now(), open, empty })
+        Arc::new(ConnectionRegistry { max, per_ip, created: Instant::now(), open, empty })
     }
 
-    /// Lets a connection in; when the house is full the guest that has been idle for longest has to go.
+    /// Registers a connection. At the limit, the connection that has been idle longest is evicted.
     ///
     /// # Errors
-    /// [`Full`].
-    pub fn enter(
+    /// [`ConnectionLimit`].
+    pub fn register(
         self: &Arc<Self>,
         ip: IpAddr,
-        guest: Arc<dyn ConnectionHandle>,
-    ) -> Result<ConnectionGuard, Full> {
+        handle: Arc<dyn ConnectionHandle>,
+    ) -> Result<ConnectionGuard, ConnectionLimit> {
         let mut open = self.lock();
         if open.by_ip.get(&ip).is_some_and(|n| *n >= self.per_ip) {
-            return Err(Full::Address);
+            return Err(ConnectionLimit::Address);
         }
-        if open.guests.len() >= self.max {
-            let idle_since = |entry: &Entry| entry.idle.0.load(Ordering::Relaxed);
-            let longest = open.guests.iter().min_by_key(|(_, entry)| idle_since(entry));
+        if open.by_id.len() >= self.max {
+            let idle_since = |connection: &OpenConnection| connection.idle.0.load(Ordering::Relaxed);
+            let longest = open.by_id.iter().min_by_key(|(_, connection)| idle_since(connection));
             let id = longest
-                .filter(|(_, entry)| idle_since(entry) != BUSY)
+                .filter(|(_, connection)| idle_since(connection) != BUSY)
                 .map(|(id, _)| *id)
-                .ok_or(Full::House)?;
+                .ok_or(ConnectionLimit::Total)?;
             open.remove(id);
         }
         let id = open.next_id;
         open.next_id += 1;
-        let idle = Arc::new(Idle(AtomicU64::new(BUSY)));
-        open.guests.insert(id, Entry { ip, guest, idle: idle.clone() });
+        let idle = Arc::new(IdleSince(AtomicU64::new(BUSY)));
+        open.by_id.insert(id, OpenConnection { ip, handle, idle: idle.clone() });
         *open.by_ip.entry(ip).or_default() += 1;
         Ok(ConnectionGuard { id, idle, registry: self.clone() })
     }
 
-    /// How many connections are open.
+    /// Number of open connections.
     pub fn count(&self) -> usize {
-        self.lock().guests.len()
+        self.lock().by_id.len()
     }
 
     /// Closes the connections that wait for a request; the others finish theirs.
     pub fn close_idle(&self) {
-        for entry in self.lock().guests.values() {
-            if entry.idle.0.load(Ordering::SeqCst) != BUSY {
-                entry.guest.shut(Shutdown::Read);
+        for connection in self.lock().by_id.values() {
+            if connection.idle.0.load(Ordering::SeqCst) != BUSY {
+                connection.handle.shut(Shutdown::Read);
             }
         }
     }
 
-    /// Waits until everybody has left, at most `patience`. Whether they have.
-    pub fn wait_until_empty(&self, patience: Duration) -> bool {
+    /// Waits at most `time` until no connection is open. Returns true if none is.
+    pub fn wait_until_empty(&self, time: Duration) -> bool {
         let open = self.lock();
-        let waited = self.empty.wait_timeout_while(open, patience, |open| !open.guests.is_empty());
-        waited.unwrap_or_else(PoisonError::into_inner).0.guests.is_empty()
+        let waited = self.empty.wait_timeout_while(open, time, |open| !open.by_id.is_empty());
+        waited.unwrap_or_else(PoisonError::into_inner).0.by_id.is_empty()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Open> {
+    fn lock(&self) -> MutexGuard<'_, OpenConnections> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Open {
+impl OpenConnections {
     fn remove(&mut self, id: u64) {
-        let Some(entry) = self.guests.remove(&id) else { return };
-        entry.guest.shut(Shutdown::Both);
-        if let Some(n) = self.by_ip.get_mut(&entry.ip) {
+        let Some(connection) = self.by_id.remove(&id) else { return };
+        connection.handle.shut(Shutdown::Both);
+        if let Some(n) = self.by_ip.get_mut(&connection.ip) {
             *n -= 1;
             if *n == 0 {
-                self.by_ip.remove(&entry.ip);
+                self.by_ip.remove(&connection.ip);
             }
         }
     }
 }
 
-/// A place in the registry, given back on drop.
+/// An open connection, removed from the registry on drop.
 #[derive(Debug)]
 pub struct ConnectionGuard {
     id: u64,
-    idle: Arc<Idle>,
+    idle: Arc<IdleSince>,
     registry: Arc<ConnectionRegistry>,
 }
 
 impl ConnectionGuard {
-    /// The connection waits for a request: it may be put out.
+    /// Marks the connection as waiting for a request: it may be evicted.
     pub fn idle(&self) {
-        let now = self.registry.born.elapsed().as_millis() as u64;
-        self.idle.0.store(now, Ordering::SeqCst); // before the connection looks whether to stop
+        let now = self.registry.created.elapsed().as_millis() as u64;
+        self.idle.0.store(now, Ordering::SeqCst); // before the connection checks for a shutdown
     }
 
-    /// The connection has a request in hand.
+    /// Marks the connection as having a request in flight.
     pub fn busy(&self) {
         self.idle.0.store(BUSY, Ordering::Relaxed);
     }
@@ -172,7 +173,7 @@ impl Drop for ConnectionGuard {
     fn drop(&mut self) {
         let mut open = self.registry.lock();
         open.remove(self.id);
-        if open.guests.is_empty() {
+        if open.by_id.is_empty() {
             self.registry.empty.notify_all();
         }
     }
@@ -196,22 +197,22 @@ mod tests {
     #[test]
     fn one_address_gets_no_more_than_its_share() {
         let registry = ConnectionRegistry::new(10, 1);
-        let first = registry.enter(HERE, socket().0).unwrap();
-        assert_eq!(registry.enter(HERE, socket().0).unwrap_err(), Full::Address);
-        let _other = registry.enter(THERE, socket().0).unwrap();
+        let first = registry.register(HERE, socket().0).unwrap();
+        assert_eq!(registry.register(HERE, socket().0).unwrap_err(), ConnectionLimit::Address);
+        let _other = registry.register(THERE, socket().0).unwrap();
         drop(first);
-        assert!(registry.enter(HERE, socket().0).is_ok());
+        assert!(registry.register(HERE, socket().0).is_ok());
     }
 
     #[test]
-    fn a_full_house_puts_out_the_longest_idle_and_nobody_who_works() {
+    fn at_the_limit_the_longest_idle_is_evicted_and_never_a_busy_one() {
         let registry = ConnectionRegistry::new(2, 10);
         let (ours, mut peer) = socket();
-        let idle = registry.enter(HERE, ours).unwrap();
-        let _busy = registry.enter(HERE, socket().0).unwrap();
-        assert_eq!(registry.enter(HERE, socket().0).unwrap_err(), Full::House);
+        let idle = registry.register(HERE, ours).unwrap();
+        let _busy = registry.register(HERE, socket().0).unwrap();
+        assert_eq!(registry.register(HERE, socket().0).unwrap_err(), ConnectionLimit::Total);
         idle.idle();
-        let _new = registry.enter(HERE, socket().0).unwrap();
+        let _new = registry.register(HERE, socket().0).unwrap();
         assert_eq!(registry.count(), 2);
         assert_eq!(peer.read(&mut [0]).unwrap(), 0, "the idle peer sees its connection close");
         drop(idle);
@@ -219,11 +220,11 @@ mod tests {
     }
 
     #[test]
-    fn the_house_is_empty_when_all_have_left() {
+    fn the_registry_is_empty_when_all_connections_are_closed() {
         let registry = ConnectionRegistry::new(2, 2);
-        let seat = registry.enter(HERE, socket().0).unwrap();
+        let guard = registry.register(HERE, socket().0).unwrap();
         assert!(!registry.wait_until_empty(Duration::from_millis(1)));
-        drop(seat);
+        drop(guard);
         assert!(registry.wait_until_empty(Duration::from_millis(1)));
     }
 }

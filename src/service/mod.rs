@@ -1,17 +1,220 @@
-//! The request path that all protocols share: who asks, may they, how often; limits, deadlines, errors, the access log.
+//! The request path that all protocols share, in one order:
 //!
-//! Knows the frames of no protocol.
+//! ```text
+//! authenticate (caller, rate) -> policy (options) -> admit (limits, admission) -> BodyBudget (body)
+//!      -> submit (probe, pixels, queue) -> Ticket
+//! ```
+//! A protocol parses its frames, calls these steps, and writes the result. Knows no frames.
 
-pub mod access_log; // one record a request: counted and logged.
-pub mod admission; // tokens, rates and connection limits.
-pub mod auth; // Token, Tokens, and the limit on wrong guesses.
+pub mod access_log; // AccessRecord: the log line and the counts of a request.
+pub mod auth; // Token, Tokens, Authenticator.
+pub mod body; // BodyBudget: limits, deadlines and memory of a body, without I/O.
+pub mod caller; // Peer, Caller, AuthenticatedCaller.
 pub mod connections; // open connections, their limits, eviction of the longest idle.
+pub mod error; // RequestError: why a request has no result, and its mapping to each protocol.
+mod guesses; // counts wrong tokens.
 pub mod metrics_listener; // /metrics, /health and /ready on a listener of their own.
 pub mod policy; // RequestPolicy: defaults, presets, and what may be asked for.
 pub mod rates; // requests a second and pixels a minute of one caller.
 pub mod reload; // values that are read again on SIGHUP.
 pub mod sandbox; // Landlock: the files and ports a server may still use.
 pub mod settings; // limits and deadlines.
-pub mod shutdown; // the stop signal.
+pub mod shutdown; // the signal that ends a server.
 #[cfg(feature = "tls")]
 pub mod tls; // certificate and key of a server.
+
+pub use access_log::AccessRecord;
+pub use body::{BodyBudget, BodyLength, ReceivedBody};
+pub use caller::{AuthenticatedCaller, Caller, Peer};
+pub use error::RequestError;
+pub use guesses::TooManyGuesses;
+pub use settings::ServiceSettings;
+pub use shutdown::Shutdown;
+
+use crate::engine::{BudgetSpent, Engine, Job, ProbedJob, Reservation, Ticket};
+use crate::metrics::Metrics;
+use crate::reject_reason::RejectReason;
+use crate::spec::Spec;
+use auth::{Authenticator, TokenDigest};
+use connections::ConnectionRegistry;
+use rates::RateLimits;
+use std::fmt::Display;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// What all protocols of a server share.
+#[derive(Debug)]
+pub struct Service {
+    engine: Arc<Engine>,
+    settings: ServiceSettings,
+    authenticator: Authenticator,
+    rates: RateLimits,
+    connections: Arc<ConnectionRegistry>,
+    shutdown: Shutdown,
+}
+
+impl Service {
+    /// A service on `engine` until `shutdown`, which closes the idle connections.
+    pub fn new(engine: Arc<Engine>, settings: ServiceSettings, shutdown: Shutdown) -> Arc<Service> {
+        let connections = ConnectionRegistry::new(settings.max_connections, settings.per_ip);
+        let idle = connections.clone();
+        shutdown.on_request(move || idle.close_idle());
+        Arc::new(Service {
+            authenticator: Authenticator::new(settings.tokens.clone(), settings.tokens_in_clear),
+            rates: RateLimits::new(settings.rate_requests, settings.rate_megapixels),
+            engine,
+            settings,
+            connections,
+            shutdown,
+        })
+    }
+
+    /// Accepts a caller: its token, where one is needed, then its request rate.
+    ///
+    /// # Errors
+    /// [`RequestError::Denied`], [`RequestError::OverRate`].
+    pub fn authenticate(&self, peer: Peer, token: Option<&str>) -> Result<AuthenticatedCaller, RequestError> {
+        self.accept(peer, token.map(auth::digest))
+    }
+
+    /// Accepts the next request of a caller whose connection lives on: its token may have been revoked since.
+    ///
+    /// # Errors
+    /// As [`Service::authenticate`].
+    pub fn authenticate_again(
+        &self,
+        caller: &AuthenticatedCaller,
+    ) -> Result<AuthenticatedCaller, RequestError> {
+        self.accept(caller.peer, caller.digest)
+    }
+
+    fn accept(&self, peer: Peer, digest: Option<TokenDigest>) -> Result<AuthenticatedCaller, RequestError> {
+        let caller = self.authenticator.identify(peer, digest, Instant::now())?;
+        self.rates.request(&caller)?;
+        Ok(AuthenticatedCaller { peer, caller, digest })
+    }
+
+    /// Admits the body of a request: its announced length, then the queue. Refuses before the body is read.
+    ///
+    /// # Errors
+    /// [`RequestError::Empty`], [`RequestError::BodyTooLarge`], `Busy` when the queue is full.
+    pub fn admit(
+        &self,
+        caller: &AuthenticatedCaller,
+        length: BodyLength,
+        now: Instant,
+    ) -> Result<BodyBudget, RequestError> {
+        let budget = BodyBudget::new(&self.engine, &self.settings, length, now)?;
+        self.engine.admit(caller.key())?;
+        Ok(budget)
+    }
+
+    /// Reads the header of an image, and charges its work to the caller. May take milliseconds.
+    ///
+    /// # Errors
+    /// [`RequestError::Job`] when the header shows that the image is refused; [`RequestError::OverRate`].
+    pub fn probe(
+        &self,
+        caller: &AuthenticatedCaller,
+        ReceivedBody { bytes, memory }: ReceivedBody,
+        spec: Spec,
+        deadline: Option<Duration>,
+    ) -> Result<ProbedJob, RequestError> {
+        let probed = self.engine.probe(Job { body: bytes, memory, spec, deadline })?;
+        self.rates.pixels(caller.caller(), probed.cost())?;
+        Ok(probed)
+    }
+
+    /// Probes an image and queues the job. May take milliseconds.
+    ///
+    /// # Errors
+    /// As [`Service::probe`]; `Busy` when the queue is full.
+    pub fn submit(
+        &self,
+        caller: &AuthenticatedCaller,
+        body: ReceivedBody,
+        spec: Spec,
+        deadline: Option<Duration>,
+    ) -> Result<Ticket, RequestError> {
+        Ok(self.engine.submit(self.probe(caller, body, spec, deadline)?, caller.key())?)
+    }
+
+    /// Reserves memory for a reply of `bytes`.
+    ///
+    /// # Errors
+    /// `Busy` when the memory budget is spent.
+    pub fn reserve(&self, bytes: u64) -> Result<Reservation, RequestError> {
+        let mut memory = self.engine.reserve();
+        memory.resize(bytes).map_err(|BudgetSpent| self.engine.busy())?;
+        Ok(memory)
+    }
+
+    /// Counts and logs a connection that was rejected or cut outside a request.
+    pub fn connection_closed(&self, peer: SocketAddr, reason: RejectReason, message: impl Display) {
+        access_log::connection_closed(self.metrics(), peer, reason, message);
+    }
+
+    /// Waits until the last connection is closed, at most the drain time. Returns true if all are.
+    pub fn drain(&self) -> bool {
+        log::info!(connections = self.connections.count(); "stopping: finishing the requests in flight");
+        self.connections.wait_until_empty(self.settings.drain)
+    }
+
+    /// Tells whether more work is taken.
+    ///
+    /// # Errors
+    /// The reason, in a word or two.
+    pub fn readiness(&self) -> Result<(), &'static str> {
+        match (self.shutdown.is_requested(), self.engine.has_room()) {
+            (true, _) => Err("stopping"),
+            (false, false) => Err("the queue is full"),
+            (false, true) => Ok(()),
+        }
+    }
+
+    /// Text for Prometheus.
+    pub fn render_metrics(&self) -> String {
+        self.metrics().render(self.engine.load())
+    }
+
+    /// Returns true if callers need a token.
+    pub fn needs_token(&self) -> bool {
+        self.authenticator.needs_token()
+    }
+
+    /// The rates of all callers.
+    pub fn rates(&self) -> &RateLimits {
+        &self.rates
+    }
+
+    /// The rules for accepting tokens.
+    pub fn authenticator(&self) -> &Authenticator {
+        &self.authenticator
+    }
+
+    /// The engine.
+    pub fn engine(&self) -> &Arc<Engine> {
+        &self.engine
+    }
+
+    /// The settings.
+    pub fn settings(&self) -> &ServiceSettings {
+        &self.settings
+    }
+
+    /// The open connections.
+    pub fn connections(&self) -> &Arc<ConnectionRegistry> {
+        &self.connections
+    }
+
+    /// The counters.
+    pub fn metrics(&self) -> &Arc<Metrics> {
+        self.engine.metrics()
+    }
+
+    /// The signal that ends the server.
+    pub fn shutdown(&self) -> &Shutdown {
+        &self.shutdown
+    }
+}

@@ -1,4 +1,4 @@
-//! `RequestPolicy`: what a server lets its callers ask for: its defaults, its presets, and whether anything else.
+//! `RequestPolicy`: the defaults and presets of requests, and the restriction to presets.
 
 use crate::spec::{OptionDef, Options, Spec, SpecError, decode_pairs};
 use std::collections::BTreeMap;
@@ -6,16 +6,16 @@ use std::collections::BTreeMap;
 /// The defaults and presets of a server.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct RequestPolicy {
-    /// What a request asks for where it says nothing.
+    /// Defaults for options that a request leaves out.
     pub base: Spec,
-    /// Specs by name, for `preset=name`; other keys of the request add to them.
+    /// Specs by name, for `preset=name`; other keys of the request override them.
     pub presets: BTreeMap<String, Spec>,
-    /// Whether a request must name a preset and may say no more about the picture.
+    /// Requires a preset, and refuses other picture options.
     pub only_presets: bool,
 }
 
 impl RequestPolicy {
-    /// Adds a preset made of the same pairs that a request has.
+    /// Adds a preset made of the same pairs as a request.
     ///
     /// # Errors
     /// [`SpecError`] as for a request.
@@ -38,14 +38,14 @@ impl RequestPolicy {
     /// # Errors
     /// As [`Options::parse`], [`SpecError::UnknownPreset`] and [`SpecError::PresetsOnly`].
     pub fn parse(&self, encoded: &[u8]) -> Result<Options, SpecError> {
-        self.of_pairs(decode_pairs(encoded)?)
+        self.parse_pairs(decode_pairs(encoded)?)
     }
 
-    /// The same for pairs that are decoded already.
+    /// Reads the options of a request from decoded pairs.
     ///
     /// # Errors
     /// As [`RequestPolicy::parse`].
-    pub fn of_pairs(&self, mut pairs: Vec<(String, String)>) -> Result<Options, SpecError> {
+    pub fn parse_pairs(&self, mut pairs: Vec<(String, String)>) -> Result<Options, SpecError> {
         let mut named = pairs.extract_if(.., |(key, _)| key == "preset").map(|(_, name)| name);
         let (preset, second) = (named.next(), named.next());
         drop(named);
@@ -57,15 +57,15 @@ impl RequestPolicy {
             None => &self.base,
         };
         let options = Options::from_pairs(&pairs, base)?;
-        let says_more = pairs.iter().any(|(key, _)| OptionDef::of(key).is_some());
-        if self.only_presets && !options.call.ping && (preset.is_none() || says_more) {
+        let has_more = pairs.iter().any(|(key, _)| OptionDef::of(key).is_some());
+        if self.only_presets && !options.call.ping && (preset.is_none() || has_more) {
             return Err(SpecError::PresetsOnly);
         }
         Ok(options)
     }
 
-    /// What a plain request asks for: a JPEG of this size. The source is never passed through, because
-    /// that client expects a new JPEG.
+    /// Spec of a plain request: a JPEG of this size. Never passes the source through, because that client expects a
+    /// new JPEG.
     ///
     /// # Errors
     /// As [`RequestPolicy::sized`]; [`SpecError::PresetsOnly`] always where only presets are offered.
@@ -76,7 +76,7 @@ impl RequestPolicy {
         Spec { passthrough: false, ..self.base.clone() }.sized(width, height)
     }
 
-    /// Takes width and height from a request header into the spec of its options.
+    /// Applies width and height of a request header to the spec of its options.
     ///
     /// # Errors
     /// As [`Spec::sized`]; [`SpecError::PresetsOnly`] for a size where only presets are offered.
@@ -93,46 +93,46 @@ mod tests {
     use super::*;
     use crate::spec::Fit;
 
-    fn offer() -> RequestPolicy {
-        let mut offer = RequestPolicy::default();
-        offer.add_preset("thumb", &[("width", "200"), ("fit", "cover")]).unwrap();
-        offer
+    fn policy() -> RequestPolicy {
+        let mut policy = RequestPolicy::default();
+        policy.add_preset("thumb", &[("width", "200"), ("fit", "cover")]).unwrap();
+        policy
     }
 
     #[test]
     fn a_preset_is_what_the_request_starts_from() {
-        let spec = offer().parse(b"preset=thumb&height=100").unwrap().spec;
+        let spec = policy().parse(b"preset=thumb&height=100").unwrap().spec;
         assert_eq!((spec.width, spec.height, spec.fit), (200, 100, Fit::Cover));
-        assert_eq!(offer().parse(b"width=9").unwrap().spec.fit, Fit::Fill);
+        assert_eq!(policy().parse(b"width=9").unwrap().spec.fit, Fit::Fill);
     }
 
     #[test]
     fn unknown_and_repeated_presets_are_refused() {
-        let error = offer().parse(b"preset=thum").unwrap_err();
+        let error = policy().parse(b"preset=thum").unwrap_err();
         assert_eq!(error.to_string(), "unknown preset 'thum'");
-        assert_eq!(offer().parse(b"preset=thumb&preset=thumb"), Err(SpecError::Repeated("preset".into())));
+        assert_eq!(policy().parse(b"preset=thumb&preset=thumb"), Err(SpecError::Repeated("preset".into())));
     }
 
     #[test]
     fn only_presets_means_nothing_else() {
-        let offer = RequestPolicy { only_presets: true, ..offer() };
-        let spec = offer.parse(b"preset=thumb&id=7").unwrap().spec;
+        let policy = RequestPolicy { only_presets: true, ..policy() };
+        let spec = policy.parse(b"preset=thumb&id=7").unwrap().spec;
         assert_eq!(spec.width, 200);
-        assert!(offer.sized(spec.clone(), 0, 0).is_ok());
-        assert!(offer.parse(b"op=ping").is_ok());
+        assert!(policy.sized(spec.clone(), 0, 0).is_ok());
+        assert!(policy.parse(b"op=ping").is_ok());
         for bad in [&b""[..], b"width=200", b"preset=thumb&quality=5"] {
-            assert_eq!(offer.parse(bad), Err(SpecError::PresetsOnly));
+            assert_eq!(policy.parse(bad), Err(SpecError::PresetsOnly));
         }
-        assert_eq!(offer.sized(spec, 300, 0), Err(SpecError::PresetsOnly));
-        assert_eq!(offer.plain(800, 600), Err(SpecError::PresetsOnly));
+        assert_eq!(policy.sized(spec, 300, 0), Err(SpecError::PresetsOnly));
+        assert_eq!(policy.plain(800, 600), Err(SpecError::PresetsOnly));
     }
 
     #[test]
     fn a_preset_holds_a_picture_and_no_call() {
-        let mut offer = RequestPolicy::default();
-        assert!(offer.add_preset("a", &[("token", "x")]).is_err());
-        assert!(offer.add_preset("a", &[("quality", "101")]).is_err());
-        assert!(offer.presets.is_empty());
+        let mut policy = RequestPolicy::default();
+        assert!(policy.add_preset("a", &[("token", "x")]).is_err());
+        assert!(policy.add_preset("a", &[("quality", "101")]).is_err());
+        assert!(policy.presets.is_empty());
     }
 
     #[test]

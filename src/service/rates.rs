@@ -1,58 +1,30 @@
-//! `RateLimits`: how much one caller may ask for, in requests a second and megapixels a minute.
+//! `RateLimits`: requests a second and megapixels a minute of one caller.
 
-use crate::service::auth;
+use crate::service::caller::Caller;
 use governor::clock::{Clock, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota};
-use std::fmt;
-use std::net::IpAddr;
 use std::num::NonZeroU32;
-use std::sync::Arc;
 use std::time::Duration;
 
 /// Pixels are counted in thousands.
 const PIXELS_A_CELL: u64 = 1000;
 
-/// Callers that are remembered before those who have been quiet are forgotten.
+/// Callers remembered before the quiet ones are forgotten.
 const MANY_CALLERS: usize = 16 << 10;
 
-/// Whom a request counts for.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Caller {
-    /// Whoever shows the token of this name.
-    Token(Arc<str>),
-    /// An address, when no tokens are in use.
-    Address(IpAddr),
-}
-
-impl Caller {
-    /// The caller at an address; see [`auth::network`].
-    pub fn at(peer: IpAddr) -> Caller {
-        Caller::Address(auth::network(peer))
-    }
-}
-
-impl fmt::Display for Caller {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Caller::Token(name) => f.write_str(name),
-            Caller::Address(ip) => ip.fmt(f),
-        }
-    }
-}
-
-/// A caller has had its share.
+/// A caller has used up its rate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the limit of {limit} {unit} is reached, try again in {} ms", retry_after.as_millis())]
 pub struct OverRate {
     /// The limit.
     pub limit: u32,
-    /// What is limited, and the time it is for.
+    /// The unit of the limit, with its period.
     pub unit: &'static str,
-    /// When trying again will help.
+    /// Time after which trying again helps.
     pub retry_after: Duration,
 }
 
-/// The limits of one server, each kept for each caller by itself.
+/// The limits of one server, kept for each caller by itself.
 #[derive(Debug, Default)]
 pub struct RateLimits {
     requests: Option<Limit>,
@@ -68,8 +40,8 @@ struct Limit {
 }
 
 impl RateLimits {
-    /// Limits in requests a second (a second's worth may come at once) and megapixels of work a minute
-    /// (a minute's worth may come at once); `None` is no limit.
+    /// Limits in requests a second and megapixels of work a minute; `None` is no limit. A whole second's or minute's
+    /// share may be used at once.
     pub fn new(requests: Option<u32>, megapixels: Option<u32>) -> RateLimits {
         let a_second = |limit: NonZeroU32| (limit, Quota::per_second(limit));
         let a_minute = |limit: NonZeroU32| {
@@ -90,8 +62,7 @@ impl RateLimits {
         self.requests.as_ref().map_or(Ok(()), |limit| limit.take(caller, 1))
     }
 
-    /// Counts the pixels of a source picture. One that is larger than a whole minute's share needs, and
-    /// takes, all of it.
+    /// Counts the pixels of a source picture. A picture larger than a minute's share needs, and takes, all of it.
     ///
     /// # Errors
     /// [`OverRate`].
@@ -131,7 +102,7 @@ impl Limit {
 mod tests {
     use super::*;
 
-    const HERE: Caller = Caller::Address(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST));
+    const HERE: Caller = Caller::Address(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST));
 
     #[test]
     fn without_limits_everything_passes() {
@@ -140,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn a_caller_over_its_requests_is_told_when_to_come_again_and_others_are_not_touched() {
+    fn a_caller_over_its_rate_gets_a_retry_hint_and_others_are_not_touched() {
         let limits = RateLimits::new(Some(2), None);
         assert!(limits.request(&HERE).is_ok() && limits.request(&HERE).is_ok());
         let over = limits.request(&HERE).unwrap_err();
@@ -164,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn a_picture_larger_than_a_minutes_share_passes_when_nothing_else_was_asked() {
+    fn a_picture_larger_than_a_minutes_share_passes_when_nothing_else_was_requested() {
         let limits = RateLimits::new(None, Some(10));
         assert!(limits.pixels(&HERE, 50_000_000).is_ok());
         assert!(limits.pixels(&HERE, 1).is_err());

@@ -1,11 +1,11 @@
-//! `Reloadable`: what a running server reads from files and can read again, such as certificates.
+//! `Reloadable`: a value read from files, which a running server can read again, such as a certificate.
 
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 
 type Read<T, E> = Box<dyn Fn() -> Result<T, E> + Send + Sync>;
 
-/// A value and the way to read it anew. Whoever uses it takes the current one for as long as it needs it.
+/// A value and the function that reads it. Users keep the current value for as long as they need it.
 pub struct Reloadable<T, E> {
     current: RwLock<Arc<T>>,
     read: Read<T, E>,
@@ -15,7 +15,7 @@ impl<T, E> Reloadable<T, E> {
     /// Reads the value for the first time.
     ///
     /// # Errors
-    /// What `read` says.
+    /// Those of `read`.
     pub fn new(read: impl Fn() -> Result<T, E> + Send + Sync + 'static) -> Result<Self, E> {
         let current = RwLock::new(Arc::new(read()?));
         Ok(Reloadable { current, read: Box::new(read) })
@@ -29,7 +29,7 @@ impl<T, E> Reloadable<T, E> {
     /// Reads the value again.
     ///
     /// # Errors
-    /// What `read` says; the value stays as it was.
+    /// Those of `read`; the value stays as it was.
     pub fn reload(&self) -> Result<(), E> {
         let fresh = Arc::new((self.read)()?);
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = fresh;
@@ -49,7 +49,7 @@ mod tests {
     use std::sync::atomic::{AtomicI32, Ordering};
 
     #[test]
-    fn a_failed_reload_keeps_what_was_there() {
+    fn a_failed_reload_keeps_the_value() {
         let source = Arc::new(AtomicI32::new(1));
         let reads = source.clone();
         let read =

@@ -1,59 +1,58 @@
-//! `Fence`: the files and ports that are left to this process once it serves, whatever a stranger talks it into.
-//! Kept by Linux (Landlock); elsewhere there is none.
+//! `AccessRules`: the files and ports that a serving process may still use. Enforced by Linux (Landlock) alone.
 
 use std::path::PathBuf;
 
-/// What is left to the process. Everything else that could be opened, made, executed, bound, connected to or signalled
-/// is refused; what is open already stays so.
+/// Files and ports that the process may use. The kernel refuses to open, create, execute, bind, connect to or signal
+/// anything else. Open files and sockets stay open.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Fence {
-    /// Files, and folders with all that lies in them, that can be read.
+pub struct AccessRules {
+    /// Files, and folders with their contents, that can be read.
     pub read: Vec<PathBuf>,
-    /// Folders in which files can be read, made, changed and removed.
+    /// Folders in which files can be read, created, changed and removed.
     pub write: Vec<PathBuf>,
-    /// TCP ports, of whatever host, that can be connected to.
+    /// TCP ports, of any host, that can be connected to.
     pub connect: Vec<u16>,
 }
 
-/// How much of a [`Fence`] the system keeps.
+/// The part of [`AccessRules`] that the system enforces.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kept {
-    /// All of it.
-    All,
-    /// What this version of Linux can: files since 5.13, TCP since 6.7, signals since 6.12.
-    Part,
-    /// Nothing.
-    Nothing,
+pub enum Enforcement {
+    /// All rules.
+    Full,
+    /// Those of this version of Linux: files since 5.13, TCP since 6.7, signals since 6.12.
+    Partial,
+    /// None.
+    None,
 }
 
-/// Why a [`Fence`] could not be closed.
+/// Rules that could not be applied.
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
-pub struct FenceError(#[from] imp::Error);
+pub struct SandboxError(#[from] imp::Error);
 
-impl Fence {
-    /// Puts this thread, and all that it starts from now on, inside the fence, for good.
+impl AccessRules {
+    /// Restricts this thread, and all threads that it starts from now on, for good.
     ///
     /// # Errors
-    /// When one of the paths does not exist, or the system refuses what it said that it could do.
-    pub fn close(&self) -> Result<Kept, FenceError> {
-        Ok(imp::close(self)?)
+    /// When a path does not exist, or the system refuses rules that it claims to support.
+    pub fn restrict(&self) -> Result<Enforcement, SandboxError> {
+        Ok(imp::restrict(self)?)
     }
 }
 
 #[cfg(target_os = "linux")]
 mod imp {
-    use super::{Fence, Kept};
+    use super::{AccessRules, Enforcement};
     use landlock::{
         ABI, Access, AccessFs, AccessNet, NetPort, PathBeneath, PathFd, PathFdError, Ruleset, RulesetAttr,
         RulesetCreatedAttr, RulesetError, RulesetStatus, Scope,
     };
     use std::path::Path;
 
-    /// The latest version of the kernel's interface that this was tested with. What is older keeps a part.
+    /// The latest version of the kernel's interface that this was tested with. An older one enforces a part.
     const TESTED: ABI = ABI::V7;
 
-    /// What the kernel says about this process.
+    /// Figures of the kernel about this process.
     const OWN: &str = "/proc/self";
 
     #[derive(Debug, thiserror::Error)]
@@ -64,32 +63,32 @@ mod imp {
         Rules(#[from] RulesetError),
     }
 
-    pub(crate) fn close(fence: &Fence) -> Result<Kept, Error> {
+    pub(crate) fn restrict(rules: &AccessRules) -> Result<Enforcement, Error> {
         let read = AccessFs::ReadFile | AccessFs::ReadDir;
         let write = AccessFs::from_all(TESTED) & !AccessFs::Execute;
-        let mut rules = Ruleset::default()
+        let mut ruleset = Ruleset::default()
             .handle_access(AccessFs::from_all(TESTED))?
             .handle_access(AccessNet::from_all(TESTED))?
             .scope(Scope::from_all(TESTED))?
             .create()?;
         let own = PathFd::new(OWN)?;
-        rules = rules.add_rule(PathBeneath::new(&own, read))?;
-        // The kernel may forget an inode of /proc that nobody holds, and with it the rule.
+        ruleset = ruleset.add_rule(PathBeneath::new(&own, read))?;
+        // The kernel may drop an inode of /proc that is not open, and with it the rule.
         std::mem::forget(own);
-        for path in &fence.read {
+        for path in &rules.read {
             let read = if path.is_dir() { read } else { AccessFs::ReadFile.into() };
-            rules = rules.add_rule(beneath(path, read)?)?;
+            ruleset = ruleset.add_rule(beneath(path, read)?)?;
         }
-        for path in &fence.write {
-            rules = rules.add_rule(beneath(path, write)?)?;
+        for path in &rules.write {
+            ruleset = ruleset.add_rule(beneath(path, write)?)?;
         }
-        for port in &fence.connect {
-            rules = rules.add_rule(NetPort::new(*port, AccessNet::ConnectTcp))?;
+        for port in &rules.connect {
+            ruleset = ruleset.add_rule(NetPort::new(*port, AccessNet::ConnectTcp))?;
         }
-        Ok(match rules.restrict_self()?.ruleset {
-            RulesetStatus::FullyEnforced => Kept::All,
-            RulesetStatus::PartiallyEnforced => Kept::Part,
-            RulesetStatus::NotEnforced => Kept::Nothing,
+        Ok(match ruleset.restrict_self()?.ruleset {
+            RulesetStatus::FullyEnforced => Enforcement::Full,
+            RulesetStatus::PartiallyEnforced => Enforcement::Partial,
+            RulesetStatus::NotEnforced => Enforcement::None,
         })
     }
 
@@ -103,14 +102,14 @@ mod imp {
 
 #[cfg(not(target_os = "linux"))]
 mod imp {
-    use super::{Fence, Kept};
+    use super::{AccessRules, Enforcement};
 
-    /// Nothing can go wrong where nothing is done.
+    /// No error is possible.
     #[derive(Debug, thiserror::Error)]
     pub enum Error {}
 
-    pub(crate) fn close(_: &Fence) -> Result<Kept, Error> {
-        Ok(Kept::Nothing)
+    pub(crate) fn restrict(_: &AccessRules) -> Result<Enforcement, Error> {
+        Ok(Enforcement::None)
     }
 }
 
@@ -123,14 +122,14 @@ mod tests {
     use std::path::Path;
     use std::process::Command;
 
-    /// Runs `test` in a thread inside the fence, unless this kernel keeps only a part of it.
-    fn inside(fence: &Fence, test: impl FnOnce() + Send) {
+    /// Runs `test` in a restricted thread, unless this kernel enforces only a part of the rules.
+    fn restricted(rules: &AccessRules, test: impl FnOnce() + Send) {
         std::thread::scope(|scope| {
-            let thread = scope.spawn(|| match fence.close().expect("a fence") {
-                Kept::All => test(),
-                kept => println!("skipped: this kernel keeps {kept:?} of a fence"),
+            let thread = scope.spawn(|| match rules.restrict().expect("rules that apply") {
+                Enforcement::Full => test(),
+                enforcement => println!("skipped: this kernel enforces {enforcement:?} of the rules"),
             });
-            thread.join().expect("no panic inside");
+            thread.join().expect("no panic");
         });
     }
 
@@ -139,14 +138,14 @@ mod tests {
     }
 
     #[test]
-    fn only_what_was_named_can_be_read_and_written() {
+    fn only_named_files_can_be_read_and_written() {
         let folders = [(); 3].map(|()| tempfile::tempdir().unwrap());
         let [read, write, other] = folders.each_ref().map(|folder| folder.path());
         for folder in [read, write, other] {
             fs::write(folder.join("file"), "text").unwrap();
         }
-        let fence = Fence { read: vec![read.into()], write: vec![write.into()], connect: vec![] };
-        inside(&fence, || {
+        let rules = AccessRules { read: vec![read.into()], write: vec![write.into()], connect: vec![] };
+        restricted(&rules, || {
             assert_eq!(fs::read(read.join("file")).unwrap(), b"text");
             assert!(denied(fs::write(read.join("file"), "")) && denied(fs::write(read.join("new"), "")));
             assert_eq!(fs::read(write.join("file")).unwrap(), b"text");
@@ -160,24 +159,24 @@ mod tests {
             assert!(denied(fs::read(write.join("link"))), "a link leads out");
             assert!(fs::read_to_string("/proc/self/status").unwrap().contains("VmRSS"));
         });
-        assert_eq!(fs::read(other.join("file")).unwrap(), b"text", "the other threads are outside");
+        assert_eq!(fs::read(other.join("file")).unwrap(), b"text", "other threads are not restricted");
     }
 
     #[test]
     fn a_file_alone_can_be_named() {
-        let fence = Fence { read: vec!["/dev/null".into()], ..Fence::default() };
-        inside(&fence, || {
+        let rules = AccessRules { read: vec!["/dev/null".into()], ..AccessRules::default() };
+        restricted(&rules, || {
             assert!(File::open("/dev/null").is_ok());
             assert!(denied(File::open("/dev/zero")));
         });
     }
 
     #[test]
-    fn nothing_is_bound_executed_or_connected_to_but_the_named_ports() {
+    fn nothing_is_bound_executed_or_connected_to_except_named_ports() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let named = listener.local_addr().unwrap();
         let stranger = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        inside(&Fence { connect: vec![named.port()], ..Fence::default() }, || {
+        restricted(&AccessRules { connect: vec![named.port()], ..AccessRules::default() }, || {
             assert!(TcpStream::connect(named).is_ok() && listener.accept().is_ok());
             assert!(denied(TcpStream::connect(stranger)));
             assert!(denied(TcpListener::bind("127.0.0.1:0")));
@@ -186,8 +185,8 @@ mod tests {
     }
 
     #[test]
-    fn a_path_that_is_not_there_is_named() {
-        let fence = Fence { read: vec![Path::new("/no/such/folder").into()], ..Fence::default() };
-        assert!(fence.close().unwrap_err().to_string().contains("/no/such/folder"));
+    fn a_missing_path_is_named_in_the_error() {
+        let rules = AccessRules { read: vec![Path::new("/no/such/folder").into()], ..AccessRules::default() };
+        assert!(rules.restrict().unwrap_err().to_string().contains("/no/such/folder"));
     }
 }

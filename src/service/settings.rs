@@ -1,5 +1,7 @@
-//! `ServiceSettings`: limits, deadlines and policy that all protocols share.
+//! `ServiceSettings`: limits, deadlines, authentication and policy that all protocols share.
 
+use crate::service::auth::TokenSource;
+use crate::service::body::transfer_time;
 use crate::service::policy::RequestPolicy;
 #[cfg(feature = "tls")]
 use crate::service::tls::Tls;
@@ -7,10 +9,10 @@ use crate::service::tls::Tls;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How the door treats its peers.
+/// Settings of the request path.
 #[derive(Debug, Clone)]
 pub struct ServiceSettings {
-    /// Largest image that is accepted, in bytes. Default: 32 MiB.
+    /// Largest image accepted, in bytes. Default: 32 MiB.
     pub max_body: u32,
     /// From the first byte of a request, or from the connect, to the end of its header. Default: 5 s.
     pub header_timeout: Duration,
@@ -18,17 +20,41 @@ pub struct ServiceSettings {
     pub body_timeout: Duration,
     /// Longest pause within a body. Default: 5 s.
     pub stall_timeout: Duration,
-    /// Longest pause of a peer that is to take its reply. Default: 10 s.
+    /// Longest pause of a peer in reading its reply. Default: 10 s.
     pub write_timeout: Duration,
     /// Longest pause between two requests. Default: 75 s.
     pub idle_timeout: Duration,
-    /// How long requests in flight may take after a stop. Default: 20 s.
+    /// For requests in flight at a shutdown. Default: 20 s.
     pub drain: Duration,
-    /// What can be asked for, and what holds where a request says nothing.
-    pub offer: RequestPolicy,
-    /// Certificate and key. Default: none, everything is in the clear.
+    /// Most open connections. Default: 2,048.
+    pub max_connections: usize,
+    /// Most open connections of one address. Default: 256.
+    pub per_ip: usize,
+    /// Accepted tokens. Default: none, every caller may ask.
+    pub tokens: Option<TokenSource>,
+    /// Accepts tokens from other machines without TLS, for a trusted network. Default: false.
+    pub tokens_in_clear: bool,
+    /// Requests a second of one caller. Default: no limit.
+    pub rate_requests: Option<u32>,
+    /// Source megapixels a minute of one caller. Default: no limit.
+    pub rate_megapixels: Option<u32>,
+    /// Defaults and presets of requests.
+    pub policy: RequestPolicy,
+    /// Certificate and key. Default: none, no encryption.
     #[cfg(feature = "tls")]
     pub tls: Option<Arc<Tls>>,
+}
+
+impl ServiceSettings {
+    /// Longest time for a body of `bytes`.
+    pub fn body_time(&self, bytes: u64) -> Duration {
+        transfer_time(self.body_timeout, bytes)
+    }
+
+    /// Longest time for a peer to read a reply of `bytes`.
+    pub fn write_time(&self, bytes: u64) -> Duration {
+        transfer_time(self.write_timeout, bytes)
+    }
 }
 
 impl Default for ServiceSettings {
@@ -41,7 +67,13 @@ impl Default for ServiceSettings {
             write_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(75),
             drain: Duration::from_secs(20),
-            offer: RequestPolicy::default(),
+            max_connections: 2048,
+            per_ip: 256,
+            tokens: None,
+            tokens_in_clear: false,
+            rate_requests: None,
+            rate_megapixels: None,
+            policy: RequestPolicy::default(),
             #[cfg(feature = "tls")]
             tls: None,
         }

@@ -1,91 +1,109 @@
-//! `Stop`: asks a running server to finish, and tells every door of it.
+//! `Shutdown`: the one signal that ends a server, for threads that wait, tasks that poll, and loops that look.
 
-use crate::net::reachable;
 use std::fmt;
-use std::io;
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-type Call = Box<dyn FnOnce() + Send>;
+type Callback = Box<dyn FnOnce() + Send>;
 
-/// Asks a running server to finish. Clones ask the same one.
-#[derive(Clone)]
-pub struct Stop {
-    shared: Arc<Shared>,
+/// A signal that is given once. Clones share it.
+#[derive(Clone, Default)]
+pub struct Shutdown(Arc<Signal>);
+
+#[derive(Default)]
+struct Signal {
+    state: Mutex<SignalState>,
+    changed: Condvar,
 }
 
-struct Shared {
-    asked: AtomicBool,
-    wake: SocketAddr,
-    calls: Mutex<Vec<Call>>,
+#[derive(Default)]
+struct SignalState {
+    requested: bool,
+    callbacks: Vec<Callback>,
 }
 
-impl fmt::Debug for Stop {
+impl fmt::Debug for Shutdown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Stop").field("asked", &self.is_asked()).finish_non_exhaustive()
+        f.debug_struct("Shutdown").field("requested", &self.is_requested()).finish_non_exhaustive()
     }
 }
 
-impl Stop {
-    /// A signal for the server that will run on `listener`.
-    ///
-    /// # Errors
-    /// When the listener has no local address.
-    pub fn new(listener: &TcpListener) -> io::Result<Stop> {
-        let wake = reachable(listener.local_addr()?);
-        Ok(Stop { shared: Arc::new(Shared { asked: AtomicBool::new(false), wake, calls: Mutex::default() }) })
+impl Shutdown {
+    /// Requests the shutdown: wakes all that wait and runs the callbacks. A second request does nothing.
+    pub fn request(&self) {
+        let callbacks = {
+            let mut state = self.lock();
+            state.requested = true;
+            std::mem::take(&mut state.callbacks)
+        };
+        self.0.changed.notify_all();
+        callbacks.into_iter().for_each(|callback| callback());
     }
 
-    /// Stops accepting; requests in flight are finished.
-    pub fn trigger(&self) {
-        self.shared.asked.store(true, Ordering::SeqCst);
-        self.run_calls();
-        // The accept call sleeps until somebody comes.
-        drop(TcpStream::connect_timeout(&self.shared.wake, Duration::from_secs(1)));
+    /// Returns true if the shutdown was requested.
+    pub fn is_requested(&self) -> bool {
+        self.lock().requested
     }
 
-    /// Whether the server was asked to stop.
-    pub fn is_asked(&self) -> bool {
-        self.shared.asked.load(Ordering::SeqCst)
+    /// Blocks until the shutdown is requested.
+    pub fn wait(&self) {
+        let waited = self.0.changed.wait_while(self.lock(), |state| !state.requested);
+        drop(waited.unwrap_or_else(PoisonError::into_inner));
     }
 
-    /// Calls once when the server is asked to stop, at once if it has been.
-    pub fn when_asked(&self, call: impl FnOnce() + Send + 'static) {
-        self.shared.calls.lock().unwrap_or_else(PoisonError::into_inner).push(Box::new(call));
-        if self.is_asked() {
-            self.run_calls();
+    /// Blocks for `time`, or until the shutdown is requested. Returns true if it is.
+    pub fn wait_timeout(&self, time: Duration) -> bool {
+        let waited = self.0.changed.wait_timeout_while(self.lock(), time, |state| !state.requested);
+        waited.unwrap_or_else(PoisonError::into_inner).0.requested
+    }
+
+    /// Runs `callback` once at the request, or at once if there was one. It must not block.
+    pub fn on_request(&self, callback: impl FnOnce() + Send + 'static) {
+        let mut state = self.lock();
+        if state.requested {
+            drop(state);
+            callback();
+        } else {
+            state.callbacks.push(Box::new(callback));
         }
     }
 
-    fn run_calls(&self) {
-        let calls = std::mem::take(&mut *self.shared.calls.lock().unwrap_or_else(PoisonError::into_inner));
-        calls.into_iter().for_each(|call| call());
+    fn lock(&self) -> MutexGuard<'_, SignalState> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::atomic::AtomicUsize;
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
     #[test]
-    fn everybody_who_asked_is_called_once_before_and_after() {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let stop = Stop::new(&listener).unwrap();
+    fn every_callback_runs_once_before_and_after() {
+        let shutdown = Shutdown::default();
         let calls = Arc::new(AtomicUsize::new(0));
         let count = |by| {
             let calls = calls.clone();
-            stop.when_asked(move || {
+            shutdown.on_request(move || {
                 calls.fetch_add(by, Ordering::Relaxed);
             });
         };
         count(1);
-        assert_eq!((stop.is_asked(), calls.load(Ordering::Relaxed)), (false, 0));
-        stop.trigger();
+        assert_eq!((shutdown.is_requested(), calls.load(Ordering::Relaxed)), (false, 0));
+        shutdown.request();
         count(10);
-        stop.trigger();
-        assert_eq!((stop.is_asked(), calls.load(Ordering::Relaxed)), (true, 11));
+        shutdown.request();
+        assert_eq!((shutdown.is_requested(), calls.load(Ordering::Relaxed)), (true, 11));
+    }
+
+    #[test]
+    fn a_thread_that_waits_is_woken() {
+        let shutdown = Shutdown::default();
+        assert!(!shutdown.wait_timeout(Duration::from_millis(1)));
+        let waiting = shutdown.clone();
+        let thread = std::thread::spawn(move || waiting.wait());
+        shutdown.request();
+        thread.join().unwrap();
+        assert!(shutdown.wait_timeout(Duration::from_secs(60)));
     }
 }

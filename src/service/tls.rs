@@ -8,29 +8,29 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// What connections are shaken hands with.
+/// Configuration of TLS handshakes.
 pub type Tls = Reloadable<Arc<ServerConfig>, TlsError>;
 
-/// Why TLS cannot be served.
+/// A certificate or key that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
     /// The certificate file.
     #[error("certificate {path}: {reason}")]
     Certificate {
-        /// Which file.
+        /// Path of the file.
         path: String,
-        /// What is wrong with it.
+        /// The problem.
         reason: String,
     },
     /// The key file.
     #[error("key {path}: {reason}")]
     Key {
-        /// Which file.
+        /// Path of the file.
         path: String,
-        /// What is wrong with it.
+        /// The problem.
         reason: String,
     },
-    /// The two do not belong together, or are of an unknown kind.
+    /// Certificate and key do not match, or are of an unknown kind.
     #[error("certificate and key cannot be used")]
     Pair(#[from] rustls::Error),
 }

@@ -1,13 +1,11 @@
-//! The accept loop: admits connections to threads of their own, turns the rest away, and survives
-//! running out of descriptors and threads.
+//! The accept loop: gives each admitted connection a thread, rejects the others, and survives running out of
+//! descriptors and threads.
 
-use crate::engine::Engine;
+use crate::net::reachable;
 use crate::reject_reason::RejectReason;
-use crate::service::access_log;
-use crate::service::admission::Gate;
-use crate::service::connections::Full;
+use crate::service::Service;
+use crate::service::connections::ConnectionLimit;
 use crate::tcp::connection::Connection;
-use crate::tcp::{Door, ServiceSettings, Stop};
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -15,84 +13,76 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-/// Stack of a connection's thread: it reads, probes and writes, and never decodes.
+/// Stack of a connection's thread, in bytes: it reads, probes and writes, and never decodes.
 const STACK_BYTES: usize = 512 << 10;
 
-/// Longest pause before trying to accept again when there is nothing to accept with.
+/// Longest pause after a failed accept.
 const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 
-/// Serves until `stop` is triggered, then waits until the last guest of the gate has left, through
-/// whichever door, for at most `settings.drain`. Whether everything could be finished.
-pub fn serve(
-    listener: TcpListener,
-    engine: Arc<Engine>,
-    gate: Arc<Gate>,
-    settings: ServiceSettings,
-    stop: Stop,
-) -> bool {
-    let drain = settings.drain;
-    let door = Arc::new(Door { engine, settings, gate: gate.clone(), stop });
-    accept(&listener, &door);
-    drop(listener);
-    let guests = &gate.guests;
-    log::info!(connections = guests.count(); "stopping: finishing the requests in flight");
-    guests.close_idle();
-    guests.wait_until_empty(drain)
-}
+/// Time to wake the accept loop at a shutdown.
+const WAKE_TIMEOUT: Duration = Duration::from_secs(1);
 
-fn accept(listener: &TcpListener, door: &Arc<Door>) {
-    let mut pause = Pause::default();
-    let mut spare = Spare::new();
+/// Accepts connections until the service's shutdown. Connections end later; see [`Service::drain`].
+///
+/// # Errors
+/// When the listener has no local address.
+pub fn serve(listener: &TcpListener, service: &Arc<Service>) -> io::Result<()> {
+    let wake = reachable(listener.local_addr()?);
+    // The accept call blocks until a connection comes.
+    service.shutdown().on_request(move || drop(TcpStream::connect_timeout(&wake, WAKE_TIMEOUT)));
+    let mut backoff = Backoff::default();
+    let mut spare = SpareDescriptor::new();
     let mut accepted = 0_u64;
-    while !door.stop.is_asked() {
+    while !service.shutdown().is_requested() {
         let (socket, peer) = match listener.accept() {
-            Ok(_) if door.stop.is_asked() => return,
+            Ok(_) if service.shutdown().is_requested() => break,
             Ok(accepted) => accepted,
             Err(error) => {
-                door.engine.metrics().rejected(RejectReason::Starved);
+                service.metrics().rejected(RejectReason::Starved);
                 log::warn!("cannot accept a connection: {error}");
-                spare.turn_one_away(listener);
-                pause.sleep(); // out of descriptors, most likely: spinning would not find any
+                spare.reject_one(listener);
+                backoff.sleep(); // out of descriptors, most likely: retrying at once would not find any
                 continue;
             }
         };
         accepted += 1;
-        match admit(socket, peer, accepted, door) {
-            Ok(()) => pause = Pause::default(),
-            Err(refused) => {
-                access_log::refused(door.engine.metrics(), peer, refused.reason(), &refused);
-                if matches!(refused, Refused::Io(_)) {
-                    pause.sleep();
+        match start(socket, peer, accepted, service) {
+            Ok(()) => backoff = Backoff::default(),
+            Err(rejected) => {
+                service.connection_closed(peer, rejected.reject_reason(), &rejected);
+                if matches!(rejected, Rejected::Io(_)) {
+                    backoff.sleep();
                 }
             }
         }
     }
+    Ok(())
 }
 
 /// Why a connection gets no thread.
 #[derive(Debug, thiserror::Error)]
-enum Refused {
+enum Rejected {
     #[error(transparent)]
-    Full(#[from] Full),
+    Limit(#[from] ConnectionLimit),
     #[error(transparent)]
     Io(#[from] io::Error),
 }
 
-impl Refused {
-    fn reason(&self) -> RejectReason {
+impl Rejected {
+    fn reject_reason(&self) -> RejectReason {
         match self {
-            Refused::Full(full) => full.reason(),
-            Refused::Io(_) => RejectReason::Starved,
+            Rejected::Limit(limit) => limit.reject_reason(),
+            Rejected::Io(_) => RejectReason::Starved,
         }
     }
 }
 
-fn admit(socket: TcpStream, peer: SocketAddr, number: u64, door: &Arc<Door>) -> Result<(), Refused> {
+fn start(socket: TcpStream, peer: SocketAddr, number: u64, service: &Arc<Service>) -> Result<(), Rejected> {
     let socket = Arc::new(socket);
-    let _ = socket.set_nodelay(true); // the peer may be gone already; reading will tell
-    let seat = door.gate.guests.enter(peer.ip(), socket.clone()).inspect_err(|_| turn_away(&socket))?;
-    let door = door.clone();
-    let work = move || match Connection::new(socket, peer, number, seat, &door) {
+    let _ = socket.set_nodelay(true); // the peer may have left already; reading will tell
+    let guard = service.connections().register(peer.ip(), socket.clone()).inspect_err(|_| reject(&socket))?;
+    let service = service.clone();
+    let work = move || match Connection::new(socket, peer, number, guard, &service) {
         Ok(connection) => connection.serve(),
         Err(error) => log::error!(peer:% = peer; "cannot serve a connection: {error}"),
     };
@@ -100,43 +90,43 @@ fn admit(socket: TcpStream, peer: SocketAddr, number: u64, door: &Arc<Door>) -> 
     Ok(())
 }
 
-/// Says `size = 0`, which both request forms understand as a refusal, without waiting for anything.
-fn turn_away(mut socket: &TcpStream) {
-    let mut farewell = || {
+/// Sends `size = 0`, a refusal in both request forms, without waiting.
+fn reject(mut socket: &TcpStream) {
+    let mut refusal = || {
         socket.set_nonblocking(true)?;
         socket.write_all(&[0; 4])?;
         socket.shutdown(Shutdown::Write)?;
         socket.read(&mut [0; 4096]) // unread bytes would turn the close into a reset that overtakes the reply
     };
-    let _: io::Result<usize> = farewell(); // a peer that is gone needs no farewell
+    let _: io::Result<usize> = refusal(); // a peer that left needs no reply
 }
 
-/// A descriptor kept back, so that when all others are taken a peer can still be told so.
+/// A reserved descriptor, so that a peer can be rejected when all others are in use.
 #[derive(Debug)]
-struct Spare(Option<File>);
+struct SpareDescriptor(Option<File>);
 
-impl Spare {
-    fn new() -> Spare {
-        Spare(File::open("/dev/null").ok())
+impl SpareDescriptor {
+    fn new() -> SpareDescriptor {
+        SpareDescriptor(File::open("/dev/null").ok())
     }
 
-    /// Answers the connection that waits first, if there is one to answer with.
-    fn turn_one_away(&mut self, listener: &TcpListener) {
+    /// Rejects the first connection of the backlog, if there is a descriptor for it.
+    fn reject_one(&mut self, listener: &TcpListener) {
         if self.0.take().is_some() && listener.set_nonblocking(true).is_ok() {
             if let Ok((socket, _)) = listener.accept() {
-                turn_away(&socket);
+                reject(&socket);
             }
-            let _ = listener.set_nonblocking(false); // as it was; a listener takes both
+            let _ = listener.set_nonblocking(false); // as before; a listener supports both
         }
-        *self = Spare::new();
+        *self = SpareDescriptor::new();
     }
 }
 
 /// A pause that doubles from 5 ms.
 #[derive(Debug, Default)]
-struct Pause(u32);
+struct Backoff(u32);
 
-impl Pause {
+impl Backoff {
     fn sleep(&mut self) {
         thread::sleep(Duration::from_millis(5 << self.0).min(LONGEST_PAUSE));
         self.0 = (self.0 + 1).min(8);

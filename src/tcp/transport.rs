@@ -1,20 +1,36 @@
-//! The server's end of a `Transport`: handshake and goodbye, within the deadline of the stage.
+//! The server's end of a `Transport`: handshake, reading and closing within the current deadline.
 
-use crate::net::timed_stream::Timed;
-use crate::wire;
+use crate::net::TransportKind;
+use crate::net::timed_stream::{self, TimedStream};
+use crate::service::ServiceSettings;
 use std::io::{self, Read};
 use std::net::{Shutdown, TcpStream};
+#[cfg(feature = "tls")]
+use std::sync::Arc;
 
 #[cfg(feature = "tls")]
-type Tls = rustls::StreamOwned<rustls::ServerConnection, Timed>;
+type TlsStream = rustls::StreamOwned<rustls::ServerConnection, TimedStream>;
 #[cfg(not(feature = "tls"))]
-type Tls = Timed;
+type TlsStream = TimedStream;
 
-/// A connection's two directions.
-pub(super) type Transport = crate::net::transport::Transport<Timed, Tls>;
+/// Both directions of a connection.
+pub(super) type Transport = crate::net::transport::Transport<TimedStream, TlsStream>;
 
 impl Transport {
-    /// Shakes hands, where that is called for, within the time of the stage.
+    /// Wraps a new connection: in TLS where the settings have a certificate.
+    #[cfg_attr(not(feature = "tls"), expect(clippy::unnecessary_wraps, reason = "TLS can fail"))]
+    pub(super) fn accept(stream: TimedStream, settings: &ServiceSettings) -> io::Result<Transport> {
+        #[cfg(feature = "tls")]
+        if let Some(tls) = &settings.tls {
+            let config = Arc::clone(&*tls.current());
+            let connection = rustls::ServerConnection::new(config).map_err(io::Error::other)?;
+            return Ok(Transport::Tls(Box::new(rustls::StreamOwned::new(connection, stream))));
+        }
+        let _ = settings;
+        Ok(Transport::Plain(stream))
+    }
+
+    /// Completes the TLS handshake, if there is one.
     pub(super) fn handshake(&mut self) -> io::Result<()> {
         match self {
             #[cfg(feature = "tls")]
@@ -28,55 +44,58 @@ impl Transport {
         }
     }
 
-    /// Whether nobody on the way can read along.
-    pub(super) fn is_encrypted(&self) -> bool {
-        matches!(self, Transport::Tls(_))
-    }
-
-    /// Reads once, at most `most` bytes, into the spare room of `buffer`. How many; 0 at the end.
-    pub(super) fn append(&mut self, buffer: &mut Vec<u8>, most: usize) -> io::Result<usize> {
+    /// Tells whether the connection is encrypted.
+    pub(super) fn kind(&self) -> TransportKind {
         match self {
-            Transport::Plain(timed) => timed.append(buffer, most),
-            Transport::Tls(_) => wire::append(self, buffer, most),
+            Transport::Plain(_) => TransportKind::Plain,
+            Transport::Tls(_) => TransportKind::Tls,
         }
     }
 
-    /// Reads past at most `most` bytes. Past how many; 0 at the end.
-    pub(super) fn skip(&mut self, most: u64) -> io::Result<u64> {
+    /// Reads once, at most `most` bytes, into the spare capacity of `buffer`. Returns their number; 0 at the end.
+    pub(super) fn append(&mut self, buffer: &mut Vec<u8>, most: usize) -> io::Result<usize> {
         match self {
-            Transport::Plain(timed) => timed.skip(most),
+            Transport::Plain(stream) => stream.append(buffer, most),
+            Transport::Tls(_) => timed_stream::append(self, buffer, most),
+        }
+    }
+
+    /// Discards at most `most` bytes. Returns their number; 0 at the end.
+    pub(super) fn discard(&mut self, most: u64) -> io::Result<u64> {
+        match self {
+            Transport::Plain(stream) => stream.discard(most),
             Transport::Tls(_) => io::copy(&mut self.take(most), &mut io::sink()),
         }
     }
 
-    /// The deadlines.
-    pub(super) fn timed(&mut self) -> &mut Timed {
+    /// The stream below, with its deadline.
+    pub(super) fn stream(&mut self) -> &mut TimedStream {
         match self {
-            Transport::Plain(timed) => timed,
+            Transport::Plain(stream) => stream,
             #[cfg(feature = "tls")]
             Transport::Tls(stream) => &mut stream.sock,
             #[cfg(not(feature = "tls"))]
-            Transport::Tls(timed) => timed,
+            Transport::Tls(stream) => stream,
         }
     }
 
     /// The socket.
     pub(super) fn socket(&self) -> &TcpStream {
         match self {
-            Transport::Plain(timed) => timed.socket(),
+            Transport::Plain(stream) => stream.socket(),
             #[cfg(feature = "tls")]
             Transport::Tls(stream) => stream.sock.socket(),
             #[cfg(not(feature = "tls"))]
-            Transport::Tls(timed) => timed.socket(),
+            Transport::Tls(stream) => stream.socket(),
         }
     }
 
-    /// Says that nothing more will be sent; the peer may already be gone.
+    /// Ends the sending direction.
     pub(super) fn finish_writing(&mut self) {
         #[cfg(feature = "tls")]
         if let Transport::Tls(stream) = self {
             stream.conn.send_close_notify();
-            let _ = stream.conn.complete_io(&mut stream.sock);
+            let _ = stream.conn.complete_io(&mut stream.sock); // the peer may have left
         }
         let _ = self.socket().shutdown(Shutdown::Write);
     }

@@ -10,10 +10,10 @@ pub const MAX_BODY_LEN: u32 = (1 << 31) - 1;
 
 const EXTENDED: u32 = 1 << 31;
 
-/// Which of the two request forms this is.
+/// The two forms of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
-    /// The original client's: image only, bare reply.
+    /// Form of the first client: image only, bare reply.
     Plain,
     /// With options before the image and a report in the reply.
     Extended,
@@ -33,7 +33,7 @@ pub struct Header {
 }
 
 impl Header {
-    /// Reads a header. Every twelve bytes are one.
+    /// Decodes a header. Every twelve bytes are one.
     pub fn decode(raw: &[u8; HEADER_LEN]) -> Header {
         let mut fields = [0; 3];
         BigEndian::read_u32_into(raw, &mut fields);
@@ -57,7 +57,7 @@ impl Header {
         raw
     }
 
-    /// The name of another protocol that these bytes look like, sent to this port by mistake.
+    /// Names another protocol that these bytes look like, sent to this port by mistake.
     pub fn foreign_protocol(raw: &[u8; HEADER_LEN]) -> Option<&'static str> {
         match &raw[..4] {
             b"GET " | b"POST" | b"HEAD" | b"PUT " | b"OPTI" | b"PRI " => Some("HTTP"),

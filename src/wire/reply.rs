@@ -1,6 +1,6 @@
 //! A reply: the bare length and bytes of the plain form, or report and payload of the extended one.
 
-use super::{WireError, read_body, read_exactly};
+use super::{FramePart, WireError, read_body, read_exactly};
 use crate::report::Report;
 use crate::status::Status;
 use byteorder::{BigEndian, ByteOrder, WriteBytesExt};
@@ -8,15 +8,15 @@ use std::io::{self, IoSlice, Read, Write};
 
 const FAILED: u32 = 1 << 31;
 
-/// Most bytes of report that a client reads.
+/// Longest report that a client reads, in bytes.
 const MAX_REPORT_LEN: u32 = 64 << 10;
 
 /// An extended reply.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Reply {
-    /// How it went.
+    /// Outcome and facts.
     pub report: Report,
-    /// The image; or, when the status is not ok, a message for a person.
+    /// The image, or a message for a person when the status is not ok.
     pub payload: Vec<u8>,
 }
 
@@ -28,7 +28,7 @@ pub fn write_plain(writer: &mut impl Write, image: &[u8]) -> Result<(), WireErro
     write_all(writer, &payload_len(image)?.to_be_bytes(), image)
 }
 
-/// Answers a plain request that failed: size 0. The connection is to be closed after it.
+/// Answers a plain request that failed: size 0. The caller must close the connection after it.
 ///
 /// # Errors
 /// [`WireError::Io`].
@@ -59,7 +59,7 @@ pub fn write_failure(writer: &mut impl Write, report: &Report, message: &str) ->
 /// [`WireError`].
 pub fn read_plain(reader: &mut impl Read, max: u32) -> Result<Option<Vec<u8>>, WireError> {
     let mut raw = [0; 4];
-    read_exactly(reader, &mut raw, "reply length")?;
+    read_exactly(reader, &mut raw, FramePart::ReplyLength)?;
     match BigEndian::read_u32(&raw) {
         0 => Ok(None),
         len => read_payload(reader, len, max).map(Some),
@@ -72,15 +72,15 @@ pub fn read_plain(reader: &mut impl Read, max: u32) -> Result<Option<Vec<u8>>, W
 /// [`WireError`].
 pub fn read_extended(reader: &mut impl Read, max: u32) -> Result<Reply, WireError> {
     let mut raw = [0; 8];
-    read_exactly(reader, &mut raw, "reply header")?;
+    read_exactly(reader, &mut raw, FramePart::ReplyHeader)?;
     let mut fields = [0; 2];
     BigEndian::read_u32_into(&raw, &mut fields);
     let [size, report_len] = fields;
     if report_len > MAX_REPORT_LEN {
-        return Err(too_long("report", report_len, MAX_REPORT_LEN));
+        return Err(too_long(FramePart::Report, report_len, MAX_REPORT_LEN));
     }
     let mut report = vec![0; report_len as usize];
-    read_exactly(reader, &mut report, "report")?;
+    read_exactly(reader, &mut report, FramePart::Report)?;
     let mut report = Report::decode(&report)?;
     if size & FAILED != 0 && report.status == Status::Ok {
         report.status = Status::Internal; // a message must not be taken for an image
@@ -90,18 +90,18 @@ pub fn read_extended(reader: &mut impl Read, max: u32) -> Result<Reply, WireErro
 
 fn read_payload(reader: &mut impl Read, len: u32, max: u32) -> Result<Vec<u8>, WireError> {
     if len > max {
-        return Err(too_long("reply", len, max));
+        return Err(too_long(FramePart::Reply, len, max));
     }
-    read_body(reader, len, |_| Ok(()))
+    read_body(reader, len, FramePart::Reply)
 }
 
-fn too_long(part: &'static str, len: u32, max: u32) -> WireError {
+fn too_long(part: FramePart, len: u32, max: u32) -> WireError {
     WireError::TooLong { part, len: len.into(), max: max.into() }
 }
 
 fn payload_len(payload: &[u8]) -> Result<u32, WireError> {
     let len = u32::try_from(payload.len()).ok().filter(|len| len & FAILED == 0);
-    len.ok_or_else(|| too_long("reply", u32::MAX, FAILED - 1))
+    len.ok_or_else(|| too_long(FramePart::Reply, u32::MAX, FAILED - 1))
 }
 
 fn extended_head(size: u32, report: &Report) -> Result<Vec<u8>, WireError> {

@@ -1,9 +1,10 @@
-//! The log: text for a person or one JSON object a line, on standard error.
+//! The log on standard error: text for a person, or one JSON object a line.
 
 use env_logger::fmt::Formatter;
 use imgsrv::internals::config::LogFormat;
-use log::kv::{self, Key, Value, VisitSource};
+use log::kv::{self, Key, Value, VisitSource, VisitValue};
 use log::{LevelFilter, Record};
+use serde_json::Value as Json;
 use std::io::{self, IsTerminal, Write};
 
 /// Starts logging. `verbosity` shifts the level from info; the variable `RUST_LOG` has the last word.
@@ -38,7 +39,7 @@ fn write_text(out: &mut Formatter, record: &Record) -> io::Result<()> {
     let mut pairs = Pairs::default();
     visit(record, &mut pairs)?;
     for (key, value) in pairs.0 {
-        let value = escaped(&value);
+        let value = escaped(value.as_str().map_or_else(|| value.to_string(), str::to_owned).as_str());
         if value.is_empty() || value.contains([' ', '"', '=']) {
             write!(out, " {key}=\"{}\"", value.replace('"', "\\\""))?;
         } else {
@@ -55,20 +56,58 @@ fn write_json(out: &mut Formatter, record: &Record) -> io::Result<()> {
     line.insert("time".into(), out.timestamp_millis().to_string().into());
     line.insert("level".into(), record.level().as_str().to_ascii_lowercase().into());
     line.insert("message".into(), record.args().to_string().into());
-    line.extend(pairs.0.into_iter().map(|(key, value)| {
-        let number = value.parse::<serde_json::Number>().map(serde_json::Value::Number);
-        (key, number.unwrap_or(serde_json::Value::String(value)))
-    }));
-    writeln!(out, "{}", serde_json::Value::Object(line))
+    line.extend(pairs.0);
+    writeln!(out, "{}", Json::Object(line))
 }
 
-/// The key-value pairs of a record as text.
+/// The key-value pairs of a record. A field always has the type that the code gives it, so that `id=7` stays text. An
+/// absent value is left out.
 #[derive(Default)]
-struct Pairs(Vec<(String, String)>);
+struct Pairs(Vec<(String, Json)>);
 
 impl<'kvs> VisitSource<'kvs> for Pairs {
     fn visit_pair(&mut self, key: Key<'kvs>, value: Value<'kvs>) -> Result<(), kv::Error> {
-        self.0.push((key.to_string(), value.to_string()));
+        let mut typed = TypedValue(None);
+        value.visit(&mut typed)?;
+        self.0.extend(typed.0.map(|value| (key.to_string(), value)));
+        Ok(())
+    }
+}
+
+/// One value with its type.
+struct TypedValue(Option<Json>);
+
+impl<'v> VisitValue<'v> for TypedValue {
+    fn visit_any(&mut self, value: Value<'_>) -> Result<(), kv::Error> {
+        self.visit_str(&value.to_string())
+    }
+
+    fn visit_null(&mut self) -> Result<(), kv::Error> {
+        Ok(())
+    }
+
+    fn visit_u64(&mut self, value: u64) -> Result<(), kv::Error> {
+        self.0 = Some(value.into());
+        Ok(())
+    }
+
+    fn visit_i64(&mut self, value: i64) -> Result<(), kv::Error> {
+        self.0 = Some(value.into());
+        Ok(())
+    }
+
+    fn visit_f64(&mut self, value: f64) -> Result<(), kv::Error> {
+        self.0 = Some(value.into());
+        Ok(())
+    }
+
+    fn visit_bool(&mut self, value: bool) -> Result<(), kv::Error> {
+        self.0 = Some(value.into());
+        Ok(())
+    }
+
+    fn visit_str(&mut self, value: &str) -> Result<(), kv::Error> {
+        self.0 = Some(value.into());
         Ok(())
     }
 }
@@ -77,7 +116,7 @@ fn visit(record: &Record, pairs: &mut Pairs) -> io::Result<()> {
     record.key_values().visit(pairs).map_err(io::Error::other)
 }
 
-/// A stranger's text must not forge lines, move the cursor, or turn the reading direction around.
+/// Escapes text of a peer, so that it cannot forge lines, move the cursor, or reverse the reading direction.
 fn escaped(text: &str) -> String {
     let is_bidi =
         |c| matches!(c, '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}');

@@ -121,7 +121,7 @@ pub(super) fn options(offer: &RequestPolicy, mut pairs: Vec<(String, String)>) -
     if pairs.iter().any(|(key, _)| key == "cancel") {
         return Err(refused("'cancel' stands alone: nothing else goes into its text"));
     }
-    let options = offer.of_pairs(pairs)?;
+    let options = offer.parse_pairs(pairs)?;
     if options.call.ping {
         return Err(refused("there is no 'op' here: send a ping frame, or name operations in 'ops'"));
     }

@@ -5,7 +5,7 @@ use crate::engine::{BudgetSpent, Engine, JobError, Reservation};
 use crate::http::deadlines::RATE;
 use crate::http::ws::ended::{Ended, IDLE_FRAMES};
 use crate::http::ws::frame::{self, Head, MAX_CONTROL, Opcode, Violation};
-use crate::service::settings::ServiceSettings;
+use crate::service::ServiceSettings;
 use bytes::{Buf, Bytes, BytesMut};
 use std::sync::Arc;
 use std::time::Duration;

@@ -69,14 +69,14 @@ fn open(door: Arc<HttpState>, mut request: Request, manner: Manner) -> Result<Re
         return Err(Failure::ForeignOrigin);
     }
     let accept = accept(&request)?;
-    let offer = &door.settings.door.offer;
+    let offer = &door.settings.door.policy;
     let asked = match (manner, request.uri().query()) {
         (Manner::Gray, _) => gray::spec(offer).map(Asked::for_spec).map_err(Failure::from),
         (_, Some(query)) => Ok(ask::options(offer, ask::query(query)?)?),
         (_, None) => ask::options(offer, Vec::new()),
     };
     let caller = match bearer(request.headers()) {
-        None if door.gate.asks_for_tokens() => None, // a page cannot set a header: its first text has the token
+        None if door.service.needs_token() => None, // a page cannot set a header: its first text has the token
         token => Some(identify(&door, &call, token)?),
     };
     let context = request.extensions_mut().remove::<UpgradeContext>();

@@ -6,8 +6,8 @@ use crate::http::ws::ask::Asked;
 use crate::http::{Failure, HttpState, work};
 use crate::metrics::Protocol;
 use crate::report::Report;
-use crate::service::access_log::{self, Line};
-use crate::service::rates::Caller;
+use crate::service::AccessRecord;
+use crate::service::Caller;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -65,7 +65,7 @@ pub(super) async fn process(
     let Arrived { number, id, payload, memory, asked, at, given_up } = arrived;
     let _in_progress = door.engine.metrics().in_progress.hold();
     let work = async {
-        door.gate.rates.request(&caller)?;
+        door.service.rates().request(&caller)?;
         let (body, memory) = bytes(&door, payload, memory).await?;
         if body.is_empty() {
             return Err(Failure::Empty);
@@ -128,7 +128,7 @@ impl Teller {
     /// Notes that an image has come.
     pub(super) fn received(&self, id: &str, bytes: usize) {
         log::info!(
-            target: "imgsrv::request", id = self.log_id(id).as_str(), door = Protocol::WebSocket.word(),
+            target: "imgsrv::request", id = self.log_id(id).as_str(), protocol = Protocol::WebSocket.word(),
             peer:% = self.peer, bytes_in = bytes; "image received"
         );
     }
@@ -136,16 +136,16 @@ impl Teller {
     /// Counts and logs how an image ended; `bytes` is the length of its result.
     pub(super) fn processed(&self, door: &HttpState, finished: &Finished, report: &Report, bytes: usize) {
         let message = finished.outcome.as_ref().err().map(|failure| (failure.reason(), failure.to_string()));
-        let line = Line {
-            via: Protocol::WebSocket,
+        let record = AccessRecord {
+            protocol: Protocol::WebSocket,
             peer: self.peer,
             id: &self.log_id(&finished.id),
             token: self.token.as_deref(),
             report,
             bytes_out: bytes,
             total: finished.at.elapsed(),
-            failure: message.as_ref().map(|(reason, message)| (*reason, message.as_str())),
+            error: message.as_ref().map(|(reason, message)| (*reason, message.as_str())),
         };
-        access_log::record(door.engine.metrics(), &line);
+        record.write(door.engine.metrics());
     }
 }

@@ -14,8 +14,7 @@ use crate::http::ws::picture::{self, Arrived, Begun, Finished, Payload, Teller};
 use crate::http::{Failure, HttpState, RequestContext};
 use crate::reject_reason::RejectReason;
 use crate::report::Report;
-use crate::service::access_log;
-use crate::service::rates::Caller;
+use crate::service::Caller;
 use futures_util::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
@@ -98,13 +97,12 @@ impl Session {
             Err(ended) => (ended.close_code(), ended.to_string()),
         };
         if let Some(reason) = ended.err().and_then(|ended| ended.reason()) {
-            access_log::refused(metrics, self.call.peer, reason, &why);
+            door.service.connection_closed(self.call.peer, reason, &why);
         }
         let Session { channel, running, held, ready, call, .. } = self;
         drop((running, held, ready)); // their memory is of use to others while the peer says farewell
         for _ in 0..given_up {
-            access_log::refused(
-                metrics,
+            door.service.connection_closed(
                 call.peer,
                 RejectReason::Abandoned,
                 "the caller left before the result was ready",
@@ -221,7 +219,7 @@ impl Session {
 
     /// Acts on a text that is no image.
     async fn hear(&mut self, text: &str) -> Result<(), Ended> {
-        match ask::read(&self.door.settings.door.offer, text) {
+        match ask::read(&self.door.settings.door.policy, text) {
             Ok(Said::Options(mut asked)) => {
                 if self.caller.is_none() {
                     let token = asked.token.as_ref().map(|token| token.0.as_str());

@@ -1,7 +1,6 @@
 //! Names of results: a template with fields, filled with text that is safe on every file system.
 
 use super::super::print::is_bidi_control;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Component, Path, PathBuf};
 use std::str::FromStr;
 
@@ -169,9 +168,9 @@ pub(crate) fn fitting(name: &str) -> String {
     }
     let extension = name.rsplit_once('.').map_or("", |(_, extension)| extension);
     let extension = if extension.len() <= 16 { extension } else { "" };
-    let mut hasher = DefaultHasher::new();
-    name.hash(&mut hasher);
-    let tail = format!("~{:08x}.{extension}", hasher.finish() as u32);
+    // Another build must find the same name again, which the standard library's hasher does not promise.
+    let hash = twox_hash::XxHash3_128::oneshot(name.as_bytes()) as u32;
+    let tail = format!("~{hash:08x}.{extension}");
     let mut end = MAX_NAME - tail.len();
     while !name.is_char_boundary(end) {
         end -= 1;

@@ -14,7 +14,7 @@ pub fn xmlrpc(bytes: &[u8]) {
     for method in &METHODS {
         match (method.read)(&call.arguments) {
             Ok(Asked::Said(value)) => drop(value::response(&value, 0)),
-            Ok(Asked::Image(_, Task::Process(pairs))) => drop(RequestPolicy::default().of_pairs(pairs)),
+            Ok(Asked::Image(_, Task::Process(pairs))) => drop(RequestPolicy::default().parse_pairs(pairs)),
             Ok(Asked::Image(_, Task::Gray(_))) | Err(_) => {}
         }
     }

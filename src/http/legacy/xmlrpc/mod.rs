@@ -139,7 +139,7 @@ async fn perform(door: &Arc<HttpState>, admitted: &Admitted, received: Received)
         }
         Read::Image { body, memory, task } => (body, memory, task),
     };
-    let (spec, deadline) = picture(&door.settings.door.offer, admitted, &task)?;
+    let (spec, deadline) = picture(&door.settings.door.policy, admitted, &task)?;
     let done = work::run(door, &admitted.caller, Job { body, memory, spec, deadline }).await?;
     let writer = door.clone();
     let id = admitted.call.id().to_owned();

@@ -1,0 +1,250 @@
+//! `Server`: starts every listener of a configuration inside the sandbox, and runs until its shutdown.
+
+#[cfg(feature = "http")]
+mod http; // the HTTP listener and its tasks.
+mod reload; // tokens and certificates, which are read again on SIGHUP.
+mod sandbox; // the files and ports that the server keeps.
+
+pub use crate::service::Shutdown;
+pub use reload::Reload;
+
+use crate::config::{Config, Effective};
+use crate::engine::Engine;
+use crate::net::listen;
+use crate::service::Service;
+use crate::service::metrics_listener::serve_metrics;
+use crate::service::sandbox::SandboxError;
+use crate::tcp;
+use crate::token::TokenFileError;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+
+/// A server whose listeners are open.
+#[derive(Debug)]
+pub struct Server {
+    tcp: TcpListener,
+    address: SocketAddr,
+    http_address: Option<SocketAddr>,
+    metrics_address: Option<SocketAddr>,
+    service: Arc<Service>,
+    reloads: Vec<Reload>,
+    #[cfg(feature = "http")]
+    http: Option<http::RunningHttp>,
+}
+
+/// A server that could not start. Each message names the setting to change.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ServerError {
+    /// An address that cannot be bound.
+    #[error("cannot listen on {address}: {source}")]
+    Listen {
+        /// The address.
+        address: String,
+        /// The reason.
+        source: io::Error,
+    },
+    /// A public address without tokens, where `require_token` is set.
+    #[error("{0} can be reached from other machines and no --token-file is given")]
+    Exposed(SocketAddr),
+    /// The token file.
+    #[error("token file {path}: {source}")]
+    Tokens {
+        /// Its path.
+        path: String,
+        /// The reason.
+        source: TokenFileError,
+    },
+    /// Only one of certificate and key.
+    #[error("{given} is given without {missing}")]
+    TlsIncomplete {
+        /// The setting that is given.
+        given: &'static str,
+        /// The setting that is missing.
+        missing: &'static str,
+    },
+    /// Certificate or key.
+    #[cfg(feature = "tls")]
+    #[error(transparent)]
+    Tls(#[from] crate::service::tls::TlsError),
+    /// A setting of a feature that this build lacks.
+    #[error("{setting} is given, but this program was built without the feature '{feature}'")]
+    MissingFeature {
+        /// The setting.
+        setting: &'static str,
+        /// The cargo feature.
+        feature: &'static str,
+    },
+    /// The sandbox.
+    #[error("cannot enter the sandbox: {0}")]
+    Sandbox(#[from] SandboxError),
+    /// A sandbox that is required and not available.
+    #[error("{0}")]
+    SandboxUnavailable(&'static str),
+    /// An origin in `cors_origin`.
+    #[cfg(feature = "http")]
+    #[error(transparent)]
+    Origin(#[from] crate::http::BadOrigin),
+    /// The folder of the tasks.
+    #[cfg(feature = "http")]
+    #[error("cannot keep tasks in {folder}: {source}")]
+    Tasks {
+        /// The folder.
+        folder: String,
+        /// The reason.
+        source: crate::tasks::OpenError,
+    },
+    /// Threads.
+    #[error("cannot start the {threads}: {source}")]
+    Threads {
+        /// The threads.
+        threads: &'static str,
+        /// The reason.
+        source: io::Error,
+    },
+}
+
+impl ServerError {
+    fn threads(threads: &'static str) -> impl FnOnce(io::Error) -> ServerError {
+        move |source| ServerError::Threads { threads, source }
+    }
+}
+
+/// Starts a server and runs it until its shutdown, which only a signal handler of the caller's can request; see
+/// [`Server::shutdown`]. Returns true if every request in flight was finished.
+///
+/// # Errors
+/// [`ServerError`].
+pub fn run(effective: &Effective) -> Result<bool, ServerError> {
+    Ok(Server::start(effective)?.run())
+}
+
+impl Server {
+    /// Binds the listeners, reads tokens and certificates, enters the sandbox, and starts the threads. TCP connections
+    /// wait in the backlog until [`Server::run`].
+    ///
+    /// # Errors
+    /// [`ServerError`].
+    pub fn start(effective: &Effective) -> Result<Server, ServerError> {
+        let config = &effective.config;
+        let mut settings = config.service();
+        settings.policy = effective.policy.clone();
+        let reloads = reload::read_secrets(config, &mut settings)?;
+        let needs_token = settings.tokens.is_some();
+
+        let tcp = bind(&config.bind)?;
+        let address = local_address(&tcp, &config.bind)?;
+        check_exposure(address, config, needs_token)?;
+        #[cfg(feature = "http")]
+        let http = http::PreparedHttp::bind(effective)?;
+        #[cfg(feature = "http")]
+        let (http_address, tasks_folder) =
+            (http.as_ref().map(|http| http.address), http.as_ref().and_then(|http| http.tasks_folder()));
+        #[cfg(not(feature = "http"))]
+        let (http_address, tasks_folder) = (refuse_http(effective)?, None);
+        if let Some(address) = http_address {
+            check_exposure(address, config, needs_token)?;
+        }
+        let metrics = config.metrics.as_ref().map(|address| bind(address)).transpose()?;
+        let metrics_address = metrics.as_ref().and_then(|listener| listener.local_addr().ok());
+
+        // Before the first thread, so that all threads are restricted.
+        sandbox::enter(config, tasks_folder, address.port())?;
+        let engine = Engine::new(config.engine()).map_err(ServerError::threads("workers"))?;
+        let service = Service::new(Arc::new(engine), settings, Shutdown::default());
+        if let Some(listener) = metrics {
+            serve_metrics(listener, &service).map_err(ServerError::threads("metrics listener"))?;
+        }
+        #[cfg(feature = "http")]
+        let http = http.map(|http| http.start(config, &service)).transpose()?;
+        log::info!(workers = config.workers; "listening on {address}");
+        Ok(Server {
+            tcp,
+            address,
+            http_address,
+            metrics_address,
+            service,
+            reloads,
+            #[cfg(feature = "http")]
+            http,
+        })
+    }
+
+    /// Address of the TCP listener.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Address of the HTTP listener, if there is one.
+    pub fn http_address(&self) -> Option<SocketAddr> {
+        self.http_address
+    }
+
+    /// Address of the metrics listener, if there is one.
+    pub fn metrics_address(&self) -> Option<SocketAddr> {
+        self.metrics_address
+    }
+
+    /// The signal that ends [`Server::run`].
+    pub fn shutdown(&self) -> Shutdown {
+        self.service.shutdown().clone()
+    }
+
+    /// Takes the values that a signal handler reads again.
+    pub fn take_reloads(&mut self) -> Vec<Reload> {
+        std::mem::take(&mut self.reloads)
+    }
+
+    /// Serves until the shutdown, then waits for the requests in flight. Returns true if all were finished.
+    pub fn run(self) -> bool {
+        let Server { tcp, service, .. } = self;
+        if let Err(error) = tcp::serve(&tcp, &service) {
+            log::error!("the TCP listener failed: {error}");
+        }
+        drop(tcp);
+        let is_clean = service.drain();
+        #[cfg(feature = "http")]
+        drop(self.http); // after the drain: it ends the connections that are left, then the task runners
+        log::info!("{}", if is_clean { "stopped" } else { "stopped with requests unfinished" });
+        is_clean
+    }
+}
+
+fn bind(address: &str) -> Result<TcpListener, ServerError> {
+    listen(address).map_err(|source| ServerError::Listen { address: address.to_owned(), source })
+}
+
+fn local_address(listener: &TcpListener, address: &str) -> Result<SocketAddr, ServerError> {
+    let local = listener.local_addr();
+    local.map_err(|source| ServerError::Listen { address: address.to_owned(), source })
+}
+
+/// Warns of an address that other machines can reach without protection, or refuses to start.
+fn check_exposure(address: SocketAddr, config: &Config, needs_token: bool) -> Result<(), ServerError> {
+    if address.ip().is_loopback() || config.insecure {
+        return Ok(());
+    }
+    if !needs_token {
+        if config.require_token {
+            return Err(ServerError::Exposed(address));
+        }
+        log::warn!(
+            "{address} can be reached from other machines and needs no token: give --token-file, or --insecure if that is intended"
+        );
+    } else if config.tls_cert.is_none() {
+        log::warn!(
+            "{address} has no TLS, tokens from other machines are refused: give --tls-cert and --tls-key, or --insecure where the network is trusted"
+        );
+    }
+    Ok(())
+}
+
+/// Refuses the setting of a feature that this build lacks.
+#[cfg(not(feature = "http"))]
+fn refuse_http(effective: &Effective) -> Result<Option<SocketAddr>, ServerError> {
+    if effective.config.http == "none" || effective.is_default("http") {
+        return Ok(None);
+    }
+    Err(ServerError::MissingFeature { setting: "http", feature: "http" })
+}

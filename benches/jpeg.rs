@@ -117,13 +117,28 @@ const PHOTOS: [(&str, u32, u32, u8); 7] = [
 
 #[divan::bench(args = PHOTOS, sample_count = 20)]
 fn photo(bencher: Bencher<'_, '_>, (name, width, height, quality): (&str, u32, u32, u8)) {
+    if let Some(input) = photo_file(name) {
+        transcode(bencher, &input, width, height, quality);
+    }
+}
+
+/// The same by two workers, which share each photo that is large enough.
+#[divan::bench(args = PHOTOS, sample_count = 20)]
+fn photo_by_two(bencher: Bencher<'_, '_>, (name, width, height, quality): (&str, u32, u32, u8)) {
+    let Some(input) = photo_file(name) else { return };
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().expect("two threads");
+    let limits = Limits { spare_workers: 1, ..Limits::default() };
+    pool.scope(|_| transcode_with(bencher, &input, width, height, quality, &limits));
+}
+
+fn photo_file(name: &str) -> Option<Vec<u8>> {
     let shared = std::env::var("IMGSRV_SHARED")
         .unwrap_or_else(|_| format!("{}/../shared", env!("CARGO_MANIFEST_DIR")));
     let Ok(input) = std::fs::read(Path::new(&shared).join("photos").join(name)) else {
         println!("no {name} in {shared}/photos: skipped");
-        return;
+        return None;
     };
-    transcode(bencher, &input, width, height, quality);
+    Some(input)
 }
 
 #[divan::bench(args = SIZES, sample_count = 20)]
@@ -134,15 +149,25 @@ fn made(bencher: Bencher<'_, '_>, (width, height): (usize, usize)) {
 }
 
 fn transcode(bencher: Bencher<'_, '_>, input: &[u8], width: u32, height: u32, quality: u8) {
-    let limits = Limits::default();
+    transcode_with(bencher, input, width, height, quality, &Limits::default());
+}
+
+fn transcode_with(
+    bencher: Bencher<'_, '_>,
+    input: &[u8],
+    width: u32,
+    height: u32,
+    quality: u8,
+    limits: &Limits,
+) {
     let spec = Spec::plain(width, height);
     let quality = Quality::new(quality).expect("a quality");
     let options = Options { quality, ..Options::default() };
     let mut scratch = Scratch::default();
     bencher.bench_local(|| {
-        let header = Header::parse(black_box(input), &limits).expect("a header");
+        let header = Header::parse(black_box(input), limits).expect("a header");
         let stored = Size { width: header.frame.width.into(), height: header.frame.height.into() };
-        let geometry = Geometry::plan(stored, Orientation::default(), &spec, &limits).expect("a plan");
+        let geometry = Geometry::plan(stored, Orientation::default(), &spec, limits).expect("a plan");
         let resize = Resize {
             input,
             header: &header,
@@ -150,7 +175,7 @@ fn transcode(bencher: Bencher<'_, '_>, input: &[u8], width: u32, height: u32, qu
             kernel: spec.kernel,
             speed: spec.speed,
             background: spec.background,
-            limits: &limits,
+            limits,
         };
         resize.transcode(Sampling::S420, &options, None, &mut scratch).expect("a file")
     });

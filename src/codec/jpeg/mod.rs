@@ -14,3 +14,6 @@ pub mod quant; // QuantTable.
 pub mod resample; // PlaneResizer: rows of one plane in, rows of another size out.
 mod simd; // proofs that an instruction set is there.
 pub mod zigzag; // the coefficient order.
+
+#[cfg(test)]
+mod golden;

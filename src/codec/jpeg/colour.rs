@@ -25,13 +25,13 @@ const TO_CB: [i32; 3] = [-2_765, -5_427, 8_192];
 /// Cr = 0.5 R - 0.418688 G - 0.081312 B.
 const TO_CR: [i32; 3] = [8_192, -6_860, -1_332];
 
-/// RGB, or grey, of a picture whose chroma planes are as large as luma.
+/// Converts planes to RGB or grey pixels. Chroma planes must be as large as luma.
 ///
 /// # Errors
-/// [`OutOfMemory`] when there is no room for the pixels.
+/// [`OutOfMemory`] if the allocator refuses the pixels.
 ///
 /// # Panics
-/// When the chroma planes are smaller.
+/// If the chroma planes are smaller than luma.
 pub fn to_pixels(planes: &Planes) -> Result<Pixels, OutOfMemory> {
     let (width, height) = (planes.width() as u32, planes.height() as u32);
     match planes.planes() {
@@ -55,11 +55,11 @@ pub fn to_pixels(planes: &Planes) -> Result<Pixels, OutOfMemory> {
     }
 }
 
-/// The planes of `pixels`, with chroma averaged down to `sampling` and margins filled. Alpha is ignored;
-/// grey pixels give a grey picture whatever the sampling.
+/// Converts `pixels` to planes: averages chroma down to `sampling` and fills the margins. Alpha is ignored.
+/// Grey pixels give a grey picture at any sampling.
 ///
 /// # Errors
-/// [`OutOfMemory`] when there is no room for the planes.
+/// [`OutOfMemory`] if the allocator refuses the planes.
 pub fn from_pixels(pixels: &Pixels, sampling: Sampling) -> Result<Planes, OutOfMemory> {
     let (width, height) = (pixels.width() as usize, pixels.height() as usize);
     let step = pixels.channels().count();
@@ -101,7 +101,7 @@ pub fn from_pixels(pixels: &Pixels, sampling: Sampling) -> Result<Planes, OutOfM
     Ok(planes)
 }
 
-/// RGB of a picture stored as such.
+/// Interleaves planes that store RGB.
 pub(super) fn rgb_to_pixels(planes: [&Plane; 3]) -> Result<Pixels, OutOfMemory> {
     let mut pixels = Pixels::zeroed(planes[0].width() as u32, planes[0].height() as u32, Channels::Rgb)?;
     let len = pixels.row_len();
@@ -114,17 +114,17 @@ pub(super) fn rgb_to_pixels(planes: [&Plane; 3]) -> Result<Pixels, OutOfMemory> 
     Ok(pixels)
 }
 
-/// 255 minus each sample.
+/// Inverts each sample: 255 minus its value.
 pub(super) fn invert(pixels: &mut Pixels) {
     pixels.data_mut().iter_mut().for_each(|sample| *sample = 255 - *sample);
 }
 
-/// What a sample of 255 means in a plane of ink.
+/// Meaning of a sample of 255 in a plane of ink.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ink {
-    /// As much as there can be.
+    /// Full ink.
     Full,
-    /// None: Adobe writes inks inverted.
+    /// No ink: Adobe inverts inks.
     None,
 }
 
@@ -141,7 +141,7 @@ pub(super) fn apply_black(pixels: &mut Pixels, black: &Plane, at_255: Ink) {
     }
 }
 
-/// Luma and chroma of one colour.
+/// Converts one RGB colour to luma and chroma.
 pub(super) fn ycc([r, g, b]: [u8; 3]) -> [u8; 3] {
     let rgb = [r, g, b].map(i32::from);
     [dot(rgb, TO_Y), 128 + dot(rgb, TO_CB), 128 + dot(rgb, TO_CR)].map(|value| value.clamp(0, 255) as u8)
@@ -156,7 +156,7 @@ fn row_mut(plane: &mut Plane, row: usize) -> &mut [u8] {
     &mut plane.samples_mut()[row * stride..][..width]
 }
 
-/// One row of YCbCr to RGB.
+/// Converts one row of YCbCr to RGB.
 fn rgb_row(y: &[u8], cb: &[u8], cr: &[u8], rgb: &mut [u8]) {
     #[cfg(target_arch = "x86_64")]
     if let Some(proof) = super::simd::Avx2::detect() {
@@ -165,7 +165,7 @@ fn rgb_row(y: &[u8], cb: &[u8], cr: &[u8], rgb: &mut [u8]) {
     rgb_row_of(y, cb, cr, rgb);
 }
 
-/// The body of [`rgb_row`], for each instruction set to compile in its own way.
+/// Body of [`rgb_row`], compiled once for each instruction set.
 #[inline(always)]
 fn rgb_row_of(y: &[u8], cb: &[u8], cr: &[u8], rgb: &mut [u8]) {
     for (((rgb, &y), &cb), &cr) in rgb.as_chunks_mut::<3>().0.iter_mut().zip(y).zip(cb).zip(cr) {
@@ -175,7 +175,7 @@ fn rgb_row_of(y: &[u8], cb: &[u8], cr: &[u8], rgb: &mut [u8]) {
     }
 }
 
-/// One row of RGB(A) to luma.
+/// Converts one row of RGB(A) to luma.
 fn luma_row(pixels: &[u8], step: usize, luma: &mut [u8]) {
     #[cfg(target_arch = "x86_64")]
     if let Some(proof) = super::simd::Avx2::detect() {
@@ -208,7 +208,7 @@ fn add_row(pixels: &[u8], step: usize, h: usize, sums: &mut [[u16; 3]]) {
     }
 }
 
-/// Chroma of sums over `count` pixels each, the last over `last`.
+/// Writes the chroma of sums over `count` pixels each; the last sum covers `last` pixels.
 fn chroma_row(sums: &[[u16; 3]], count: i32, last: i32, cb: &mut [u8], cr: &mut [u8]) {
     let end = sums.len() - 1;
     for (i, ((sum, cb), cr)) in sums.iter().zip(cb).zip(cr).enumerate() {
@@ -216,7 +216,7 @@ fn chroma_row(sums: &[[u16; 3]], count: i32, last: i32, cb: &mut [u8], cr: &mut 
         let level = |factors: [i32; 3]| {
             let sum: i32 = sum.iter().zip(factors).map(|(&sum, factor)| i32::from(sum) * factor).sum();
             let unit = count << BITS;
-            // The sum may be negative: shift it up by whole levels before the division.
+            // The sum may be negative: add 128 levels before the division.
             ((sum + 128 * unit + unit / 2) / unit).clamp(0, 255) as u8
         };
         (*cb, *cr) = (level(TO_CB), level(TO_CR));

@@ -4,30 +4,30 @@ use crate::codec::CodecError;
 use crate::format::Format;
 use crate::limits::{OutOfMemory, OverLimit, Stopped};
 
-/// Why a JPEG cannot be decoded here.
+/// Reason why this codec cannot decode a JPEG.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum JpegError {
-    /// A sound file of a kind that this decoder leaves to others. Another decoder may read it.
+    /// A valid file of a kind that this decoder does not support. Another decoder may read it.
     #[error("{0} JPEG")]
     NotForUs(Kind),
-    /// Nothing of the picture can be decoded.
+    /// Damaged so much that no part of the picture can be decoded.
     #[error("{0}")]
     Damaged(&'static str),
     /// Valid, but larger than the limits allow.
     #[error(transparent)]
     TooLarge(#[from] OverLimit),
-    /// The result is no longer wanted.
+    /// Stopped early: cancelled, or past its deadline.
     #[error(transparent)]
     Stopped(#[from] Stopped),
-    /// The machine has no memory left for this picture now.
+    /// The allocator has no memory for this picture now.
     #[error(transparent)]
     OutOfMemory(#[from] OutOfMemory),
 }
 
-/// What this decoder leaves to others: the other processes of T.81, and layouts that hardly occur.
+/// Kind of JPEG that this decoder leaves to others: other processes of T.81, and rare layouts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// Arithmetic entropy coding: SOF9, SOF10 and their kin.
+    /// Arithmetic entropy coding: SOF9 to SOF11.
     Arithmetic,
     /// Lossless prediction: SOF3.
     Lossless,
@@ -35,7 +35,7 @@ pub enum Kind {
     Hierarchical,
     /// More than 8 bits a sample.
     HighPrecision,
-    /// Fewer or more than 1, 3 or 4 components.
+    /// A number of components other than 1, 3 or 4.
     ComponentCount(u8),
 }
 

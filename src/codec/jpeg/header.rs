@@ -1,4 +1,4 @@
-//! `Header`: everything a JPEG file says before its first scan, checked (T.81 B.2).
+//! `JpegHeader`: the checked contents of a JPEG file before its first scan (T.81 B.2).
 
 mod frame;
 mod metadata;
@@ -14,17 +14,17 @@ use super::error::JpegError;
 use super::marker::{Marker, Segments, find_marker};
 use crate::limits::Limits;
 
-/// Everything a JPEG file says before its first scan.
+/// Checked contents of a JPEG file before its first scan.
 ///
-/// Parsing reads up to the first SOS marker and allocates for nothing but the list of ICC chunks. Only when
-/// the frame header leaves the height open does it look for the DNL segment behind the first scan.
+/// Parsing reads up to the first SOS marker. It allocates only the list of ICC chunks. If the frame header
+/// leaves the height open, it reads the DNL segment behind the first scan.
 #[derive(Debug, Clone)]
 pub struct Header<'a> {
     /// Size, coding process and components.
     pub frame: FrameHeader,
-    /// The quantisation and Huffman tables and the restart interval that the first scan starts with.
+    /// The quantisation tables, Huffman tables and restart interval in force at the first scan.
     pub tables: Tables<'a>,
-    /// What the application segments carry.
+    /// Contents of the application segments.
     pub metadata: Metadata<'a>,
     /// Offset of the first SOS marker.
     pub scans: usize,
@@ -34,8 +34,8 @@ impl<'a> Header<'a> {
     /// Parses `input`, a whole JPEG file.
     ///
     /// # Errors
-    /// [`JpegError::NotForUs`] for the processes left to others, [`JpegError::TooLarge`] past `limits`,
-    /// [`JpegError::Damaged`] for what is no JPEG or ends before its first scan.
+    /// [`JpegError::NotForUs`] for kinds that other decoders read, [`JpegError::TooLarge`] past `limits`,
+    /// [`JpegError::Damaged`] for data that is no JPEG or ends before its first scan.
     pub fn parse(input: &'a [u8], limits: &Limits) -> Result<Header<'a>, JpegError> {
         if input.get(..2) != Some(&[0xFF, Marker::SOI.0]) {
             return Err(JpegError::Damaged("no SOI marker"));
@@ -73,13 +73,13 @@ impl<'a> Header<'a> {
         Err(JpegError::Damaged("the data ends before the first scan"))
     }
 
-    /// What the components stand for.
+    /// Colour model of the components.
     pub fn color_model(&self) -> ColorModel {
         ColorModel::of(&self.frame, &self.metadata)
     }
 }
 
-/// The number of lines in the DNL segment that ends the first scan (T.81 B.2.5).
+/// Returns the number of lines from the DNL segment that ends the first scan (T.81 B.2.5).
 fn lines_behind_first_scan(input: &[u8], entropy_coded: usize) -> Option<u16> {
     let segment = Segments::new(input, find_marker(input, entropy_coded)?).next()?.ok()?;
     let lines = u16::from_be_bytes(segment.body.try_into().ok()?);

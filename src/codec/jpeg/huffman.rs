@@ -1,6 +1,6 @@
-//! Huffman tables as a DHT segment carries them (T.81 B.2.4.2, C.2), and the typical ones of annex K.3.
+//! Huffman tables as a DHT segment carries them (T.81 B.2.4.2, C.2), and the typical tables of annex K.3.
 
-/// How many codes there are of each length, and the symbols in code order.
+/// Number of codes of each length, and the symbols in code order.
 ///
 /// The Kraft sum never exceeds 1: the constructor refuses over-subscribed tables.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -10,35 +10,36 @@ pub struct HuffmanSpec {
 }
 
 impl HuffmanSpec {
-    /// `counts[i]` codes of length `i + 1` for `symbols` in order of their codes. `None` if the counts
-    /// do not add up to the symbols (at most 256) or ask for more codes than there are.
+    /// Makes a table with `counts[i]` codes of length `i + 1` for `symbols` in code order. Returns `None` if
+    /// the counts do not add up to the symbols (at most 256), or ask for more codes than exist.
     pub fn new(counts: [u8; 16], symbols: &[u8]) -> Option<HuffmanSpec> {
         HuffmanRef::new(&counts, symbols)?;
         Some(HuffmanSpec { counts, symbols: symbols.to_vec() })
     }
 
-    /// Codes of each length, 1 to 16.
+    /// Number of codes of each length, 1 to 16.
     pub fn counts(&self) -> &[u8; 16] {
         &self.counts
     }
 
-    /// Symbols in order of their codes.
+    /// Symbols in code order.
     pub fn symbols(&self) -> &[u8] {
         &self.symbols
     }
 
-    /// `(symbol, code, length)` for each code, shortest first (the procedure of C.2, figures C.1 and C.2).
+    /// Iterates over `(symbol, code, length)`, shortest code first (the procedure of C.2, figures C.1 and
+    /// C.2).
     pub fn codes(&self) -> impl Iterator<Item = (u8, u16, u8)> {
         self.view().codes()
     }
 
-    /// The same table, borrowed.
+    /// Borrows the table.
     pub fn view(&self) -> HuffmanRef<'_> {
         HuffmanRef { counts: &self.counts, symbols: &self.symbols }
     }
 }
 
-/// A [`HuffmanSpec`] that lies in the bytes of a file.
+/// A [`HuffmanSpec`] borrowed from the bytes of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct HuffmanRef<'a> {
     counts: &'a [u8; 16],
@@ -63,22 +64,23 @@ impl<'a> HuffmanRef<'a> {
         Some(HuffmanRef { counts, symbols })
     }
 
-    /// Codes of each length, 1 to 16.
+    /// Number of codes of each length, 1 to 16.
     pub fn counts(self) -> &'a [u8; 16] {
         self.counts
     }
 
-    /// Symbols in order of their codes.
+    /// Symbols in code order.
     pub fn symbols(self) -> &'a [u8] {
         self.symbols
     }
 
-    /// A copy that outlives the file.
+    /// Copies the table out of the file.
     pub fn to_spec(self) -> HuffmanSpec {
         HuffmanSpec { counts: *self.counts, symbols: self.symbols.to_vec() }
     }
 
-    /// `(symbol, code, length)` for each code, shortest first (the procedure of C.2, figures C.1 and C.2).
+    /// Iterates over `(symbol, code, length)`, shortest code first (the procedure of C.2, figures C.1 and
+    /// C.2).
     pub fn codes(self) -> impl Iterator<Item = (u8, u16, u8)> + 'a {
         let lengths =
             (1_u8..=16).zip(self.counts).flat_map(|(length, &count)| (0..count).map(move |_| length));
@@ -92,7 +94,7 @@ impl<'a> HuffmanRef<'a> {
     }
 }
 
-/// Which coefficients a table codes.
+/// Class of a Huffman table: the coefficients that it codes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum TableClass {
     /// DC differences.
@@ -106,17 +108,17 @@ pub enum TableClass {
 pub struct TableDefinition<'a> {
     /// DC or AC.
     pub class: TableClass,
-    /// Which of the four slots of its class, 0 to 3.
+    /// Slot within its class, 0 to 3.
     pub slot: usize,
     /// The table.
     pub table: HuffmanRef<'a>,
 }
 
-/// The tables of a DHT segment body.
+/// Iterates over the tables of a DHT segment body.
 ///
 /// # Errors
-/// The iterator ends with what is wrong when the segment is cut short, names a slot or class that does not
-/// exist, or holds an over-subscribed table.
+/// The iterator ends with an error if the segment is cut short, names a slot or class out of range, or holds
+/// an over-subscribed table.
 pub fn huffman_tables(body: &[u8]) -> impl Iterator<Item = Result<TableDefinition<'_>, &'static str>> {
     let mut rest = body;
     std::iter::from_fn(move || {
@@ -141,7 +143,7 @@ fn one_table(selector: u8, body: &[u8]) -> Option<(TableDefinition<'_>, &[u8])> 
     (slot < 4).then_some((TableDefinition { class, slot, table }, tail))
 }
 
-/// The tables of K.3, which files may leave out (as Motion JPEG frames do): slot 0 luminance, slot 1 chrominance.
+/// Tables of K.3. Files may omit them, as Motion JPEG frames do. Slot 0 is luminance, slot 1 chrominance.
 pub mod standard {
     use super::HuffmanRef;
 

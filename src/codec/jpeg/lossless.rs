@@ -1,9 +1,9 @@
-//! Lossless work: one JPEG file to another without a sample being made, block by block of coefficients.
+//! Lossless transcoding: moves blocks of coefficients from one JPEG file to another and makes no sample.
 //!
 //! ```text
 //! file -> coefficients -> pick components, crop, turn (all in whole MCUs) -> encode -> file
 //! ```
-//! What `jpegtran -perfect` does, and refuses.
+//! Does, and refuses, the same as `jpegtran -perfect`.
 
 use super::decode;
 use super::encode::{self, ColourMark, Component, Encoder, Frame};
@@ -16,16 +16,16 @@ use crate::codec::transform::geometry::{Geometry, Orientation, Region, Size};
 use crate::limits::Limits;
 use std::time::Instant;
 
-/// Which components are kept.
+/// Components to keep.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Keep {
     /// All.
     All,
-    /// Luma: the picture in grey.
+    /// Luma only: a grey picture.
     Luma,
 }
 
-/// How the blocks of a file become those of another.
+/// Moves blocks of coefficients of one file to their places in another.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rearrangement {
     orientation: Orientation,
@@ -36,9 +36,9 @@ pub struct Rearrangement {
 }
 
 impl Rearrangement {
-    /// How whole blocks give the result of `geometry`; `None` where they cannot: it is resampled or padded, a
-    /// crop begins within an MCU, a turn or mirror would bring the cut MCUs of an edge to the front, or the
-    /// colours are not those that a JPEG result has.
+    /// Plans the move of whole blocks for the given geometry. Returns `None` if blocks cannot express it: a
+    /// resample, padding, a crop that begins within an MCU, a turn or mirror that moves the partial MCUs of
+    /// an edge to the front, or a colour model that JPEG results do not have.
     pub fn of(header: &Header<'_>, geometry: &Geometry, keep: Keep) -> Option<Rearrangement> {
         let source = &header.frame;
         let Geometry { orientation, region, width, height, canvas } = *geometry;
@@ -62,15 +62,15 @@ impl Rearrangement {
         Some(Rearrangement { orientation, origin, frame })
     }
 
-    /// Most bytes that [`Rearrangement::run`] holds at once besides the input, which has this header.
+    /// Upper bound of the bytes held by [`Rearrangement::run`] besides the input.
     pub fn estimate(&self, input: &[u8], header: &Header<'_>, coding: encode::Coding) -> u64 {
         decode::Coefficients::estimate(&header.frame)
             + encode::estimate_coefficients(&self.frame, coding)
             + 2 * input.len() as u64
     }
 
-    /// The file of the rearranged blocks of `input`, whose header is `header`. `None` if a coefficient is larger
-    /// than a file of ours may hold. Of `options` the quality does not count.
+    /// Writes the file with the rearranged blocks of `input`, whose header is `header`. Ignores the quality
+    /// of `options`. Returns `None` if a coefficient exceeds the range of an 8-bit file.
     ///
     /// # Errors
     /// As [`decode::Coefficients::decode`].
@@ -127,7 +127,7 @@ impl Rearrangement {
         Ok(Some(result))
     }
 
-    /// The layout with the tables of the source's components, turned, each of them once.
+    /// Returns the layout with the turned quantisation tables of the source components, each table once.
     fn quantised(&self, of_components: &[QuantTable]) -> Option<(Frame, Vec<QuantTable>)> {
         let mut tables: Vec<QuantTable> = Vec::new();
         let components = self.frame.components().iter().zip(of_components).map(|(component, table)| {
@@ -146,7 +146,8 @@ impl Rearrangement {
     }
 }
 
-/// Pixels of an MCU of the kept components, across and down; `None` where luma is coarser than chroma.
+/// Returns the pixels of an MCU of the kept components, across and down. `None` if luma is coarser than
+/// chroma.
 fn mcu(source: &FrameHeader, keep: Keep) -> Option<(u32, u32)> {
     let (h, v) = (source.h_max(), source.v_max());
     match (keep, source.components()) {
@@ -155,7 +156,8 @@ fn mcu(source: &FrameHeader, keep: Keep) -> Option<(u32, u32)> {
     }
 }
 
-/// The first MCU of a stretch of stored pixels that begins with a whole one, and ends with one if it is mirrored.
+/// Returns the first MCU of a span of stored pixels. The span must begin with a whole MCU, and end with one
+/// if it is mirrored.
 fn origin(start: f64, len: f64, unit: u32, mirrored: bool) -> Option<usize> {
     let whole = |pixels: f64| pixels % f64::from(unit) == 0.0;
     (whole(start) && len.fract() == 0.0 && (!mirrored || whole(start + len)))
@@ -174,7 +176,7 @@ fn frame(source: &FrameHeader, size: Size, orientation: Orientation, keep: Keep)
     Frame::new(width, height, components.collect(), ColourMark::Jfif)
 }
 
-/// The coefficients of a block after its samples are turned: a mirror changes the sign of the odd frequencies.
+/// Turns the coefficients of a block. A mirror changes the sign of the odd frequencies.
 fn turned(block: &[i16; 64], orientation: Orientation) -> [i16; 64] {
     std::array::from_fn(|i| {
         let (u, v) = (i % 8, i / 8);

@@ -39,7 +39,7 @@ impl Marker {
         Marker(0xE0 | n & 15)
     }
 
-    /// Whether it starts an application segment.
+    /// Returns true for an application segment.
     pub fn is_application(self) -> bool {
         self.0 & 0xF0 == 0xE0
     }
@@ -49,45 +49,46 @@ impl Marker {
         Marker(0xD0 | n & 7)
     }
 
-    /// The number of a restart marker, 0 to 7.
+    /// Number of a restart marker, 0 to 7.
     pub fn restart_number(self) -> Option<u8> {
         (0xD0..=0xD7).contains(&self.0).then_some(self.0 & 7)
     }
 
-    /// Whether it starts a frame of any process: SOF0 to SOF15 without DHT, JPG and DAC.
+    /// Returns true for a frame header of any process: SOF0 to SOF15 without DHT, JPG and DAC.
     pub fn is_frame(self) -> bool {
         (0xC0..=0xCF).contains(&self.0) && !matches!(self.0, 0xC4 | 0xC8 | 0xCC)
     }
 
-    /// Whether it stands alone, without a length and a body: SOI, EOI, RSTn and TEM.
+    /// Returns true for a marker without length and body: SOI, EOI, RSTn and TEM.
     pub fn is_standalone(self) -> bool {
         matches!(self.0, 0x01 | 0xD0..=0xD9)
     }
 }
 
-/// One marker with what follows it.
+/// One marker and its segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Segment<'a> {
-    /// Which marker.
+    /// The marker.
     pub marker: Marker,
     /// Offset of the marker's `0xFF` in the input.
     pub start: usize,
     /// Offset of the first byte behind the segment.
     pub end: usize,
-    /// What stands between the length field and `end`; empty for a marker that stands alone.
+    /// Bytes between the length field and `end`. Empty for a marker that stands alone.
     pub body: &'a [u8],
 }
 
-/// A marker segment whose length field is missing, too small, or points behind the end of the input.
+/// A marker segment with a length field that is missing, too small, or past the end of the input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BadSegment {
-    /// Which marker.
+    /// The marker.
     pub marker: Marker,
     /// Offset of the marker's `0xFF` in the input.
     pub start: usize,
 }
 
-/// Walks from marker to marker. Bytes that belong to none are stepped over, as every decoder does.
+/// Iterates over the marker segments of a file. Bytes outside of any segment are skipped, as other decoders
+/// do.
 #[derive(Debug, Clone)]
 pub struct Segments<'a> {
     input: &'a [u8],
@@ -100,7 +101,7 @@ impl<'a> Segments<'a> {
         Segments { input, at }
     }
 
-    /// Goes on behind the entropy-coded data that follows a scan header: at the next marker that is no RSTn.
+    /// Skips the entropy-coded data behind a scan header, to the next marker other than RSTn.
     pub fn skip_entropy_coded(&mut self) {
         self.at = find_marker(self.input, self.at).unwrap_or(self.input.len());
     }
@@ -127,7 +128,8 @@ impl<'a> Iterator for Segments<'a> {
     }
 }
 
-/// Offset of the next marker at or behind `from`: an `0xFF` before a byte that is neither stuffing nor fill.
+/// Returns the offset of the next marker at or behind `from`: an `0xFF` before a byte that is neither
+/// stuffing nor fill.
 pub fn find_any_marker(input: &[u8], from: usize) -> Option<usize> {
     let mut at = from;
     loop {
@@ -140,7 +142,7 @@ pub fn find_any_marker(input: &[u8], from: usize) -> Option<usize> {
     }
 }
 
-/// Like [`find_any_marker`], but steps over restart markers.
+/// Works like [`find_any_marker`], but skips restart markers.
 pub fn find_marker(input: &[u8], from: usize) -> Option<usize> {
     let mut at = from;
     loop {
@@ -152,7 +154,7 @@ pub fn find_marker(input: &[u8], from: usize) -> Option<usize> {
     }
 }
 
-/// Offset of the first `0xFF`. Whole chunks without one are passed by a loop that compiles to vector compares.
+/// Returns the offset of the first `0xFF`. The loop over whole chunks compiles to vector compares.
 fn find_ff(bytes: &[u8]) -> Option<usize> {
     const CHUNK: usize = 64;
     let without = bytes

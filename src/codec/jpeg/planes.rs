@@ -1,9 +1,9 @@
-//! `Planes`: a picture as JPEG stores it: luma and, at its own resolution, chroma. 8 bits a sample.
+//! `Planes`: a picture in JPEG's own form: luma and chroma planes of 8 bits, each at its own resolution.
 
 use crate::limits::{OutOfMemory, try_vec};
 use std::ops::Range;
 
-/// Which planes there are, and how much smaller the chroma planes are.
+/// Set of planes, and the resolution of the chroma planes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Sampling {
     /// Luma only.
@@ -17,7 +17,7 @@ pub enum Sampling {
 }
 
 impl Sampling {
-    /// Planes: 1 or 3.
+    /// Number of planes: 1 or 3.
     pub const fn planes(self) -> usize {
         if matches!(self, Sampling::Gray) { 1 } else { 3 }
     }
@@ -41,8 +41,8 @@ impl Sampling {
     }
 }
 
-/// One plane. Its memory goes on past the right and bottom edge to whole multiples of [`Plane::PAD`], so
-/// that a block or an MCU can be read anywhere; [`Plane::extend_edges`] fills that margin.
+/// One plane. Its memory is padded at the right and bottom to multiples of [`Plane::PAD`], so that whole
+/// blocks and MCUs can be read. [`Plane::extend_edges`] fills this margin.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Plane {
     width: usize,
@@ -52,17 +52,18 @@ pub struct Plane {
 }
 
 impl Plane {
-    /// The memory of a plane is a whole number of squares of this many samples.
+    /// Alignment of both sides of the plane memory, in samples.
     pub const PAD: usize = 16;
 
-    /// A plane of `width` x `height` with undefined samples.
+    /// Allocates a plane of `width` x `height` with unspecified samples.
     pub(super) fn new(width: usize, height: usize) -> Result<Plane, OutOfMemory> {
         let mut plane = Plane::default();
         plane.reset(width, height)?;
         Ok(plane)
     }
 
-    /// Makes this a plane of `width` x `height` with undefined samples, in the memory it has if that is enough.
+    /// Resizes the plane to `width` x `height` with unspecified samples. Reuses its memory if that is large
+    /// enough.
     fn reset(&mut self, width: usize, height: usize) -> Result<(), OutOfMemory> {
         let stride = width.next_multiple_of(Plane::PAD);
         let len = stride * height.next_multiple_of(Plane::PAD);
@@ -89,23 +90,24 @@ impl Plane {
         self.stride
     }
 
-    /// Rows, margin included, [`Plane::stride`] apart.
+    /// All rows, margin included, [`Plane::stride`] apart.
     pub fn samples(&self) -> &[u8] {
         &self.samples[..self.stride * self.height.next_multiple_of(Plane::PAD)]
     }
 
-    /// As [`Plane::samples`], to be changed.
+    /// Mutable rows, as in [`Plane::samples`].
     pub fn samples_mut(&mut self) -> &mut [u8] {
         let len = self.stride * self.height.next_multiple_of(Plane::PAD);
         &mut self.samples[..len]
     }
 
-    /// The rows from top to bottom, without the margin.
+    /// Iterates over the rows from top to bottom, without the margin.
     pub fn rows(&self) -> impl Iterator<Item = &[u8]> {
         self.samples.chunks_exact(self.stride).take(self.height).map(|row| &row[..self.width])
     }
 
-    /// Repeats the last column of `rows` into the margin, and after the last row that one below it.
+    /// Repeats the last column of `rows` into the right margin. Behind the last row, repeats it into the
+    /// bottom margin.
     pub fn extend_edges(&mut self, rows: Range<usize>) {
         let (width, height, stride) = (self.width, self.height, self.stride);
         if width < stride {
@@ -128,7 +130,7 @@ impl Plane {
     }
 }
 
-/// A picture in luma and chroma (YCbCr as JFIF defines it: BT.601 primaries, full range), or luma alone.
+/// A picture in luma and chroma (YCbCr of JFIF: BT.601 primaries, full range), or in luma alone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Planes {
     width: usize,
@@ -148,29 +150,29 @@ impl Default for Planes {
 }
 
 impl Planes {
-    /// The longest side that a JPEG file can state.
+    /// Longest side that a JPEG frame header can state.
     pub const MAX_SIDE: usize = 65_535;
 
-    /// A picture of `width` x `height` pixels whose samples are undefined.
+    /// Allocates a picture of `width` x `height` pixels with unspecified samples.
     ///
     /// # Errors
-    /// [`OutOfMemory`] when the allocator refuses.
+    /// [`OutOfMemory`] if the allocator refuses.
     ///
     /// # Panics
-    /// When a side is zero or longer than [`Planes::MAX_SIDE`].
+    /// If a side is zero or longer than [`Planes::MAX_SIDE`].
     pub fn new(width: usize, height: usize, sampling: Sampling) -> Result<Planes, OutOfMemory> {
         let mut planes = Planes::default();
         planes.reset(width, height, sampling)?;
         Ok(planes)
     }
 
-    /// Makes this a picture as [`Planes::new`] does, in the memory it has if that is enough.
+    /// Resizes the picture as [`Planes::new`] does. Reuses its memory if that is large enough.
     ///
     /// # Errors
-    /// [`OutOfMemory`] when the allocator refuses.
+    /// [`OutOfMemory`] if the allocator refuses.
     ///
     /// # Panics
-    /// When a side is zero or longer than [`Planes::MAX_SIDE`].
+    /// If a side is zero or longer than [`Planes::MAX_SIDE`].
     pub fn reset(&mut self, width: usize, height: usize, sampling: Sampling) -> Result<(), OutOfMemory> {
         let sides = 1..=Planes::MAX_SIDE;
         assert!(sides.contains(&width) && sides.contains(&height), "{width} x {height} is no JPEG size");
@@ -192,17 +194,17 @@ impl Planes {
         self.height
     }
 
-    /// Which planes there are.
+    /// Set of planes and their resolution.
     pub fn sampling(&self) -> Sampling {
         self.sampling
     }
 
-    /// Luma, and Cb and Cr unless grey.
+    /// The luma plane, followed by Cb and Cr unless grey.
     pub fn planes(&self) -> &[Plane] {
         &self.planes[..self.sampling.planes()]
     }
 
-    /// As [`Planes::planes`], to be changed.
+    /// Mutable planes, as in [`Planes::planes`].
     pub fn planes_mut(&mut self) -> &mut [Plane] {
         &mut self.planes[..self.sampling.planes()]
     }

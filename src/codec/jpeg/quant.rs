@@ -6,11 +6,11 @@ use super::zigzag::NATURAL;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct QuantTable(pub [u16; 64]);
 
-/// The tables of a DQT segment body, each with its slot, 0 to 3. A step of 0, which T.81 forbids, is read as 1.
+/// Iterates over the tables of a DQT segment body, each with its slot, 0 to 3. Reads a step of 0, which T.81
+/// forbids, as 1.
 ///
 /// # Errors
-/// The iterator ends with what is wrong when the segment is cut short or names a slot or precision that does
-/// not exist.
+/// The iterator ends with an error if the segment is cut short, or names a slot or precision out of range.
 pub fn quant_tables(body: &[u8]) -> impl Iterator<Item = Result<(usize, QuantTable), &'static str>> {
     let mut rest = body;
     std::iter::from_fn(move || {

@@ -1,13 +1,13 @@
-//! Proofs that this processor has an instruction set. Holding one is what makes a SIMD kernel safe to call.
+//! Proof tokens for instruction sets. A SIMD kernel takes one as an argument, so it is safe to call.
 
-/// AVX2 with the bit-manipulation sets that every such processor has.
+/// AVX2 with the bit-manipulation sets of every processor that has AVX2.
 #[cfg(target_arch = "x86_64")]
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Avx2(());
 
 #[cfg(target_arch = "x86_64")]
 impl Avx2 {
-    /// `None` where the processor lacks it.
+    /// Returns `None` if the processor lacks one of them.
     #[inline]
     pub(crate) fn detect() -> Option<Avx2> {
         let found = is_x86_feature_detected!("avx2")
@@ -20,14 +20,14 @@ impl Avx2 {
     }
 }
 
-/// NEON (Advanced SIMD), which every aarch64 processor that runs us has.
+/// NEON (Advanced SIMD).
 #[cfg(target_arch = "aarch64")]
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Neon(());
 
 #[cfg(target_arch = "aarch64")]
 impl Neon {
-    /// `None` where the processor lacks it.
+    /// Returns `None` if the processor lacks it.
     #[inline]
     pub(crate) fn detect() -> Option<Neon> {
         std::arch::is_aarch64_feature_detected!("neon").then_some(Neon(()))

@@ -1,4 +1,4 @@
-//! The conversions compiled for AVX2: the same code, with wider registers for the compiler to use.
+//! Colour conversions compiled for AVX2: the same code, vectorised wider by the compiler.
 #![expect(unsafe_code, reason = "SIMD leaf: calls into target features")]
 
 use crate::codec::jpeg::simd::Avx2;
@@ -9,7 +9,7 @@ pub(super) fn rgb_row(_: Avx2, y: &[u8], cb: &[u8], cr: &[u8], rgb: &mut [u8]) {
     fn run(y: &[u8], cb: &[u8], cr: &[u8], rgb: &mut [u8]) {
         super::rgb_row_of(y, cb, cr, rgb);
     }
-    // SAFETY: the proof says that the instructions are there.
+    // SAFETY: the proof token guarantees the instructions.
     unsafe { run(y, cb, cr, rgb) }
 }
 
@@ -19,6 +19,6 @@ pub(super) fn luma_row(_: Avx2, pixels: &[u8], step: usize, luma: &mut [u8]) {
     fn run(pixels: &[u8], step: usize, luma: &mut [u8]) {
         super::luma_row_of(pixels, step, luma);
     }
-    // SAFETY: the proof says that the instructions are there.
+    // SAFETY: the proof token guarantees the instructions.
     unsafe { run(pixels, step, luma) }
 }

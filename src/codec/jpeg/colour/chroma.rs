@@ -1,18 +1,18 @@
-//! Chroma of half resolution that suits how decoders bring it back.
+//! Half-resolution chroma that compensates for the interpolation of decoders.
 //!
-//! libjpeg and its kin interpolate: a pixel gets 3/4 of its own sample and 1/4 of the next one, across and down. To a mean over
-//! pixels that is a blur. Adding to each sample what its pixels lack after interpolation takes most of it away (one
-//! step of Van Cittert's iteration).
+//! libjpeg and its relatives interpolate chroma: a pixel gets 3/4 of its own sample and 1/4 of the next,
+//! across and down. For a mean over pixels this is a blur. One step of Van Cittert's iteration removes most
+//! of it: add to each sample the mean error of its pixels after interpolation.
 
 use super::ycc;
 use crate::codec::jpeg::planes::Planes;
 use crate::limits::{OutOfMemory, try_vec};
 use crate::pixels::Pixels;
 
-/// Corrects the chroma of `planes`, which were made of `pixels`, for the interpolation of decoders.
+/// Corrects the chroma of `planes`, made from `pixels`, for the interpolation of decoders.
 ///
 /// # Errors
-/// [`OutOfMemory`] when there is no room for a copy of the chroma planes.
+/// [`OutOfMemory`] if the allocator refuses a copy of the chroma planes.
 pub(in crate::codec) fn sharpen(planes: &mut Planes, pixels: &Pixels) -> Result<(), OutOfMemory> {
     let (width, height) = (planes.width(), planes.height());
     let (h, v) = planes.sampling().factors();
@@ -23,7 +23,7 @@ pub(in crate::codec) fn sharpen(planes: &mut Planes, pixels: &Pixels) -> Result<
     let [_, blue, red] = planes.planes_mut() else { return Ok(()) };
     let (across, down) = (blue.width(), blue.height());
     let before = [blue.clone(), red.clone()];
-    // What the pixels of each sample lack, in sixteenths.
+    // Errors of the pixels of each sample, in sixteenths.
     let mut lacks: [Vec<i32>; 2] = [try_vec(across)?, try_vec(across)?];
     let mut blended: Vec<i32> = try_vec(across)?;
     for row in 0..down {
@@ -74,7 +74,7 @@ mod tests {
     use crate::pixels::Channels;
     use crate::spec::Quality;
 
-    /// Stripes of colours of the same brightness, 3 pixels wide.
+    /// Makes stripes of colours of equal brightness, 3 pixels wide.
     fn stripes(width: u32, height: u32) -> Pixels {
         let colours = [[200, 60, 60], [60, 140, 60], [90, 90, 230]];
         let pixel = |i: u32| colours[((i % width + i / width) / 3 % 3) as usize];

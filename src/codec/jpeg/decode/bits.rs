@@ -1,22 +1,23 @@
-//! `Bits`: the bit buffer of the entropy decoder (the job of NEXTBIT and RECEIVE, T.81 F.2.2.5 and F.2.2.4).
+//! `BitBuffer`: the bit buffer of the entropy decoder (NEXTBIT and RECEIVE of T.81 F.2.2.5 and F.2.2.4).
 
 use super::window::WindowBytes;
 
-/// Up to 63 bits of the data, left-aligned, and where the next ones come from.
+/// Up to 63 bits of the data, left-aligned, and the position of the next byte.
 ///
-/// Refilling is branch-free: it reads eight bytes whatever the need and steps over those that fitted.
+/// Refilling has no branch: it always reads eight bytes and advances over those that fitted.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Bits {
-    /// The next bits, the first of them the highest. Bits behind the valid ones are those of the data, too.
+    /// The next bits, first bit highest. The bits behind the valid ones come from the data, too.
     pub(super) buffer: u64,
-    /// How many bits are valid, modulo 64: only the low six bits count, so that [`Bits::consume`] need not mask.
+    /// Number of valid bits, modulo 64. Only the low six bits count, so that [`BitBuffer::consume`] needs no
+    /// mask.
     valid: u32,
     /// Position of the next byte in the window.
     next: usize,
 }
 
 impl Bits {
-    /// Makes at least 56 bits valid.
+    /// Refills the buffer to at least 56 valid bits.
     #[inline(always)]
     pub(super) fn refill(&mut self, bytes: &WindowBytes) {
         self.buffer |= bytes.load(self.next) >> (self.valid & 63);
@@ -24,14 +25,14 @@ impl Bits {
         self.valid |= 56;
     }
 
-    /// Drops as many bits as the low six bits of `entry` say.
+    /// Drops the number of bits in the low six bits of `entry`.
     #[inline(always)]
     pub(super) fn consume(&mut self, entry: u32) {
         self.buffer <<= entry & 63;
         self.valid = self.valid.wrapping_sub(entry);
     }
 
-    /// The next `count` bits, 0 to 32.
+    /// Takes the next `count` bits, 0 to 32.
     #[inline(always)]
     pub(super) fn take(&mut self, count: u32) -> u32 {
         let bits = (self.buffer >> 1 >> ((63 - count) & 63)) as u32;
@@ -39,24 +40,24 @@ impl Bits {
         bits
     }
 
-    /// The next `COUNT` bits without dropping them.
+    /// Returns the next `COUNT` bits without dropping them.
     #[inline(always)]
     pub(super) fn peek<const COUNT: u32>(&self) -> usize {
         (self.buffer >> (64 - COUNT)) as usize
     }
 
-    /// How many bits of the window have been dropped.
+    /// Number of bits of the window dropped so far.
     pub(super) fn position(&self) -> usize {
         self.position_behind(0)
     }
 
-    /// How many bits have been dropped, counting from `bytes` before the window.
+    /// Number of bits dropped so far, counted from `bytes` before the window.
     #[inline(always)]
     pub(super) fn position_behind(&self, bytes: usize) -> usize {
         ((bytes + self.next) * 8).saturating_sub((self.valid & 63) as usize)
     }
 
-    /// The byte that the next refill reads first.
+    /// Position of the byte that the next refill reads first.
     #[inline(always)]
     pub(super) fn next_byte(&self) -> usize {
         self.next

@@ -1,4 +1,4 @@
-//! `Block`: the coefficients of one block while it is decoded, and which of them a scale needs.
+//! `CoefficientBlock`: the coefficients of one block while it is decoded, and the subset that a scale needs.
 
 use crate::codec::jpeg::quant::QuantTable;
 use crate::codec::jpeg::zigzag::NATURAL;
@@ -24,17 +24,18 @@ impl Scale {
         self.0 as usize
     }
 
-    /// Samples from one row of coefficients to the next in a [`Block`].
+    /// Distance between two rows of coefficients in a [`CoefficientBlock`].
     const fn row_step(self) -> usize {
         if self.0 <= 4 { 4 } else { 8 }
     }
 
-    /// Whether a block with nothing but DC is better filled than transformed. Small transforms cost no more than the branch.
+    /// Returns true if a block with only DC is filled instead of transformed. Small transforms cost no more
+    /// than the branch.
     pub(super) const fn fills_flat(self) -> bool {
         self.0 > 4
     }
 
-    /// How many coefficients a stored block has, with the unused ones that make a row whole.
+    /// Number of coefficients of a stored block, with the unused ones that make a row whole.
     pub(super) const fn stored(self) -> usize {
         match self.0 {
             1 => 1,
@@ -45,11 +46,11 @@ impl Scale {
     }
 }
 
-/// Where coefficients go that the scale does not need.
+/// Place for coefficients that the scale does not need.
 const DUMP: u8 = 64;
 
-/// The k x k low-frequency corner of a block, rows 4 apart for k up to 4 and 8 apart above, and a place behind
-/// it that takes what is not needed. 256 values, so that a byte is always a valid index.
+/// The k x k low-frequency corner of a block. Rows are 4 apart for k up to 4, and 8 apart above. A dump place
+/// behind it takes the unneeded coefficients. Its 256 values make each byte a valid index.
 #[derive(Debug, Clone)]
 #[repr(align(64))]
 pub(super) struct Block(pub(super) [i16; 256]);
@@ -67,12 +68,13 @@ impl Block {
     }
 }
 
-/// The zig-zag position `z` as a member of a set: the first positions are the highest bits.
+/// Returns zig-zag position `z` as a bit of a set: the first positions are the highest bits.
 pub(super) const fn bit(z: usize) -> u64 {
     1 << (63 - (z & 63))
 }
 
-/// By place in a [`Block`]: the byte of a set, lowest first, and the bit in it that tells whether the set has the coefficient.
+/// Lookup of each place of a [`CoefficientBlock`] in a set of zig-zag positions: a byte of the set, lowest
+/// first, and a bit in it.
 #[derive(Debug, Clone)]
 #[repr(align(64))]
 pub(super) struct Members {
@@ -81,25 +83,26 @@ pub(super) struct Members {
 }
 
 impl Members {
-    /// No coefficient at any place: a byte that vector instructions read as zero.
+    /// No coefficient at any place: vector shuffles read a byte of 0x80 as zero.
     const NONE: Members = Members { bytes: [0x80; 64], bits: [0xFF; 64] };
 }
 
-/// How one component's coefficients are picked and dequantised at its scale.
+/// Selection and dequantisation of one component's coefficients at its scale.
 #[derive(Debug, Clone)]
 pub(super) struct Corner {
     pub(super) scale: Scale,
-    /// By zig-zag position, any byte: where in a [`Block`] the coefficient goes.
+    /// Place in a [`CoefficientBlock`] by zig-zag position; defined for any byte.
     pub(super) place: [u8; 256],
-    /// The needed zig-zag positions behind DC as a set, see [`bit`].
+    /// Set of the needed zig-zag positions behind DC, see [`bit`].
     pub(super) mask: u64,
-    /// The last needed zig-zag position.
+    /// Last needed zig-zag position.
     pub(super) last: usize,
-    /// Quantisation steps in the order of a [`Block`], modulo 2^16; 0 for DC, which has its own way.
+    /// Quantisation steps in the order of a [`CoefficientBlock`], modulo 2^16. 0 for DC, which is dequantised
+    /// on its own.
     pub(super) steps: Block,
-    /// Where in a set of zig-zag positions each place is looked up.
+    /// Lookup of each place in a set of zig-zag positions.
     pub(super) members: Members,
-    /// The quantisation step of DC, modulo 2^16.
+    /// Quantisation step of DC, modulo 2^16.
     dc_step: i16,
 }
 
@@ -130,7 +133,7 @@ impl Corner {
         corner
     }
 
-    /// A DC coefficient times its step.
+    /// Multiplies a DC coefficient by its step.
     #[inline(always)]
     pub(super) fn dequantised(&self, dc: i16) -> i16 {
         dc.wrapping_mul(self.dc_step)

@@ -1,4 +1,4 @@
-//! `Coefficients`: every DCT coefficient of a file of any kind, for lossless work on pictures.
+//! `DecodedCoefficients`: all DCT coefficients of a file of any coding process, for lossless transcoding.
 
 use super::Flaws;
 use super::block::{Block, Corner, Scale};
@@ -11,7 +11,7 @@ use crate::codec::jpeg::header::{Component, FrameHeader, Header};
 use crate::codec::jpeg::quant::QuantTable;
 use crate::limits::Limits;
 
-/// Every quantised DCT coefficient of a picture. Takes about 138 bytes a block, in the memory of the scratch.
+/// All quantised DCT coefficients of a picture. Takes about 138 bytes a block, in the memory of the scratch.
 #[derive(Debug)]
 pub struct Coefficients<'a> {
     frame: FrameHeader,
@@ -41,7 +41,7 @@ impl<'a> Coefficients<'a> {
         Ok(Coefficients { frame, quant, corners, stored, flaws })
     }
 
-    /// Bytes that the coefficients of a picture take.
+    /// Bytes taken by the coefficients of a picture.
     pub fn estimate(frame: &FrameHeader) -> u64 {
         let mcus = (plane::mcu_columns(frame) * plane::mcu_rows(frame)) as u64;
         let blocks = |component: &Component| mcus * u64::from(component.h) * u64::from(component.v);
@@ -53,29 +53,29 @@ impl<'a> Coefficients<'a> {
         &self.frame
     }
 
-    /// The quantisation table of each component.
+    /// Quantisation table of each component.
     pub fn quant_tables(&self) -> &[QuantTable] {
         &self.quant
     }
 
-    /// What is wrong with the data.
+    /// Flaws found in the data.
     pub fn flaws(&self) -> Flaws {
         self.flaws
     }
 
-    /// Columns and rows of blocks of component `index`, with those that only make MCUs whole.
+    /// Columns and rows of blocks of component `index`, including the padding blocks of partial MCUs.
     ///
     /// # Panics
-    /// If there is no such component.
+    /// If the component does not exist.
     pub fn blocks(&self, index: usize) -> (usize, usize) {
         let component = &self.frame.components()[index];
         (self.stored.store(index).columns, plane::mcu_rows(&self.frame) * usize::from(component.v))
     }
 
-    /// The quantised coefficients of a block of component `index`, in natural (row-major) order.
+    /// Returns the quantised coefficients of a block of component `index`, in natural (row-major) order.
     ///
     /// # Panics
-    /// If there is no such component, column or row.
+    /// If the component, column or row does not exist.
     pub fn block(&self, index: usize, column: usize, row: usize) -> [i16; 64] {
         let (columns, rows) = self.blocks(index);
         assert!(column < columns && row < rows, "a block of the component");

@@ -3,8 +3,8 @@
 //! ```text
 //! header -> scans: window (unstuffing) -> bits -> tables -> blocks -> inverse DCT -> rows of planes
 //! ```
-//! Usage: parse a [`Header`](super::header::Header), choose a [`Scale`] for each component, make a [`Decoder`], and give it
-//! room for one row of MCUs at a time until it says that there are no more:
+//! Usage: parse a [`JpegHeader`](super::header::JpegHeader), choose a [`Scale`] for each component, make a
+//! [`Decoder`], and call [`Decoder::next_mcu_row`] with room for one row of MCUs until it returns false:
 //! ```
 //! # use imgsrv::codec::jpeg::decode::{Decoder, PlaneRows, Scale, Scratch};
 //! # use imgsrv::codec::jpeg::error::JpegError;
@@ -32,11 +32,11 @@
 //!     Ok(picture)
 //! }
 //! ```
-//! A plane covers exactly `extent_x` x `extent_y` samples, which are fractions: the last column and row may show
-//! the picture only in part. Resample with these, not with the rounded sizes.
+//! A plane covers exactly `extent_x` x `extent_y` samples, which are fractions: the last column and row may
+//! show the picture only in part. Resample with these, not with the rounded sizes.
 //!
-//! Damaged data never fails once the first scan has begun: what can be decoded is, the rest is grey, and
-//! [`Decoder::flaws`] tells. The same bytes always give the same samples.
+//! Once the first scan has begun, damaged data is no error. The decodable part is decoded, the rest is grey,
+//! and [`Decoder::flaws`] reports it. The same bytes always give the same samples.
 
 mod bits;
 mod block;
@@ -71,23 +71,23 @@ mod tests;
 use super::marker::Marker;
 use window::Reader;
 
-/// What is wrong with the data of a picture that was decoded nevertheless.
+/// Flaws in the data of a picture that was decoded nevertheless.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Flaws {
-    /// The data ends early. What was missing is grey.
+    /// The data ends early. The missing part is grey.
     pub truncated: bool,
-    /// Some of it makes no sense.
+    /// Some data is invalid.
     pub damaged: bool,
 }
 
 impl Flaws {
-    /// Takes over those of a part.
+    /// Merges the flaws of a part.
     fn add(&mut self, other: Flaws) {
         self.truncated |= other.truncated;
         self.damaged |= other.damaged;
     }
 
-    /// Notes that `reader` has no data where some should be.
+    /// Records that `reader` ran out of data too early.
     fn data_ended(&mut self, reader: &Reader<'_>) {
         match reader.next_marker() {
             None | Some(Marker::EOI) => self.truncated = true,

@@ -1,25 +1,26 @@
-//! `PlaneLayout`: where the samples of a component lie and what part of the picture they cover (T.81 A.1.1, A.2.4).
+//! `PlaneLayout`: layout of the samples of a component, and the part of the picture that they cover (T.81
+//! A.1.1, A.2.4).
 
 use super::block::Scale;
 use crate::codec::jpeg::header::{Component, FrameHeader};
 use std::ops::Range;
 
-/// The samples of one component, as they come out of the decoder.
+/// Layout of the decoded samples of one component.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PlaneLayout {
-    /// The scale of this component.
+    /// Scale of this component.
     pub scale: Scale,
     /// Samples of a row that show the picture, the last perhaps in part: `extent_x` rounded up.
     pub width: usize,
     /// Rows that show the picture, the last perhaps in part: `extent_y` rounded up.
     pub height: usize,
-    /// How many samples the width of the picture is, exactly.
+    /// Exact width of the picture, in samples.
     pub extent_x: Extent,
-    /// How many rows the height of the picture is, exactly.
+    /// Exact height of the picture, in rows.
     pub extent_y: Extent,
-    /// Rows that come with each row of MCUs. The last may hold rows below `height`.
+    /// Rows of each row of MCUs. The last strip may hold rows below `height`.
     pub strip_rows: usize,
-    /// Least distance between two rows in [`PlaneRows`]: the padded width and room for whole vector stores.
+    /// Least distance between two rows in [`PlaneRows`]: the padded width, and room for whole vector stores.
     pub min_stride: usize,
 }
 
@@ -68,7 +69,7 @@ impl Extent {
     }
 }
 
-/// Columns of blocks whose samples are wanted; the others are read, but not transformed.
+/// Range of block columns with wanted samples. Other blocks are decoded, but not transformed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Columns {
     first: usize,
@@ -88,13 +89,13 @@ impl Columns {
         column.wrapping_sub(self.first) < self.count
     }
 
-    /// Those of the columns below `end`.
+    /// Returns the wanted columns below `end`.
     pub(super) fn below(self, end: usize) -> Range<usize> {
         self.first.min(end)..self.first.saturating_add(self.count).min(end)
     }
 }
 
-/// The part of a plane that is wanted, in whole blocks and rows of MCUs.
+/// The wanted part of a plane, in whole blocks and rows of MCUs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Part {
     columns: Columns,
@@ -104,7 +105,7 @@ pub(super) struct Part {
 impl Part {
     pub(super) const ALL: Part = Part { columns: Columns::ALL, mcu_rows: 0..usize::MAX };
 
-    /// What holds the samples at `columns` and `rows`.
+    /// Returns the smallest part that holds the samples at `columns` and `rows`.
     pub(super) fn holding(columns: Range<usize>, rows: Range<usize>, layout: &PlaneLayout) -> Part {
         let k = layout.scale.k();
         let first = columns.start / k;
@@ -113,17 +114,17 @@ impl Part {
         Part { columns: Columns { first, count }, mcu_rows }
     }
 
-    /// The wanted columns of row `row` of the MCUs.
+    /// Returns the wanted columns of row `row` of the MCUs.
     pub(super) fn columns(&self, row: usize) -> Columns {
         if self.mcu_rows.contains(&row) { self.columns } else { Columns::NONE }
     }
 }
 
-/// Where the decoder writes the rows of one plane.
+/// Destination of the decoded rows of one plane.
 #[derive(Debug)]
 pub struct PlaneRows<'a> {
-    /// At least [`PlaneLayout::strip_len`] bytes, or none if nothing of the plane is wanted; row `r` starts at `r * stride`. What lies between the rows may be
-    /// overwritten.
+    /// At least [`PlaneLayout::strip_len`] bytes, or none if the plane is not wanted. Row `r` starts at `r *
+    /// stride`. The bytes between rows may be overwritten.
     pub samples: &'a mut [u8],
     /// Bytes from one row to the next, at least [`PlaneLayout::min_stride`].
     pub stride: usize,
@@ -139,7 +140,7 @@ pub(super) fn mcu_rows(frame: &FrameHeader) -> usize {
     usize::from(frame.height).div_ceil(8 * usize::from(frame.v_max()))
 }
 
-/// Columns and rows of blocks of a component that a scan of this component alone has (A.2.2).
+/// Columns and rows of blocks of a component in a non-interleaved scan (A.2.2).
 pub(super) fn lone_blocks(frame: &FrameHeader, component: &Component) -> (usize, usize) {
     let blocks = |pixels: u16, factor: u8, max: u8| {
         (usize::from(pixels) * usize::from(factor)).div_ceil(usize::from(max)).div_ceil(8)

@@ -1,4 +1,4 @@
-//! `Restarts`: counts MCUs between restart markers (T.81 B.2.4.4, E.2.4).
+//! `RestartCounter`: counts MCUs between restart markers (T.81 B.2.4.4, E.2.4).
 
 use super::Flaws;
 use super::kernels::Kernels;
@@ -20,18 +20,18 @@ impl Restarts {
         Restarts { interval: interval.into(), left: interval.into(), number: 0 }
     }
 
-    /// As [`Restarts::new`], behind so many markers that have been `passed`.
+    /// Works like [`RestartCounter::new`], behind `passed` markers.
     pub(super) fn behind(interval: u16, passed: usize) -> Restarts {
         Restarts { number: (passed & 7) as u8, ..Restarts::new(interval) }
     }
 
-    /// Whether there are markers at all.
+    /// Returns true if the scan has restart markers.
     #[inline(always)]
     pub(super) fn is_used(&self) -> bool {
         self.interval != 0
     }
 
-    /// Counts one MCU. True if a marker must be passed before it.
+    /// Counts one MCU. Returns true if a marker must be passed before it.
     #[inline(always)]
     pub(super) fn is_due(&mut self) -> bool {
         if self.interval == 0 {

@@ -1,12 +1,12 @@
-//! `Scratch`: what a worker keeps from one picture to the next.
+//! `DecodeScratch`: memory that a worker reuses from picture to picture.
 
 use super::parallel::PartMemory;
 use super::store::Store;
 use super::tables::TableCache;
 use super::window::WindowBytes;
 
-/// What a worker keeps from one picture to the next, so that small pictures cost little and large ones no page
-/// faults: lookup tables by content, the input window, coefficient memory.
+/// Memory that a worker reuses from picture to picture: lookup tables by content, the input window, and
+/// coefficients. Reuse makes small pictures cheap, and spares large ones page faults.
 #[derive(Debug, Default)]
 pub struct Scratch {
     pub(super) tables: TableCache,
@@ -16,14 +16,14 @@ pub struct Scratch {
 }
 
 impl Scratch {
-    /// Bytes held for coefficients. Everything else is small and does not grow with the picture.
+    /// Bytes held for coefficients. All else is small and does not grow with the picture.
     pub fn bytes(&self) -> usize {
         let stored: usize = self.stores.iter().map(Store::bytes).sum();
         let shared: usize = self.parts.iter().map(PartMemory::bytes).sum();
         stored + shared
     }
 
-    /// Gives the coefficient memory back if it is more than `max_bytes`. The tables stay.
+    /// Frees the coefficient memory if it exceeds `max_bytes`. Keeps the tables.
     pub fn shrink_to(&mut self, max_bytes: usize) {
         if self.bytes() > max_bytes {
             self.stores = Default::default();

@@ -1,4 +1,4 @@
-//! `Script`: all scans of a file and which of them matter, found before any is decoded (T.81 B.2.1, G.1.1).
+//! `Script`: all scans of a file and the subset to decode, found before decoding (T.81 B.2.1, G.1.1).
 
 use super::Flaws;
 use super::block::Corner;
@@ -9,18 +9,18 @@ use crate::codec::jpeg::marker::{Marker, Segments};
 use crate::codec::jpeg::quant::QuantTable;
 use crate::limits::{LimitKind, Limits, OverLimit};
 
-/// Most scans times pixels that a file may ask for.
+/// Limit of scans times pixels of one file.
 const MAX_SCANNED_PIXELS: u64 = 5_000_000_000;
 
-/// One scan with the tables in force where it stands.
+/// One scan, with the tables in force at its place.
 #[derive(Debug, Clone)]
 pub(super) struct Scan<'a> {
     pub(super) header: ScanHeader,
     /// Offset of its entropy-coded data.
     pub(super) data: usize,
-    /// The DC table of each of its components.
+    /// DC table of each component.
     pub(super) dc: [Option<HuffmanRef<'a>>; 4],
-    /// The AC table of each of its components.
+    /// AC table of each component.
     pub(super) ac: [Option<HuffmanRef<'a>>; 4],
     pub(super) restart_interval: u16,
 }
@@ -29,14 +29,14 @@ pub(super) struct Scan<'a> {
 #[derive(Debug, Clone)]
 pub(super) struct Script<'a> {
     pub(super) scans: Vec<Scan<'a>>,
-    /// The quantisation table of each component: the one in force at its first scan.
+    /// Quantisation table of each component: the one in force at its first scan.
     pub(super) quant: [Option<QuantTable>; 4],
     pub(super) flaws: Flaws,
 }
 
 impl<'a> Script<'a> {
-    /// Reads `input` from its first scan on: only this scan if it holds a whole sequential picture, otherwise
-    /// all. What cannot be understood behind the first scan ends the list.
+    /// Reads `input` from its first scan on. Stops there if that scan holds a whole sequential picture.
+    /// Unreadable segments behind the first scan end the list.
     pub(super) fn read(
         input: &'a [u8],
         header: &Header<'a>,
@@ -90,14 +90,16 @@ impl<'a> Script<'a> {
         Ok(script)
     }
 
-    /// Whether the first scan alone is the whole picture, with the components in the order of the frame.
+    /// Returns true if the first scan alone is the whole picture, with the components in the order of the
+    /// frame.
     pub(super) fn streams(&self, header: &Header<'_>) -> bool {
         let count = header.frame.components().len();
         let whole = |scan: &Scan<'_>| scan.header.components().iter().map(|part| part.index).eq(0..count);
         header.frame.coding == Coding::Sequential && self.scans.first().is_some_and(whole)
     }
 
-    /// The quantisation table of each component. One that is never sent, for a component without a scan, is flat.
+    /// Returns the quantisation table of each component. A component without scan and table gets a flat
+    /// table.
     ///
     /// # Errors
     /// [`JpegError::Damaged`] if a component has a scan but no table.
@@ -113,8 +115,8 @@ impl<'a> Script<'a> {
             .collect()
     }
 
-    /// Drops the scans that change nothing within the `corners`: those whose band lies outside, unless a scan
-    /// that is kept refines the same coefficients and must know which of them are zero.
+    /// Drops scans that change no needed coefficient: those with a band outside of the k x k corners. Keeps a
+    /// scan if a later kept scan refines the same coefficients, because refinement depends on their history.
     pub(super) fn keep_needed(&mut self, corners: &[Corner]) {
         let mut history = [0; 4];
         let mut needed: Vec<bool> = Vec::with_capacity(self.scans.len());

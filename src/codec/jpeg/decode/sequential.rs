@@ -14,19 +14,19 @@ use super::window::Reader;
 use block::{decode_ac, decode_dc, skip_ac};
 use std::sync::Arc;
 
-/// Takes the blocks of a scan as they are decoded.
+/// Receives the blocks of a scan as they are decoded.
 pub(super) trait Sink {
-    /// Takes the block at `place` and leaves `ac` zero. What belongs to no lane of the scan it ignores.
+    /// Receives the block at `place` and leaves `ac` zero. Ignores a block of no component of the scan.
     fn block<K: Kernels>(&mut self, kernels: K, place: Place, dc: i16, ac: &mut Block, last: Last);
 
-    /// Takes a block at `place` that has nothing but DC, or of which nothing else is wanted.
+    /// Receives a block at `place` with only DC, or of which only DC is wanted.
     #[inline(always)]
     fn flat<K: Kernels>(&mut self, kernels: K, place: Place, dc: i16) {
         self.block(kernels, place, dc, &mut { Block::ZERO }, Last::FLAT);
     }
 }
 
-/// Where a block belongs.
+/// Place of a block.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Place {
     /// Number of the component in its scan.
@@ -38,36 +38,36 @@ pub(super) struct Place {
 }
 
 impl Place {
-    /// A place of no scan, where a sink puts nothing.
+    /// A place outside of the scan, which a sink ignores.
     const NOWHERE: Place = Place { lane: usize::MAX, column: 0, row: 0 };
 }
 
-/// How many bits a block of a scan takes on average.
+/// Average number of bits per block of a scan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Density {
-    /// Few.
+    /// Few bits.
     Sparse,
-    /// Many, so that passing over unwanted symbols is worth more.
+    /// Many bits, so that skipping unwanted symbols pays more.
     Dense,
 }
 
-/// One component of a scan. Its prediction changes with every block, so that no two workers may have theirs in one
-/// line of the cache, nor in the pair of lines that is fetched at once.
+/// One component of a scan. Its prediction changes with each block. The alignment keeps the predictions of
+/// two workers out of one cache line, and out of a pair of lines fetched together.
 #[derive(Debug, Clone)]
 #[repr(align(128))]
 pub(super) struct Lane {
     pub(super) dc: Arc<DcTable>,
     pub(super) ac: Arc<AcTable>,
-    /// Where coefficients go in a [`Block`], by zig-zag position.
+    /// Place of a coefficient in a [`CoefficientBlock`], by zig-zag position.
     place: [u8; 256],
-    /// Zig-zag position from which on nothing is needed, and symbols are only passed over.
+    /// First zig-zag position without needed coefficients; symbols from there on are skipped.
     limit: usize,
-    /// The same where the component is wanted.
+    /// The same for a wanted component.
     wanted_limit: usize,
     /// Blocks of an MCU, across and down.
     pub(super) h: usize,
     pub(super) v: usize,
-    /// The DC coefficient before (PRED, F.1.1.5.1).
+    /// DC coefficient of the previous block (PRED, F.1.1.5.1).
     pub(super) prediction: i32,
 }
 
@@ -80,19 +80,19 @@ impl Lane {
         v: usize,
         density: Density,
     ) -> Lane {
-        // Passing over symbols is a second loop and costs a branch miss a block: worth it for small corners.
+        // Skipping is a second loop and costs one branch miss a block: it pays for small corners only.
         let passes_over = corner.scale.k() <= if density == Density::Dense { 3 } else { 2 };
         let limit = if passes_over { corner.last } else { 63 };
         Lane { dc, ac, place: corner.place, limit, wanted_limit: limit, h, v, prediction: 0 }
     }
 
-    /// Says whether anything but DC is wanted of the blocks to come.
+    /// Sets whether AC coefficients of the following blocks are wanted.
     pub(super) fn want_ac(&mut self, wanted: bool) {
         self.limit = if wanted { self.wanted_limit } else { 0 };
     }
 }
 
-/// A sequential scan while it is decoded.
+/// A sequential scan in the course of decoding.
 #[derive(Debug)]
 pub(super) struct SequentialScan<'a> {
     pub(super) reader: Reader<'a>,
@@ -104,13 +104,14 @@ pub(super) struct SequentialScan<'a> {
 }
 
 impl SequentialScan<'_> {
-    /// Whether nothing but DC is wanted of any block, so that the row is one for [`SequentialScan::decode_row`] with `FLAT`.
+    /// Returns true if only DC is wanted of every block. Such a row suits [`SequentialScan::decode_row`] with
+    /// `FLAT`.
     pub(super) fn is_flat(&self) -> bool {
         self.lanes.iter().all(|lane| lane.limit == 0)
     }
 
-    /// Decodes a row of MCUs into `sink`, only their DC coefficients if `FLAT`. What there is no data for comes as zero
-    /// blocks, which is grey.
+    /// Decodes a row of MCUs into `sink`; only the DC coefficients if `FLAT`. Missing data becomes zero
+    /// blocks, which are grey.
     #[inline(always)]
     pub(super) fn decode_row<const FLAT: bool, K: Kernels, S: Sink>(&mut self, kernels: K, sink: &mut S) {
         let mut pending = Pending::default();
@@ -141,7 +142,7 @@ impl SequentialScan<'_> {
         self.lanes.iter_mut().for_each(|lane| lane.prediction = 0);
     }
 
-    /// Decodes one MCU, for which there must be data in the window. Its last block stays in `pending`.
+    /// Decodes one MCU, which must lie in the window. Its last block stays in `pending`.
     #[inline(always)]
     pub(super) fn decode_mcu<K: Kernels, S: Sink>(
         &mut self,
@@ -168,7 +169,7 @@ impl SequentialScan<'_> {
         }
     }
 
-    /// As [`SequentialScan::decode_mcu`], where nothing but DC is wanted.
+    /// Works like [`SequentialScan::decode_mcu`], where only DC is wanted.
     #[inline(always)]
     fn decode_flat_mcu<K: Kernels, S: Sink>(
         &mut self,
@@ -203,7 +204,7 @@ impl SequentialScan<'_> {
         }
     }
 
-    /// To be called behind the last row: the last MCU may have used more bits than there were.
+    /// Ends the scan behind the last row. Records a flaw if the last MCU used more bits than there were.
     pub(super) fn finish(&mut self) {
         if self.reader.is_overdrawn(&self.reader.bits) {
             self.flaws.data_ended(&self.reader);
@@ -211,13 +212,13 @@ impl SequentialScan<'_> {
     }
 }
 
-/// The block that was decoded last. It goes to the sink when the first symbols of the next one are being looked up: those
-/// lookups wait for each other, and the transform waits for nothing.
+/// The block decoded last. It goes to the sink during the first lookups of the next block: those lookups wait
+/// for each other, and the transform does not.
 #[derive(Debug)]
 pub(super) struct Pending {
-    /// Of these by turns one is pending and the other zero, to be decoded to.
+    /// Two blocks by turns: one is pending, the other is zero and receives the next block.
     blocks: [Block; 2],
-    /// Whether the second one is pending.
+    /// True if the second one is pending.
     turn: bool,
     place: Place,
     dc: i16,
@@ -231,7 +232,7 @@ impl Default for Pending {
 }
 
 impl Pending {
-    /// Gives the block to `sink`. Returns a zero one for the next.
+    /// Passes the block to `sink`. Returns a zero block for the next.
     #[inline(always)]
     fn hand_over<K: Kernels, S: Sink>(&mut self, kernels: K, sink: &mut S) -> &mut Block {
         let [a, b] = &mut self.blocks;
@@ -240,14 +241,14 @@ impl Pending {
         new
     }
 
-    /// Takes the block that was decoded to what [`Pending::hand_over`] returned.
+    /// Stores the block that was decoded into the result of [`PendingBlock::hand_over`].
     #[inline(always)]
     fn take(&mut self, place: Place, dc: i16, last: Last) {
         self.turn = !self.turn;
         (self.place, self.dc, self.last) = (place, dc, last);
     }
 
-    /// To be called behind the last MCU.
+    /// Passes the last block to `sink`.
     #[cold]
     #[inline(never)]
     pub(super) fn flush<K: Kernels, S: Sink>(&mut self, kernels: K, sink: &mut S) {

@@ -1,4 +1,4 @@
-//! Where decoded blocks go: through the inverse DCT to the rows of planes, or to the coefficient stores.
+//! Sinks of decoded blocks: the inverse DCT into rows of planes, or the coefficient stores.
 
 use super::block::{Block, Corner};
 use super::kernels::{self, Kernels, Task};
@@ -9,13 +9,13 @@ use super::store::Store;
 /// Transforms blocks and writes their samples to the rows of the planes.
 pub(super) struct PlaneSink<'t, 'r> {
     pub(super) corners: &'t [Corner],
-    /// What is wanted of each component.
+    /// Wanted columns of each component.
     pub(super) columns: &'t [Columns],
     pub(super) rows: &'t mut [PlaneRows<'r>],
 }
 
 impl PlaneSink<'_, '_> {
-    /// Decodes the next row of MCUs of `scan`, without what nobody wants.
+    /// Decodes the next row of MCUs of `scan`, without the unwanted blocks.
     pub(super) fn stream_row(self, scan: &mut SequentialScan<'_>) {
         struct StreamRow<'t, 'a, 'r, const FLAT: bool>(&'t mut SequentialScan<'a>, PlaneSink<'t, 'r>);
 
@@ -100,8 +100,8 @@ pub(super) fn transform<K: Kernels>(
     }
 }
 
-/// What [`transform`] does for a block with nothing but DC. Writes eight samples a row, those behind the
-/// block without meaning.
+/// Does the work of [`transform`] for a block with only DC. Writes eight samples a row; those behind the
+/// block are overwritten later.
 #[inline(always)]
 pub(super) fn fill(corner: &Corner, dc: i16, rows: &mut PlaneRows<'_>, column: usize, row: usize) {
     let sample = kernels::flat_sample(corner.dequantised(dc));
@@ -114,7 +114,7 @@ pub(super) fn fill(corner: &Corner, dc: i16, rows: &mut PlaneRows<'_>, column: u
     }
 }
 
-/// The samples of a strip from the block at `column` and `row` on.
+/// Returns the samples of a strip from the block at `column` and `row` on.
 #[inline(always)]
 fn strip_from<'r>(
     corner: &Corner,
@@ -126,11 +126,11 @@ fn strip_from<'r>(
     rows.samples.get_mut(row * k * rows.stride + column * k..)
 }
 
-/// Keeps the blocks of one row of MCUs.
+/// Stores the blocks of one row of MCUs.
 pub(super) struct StoreSink<'t> {
     pub(super) corners: &'t [Corner],
     pub(super) stores: &'t mut [Store],
-    /// The component of each lane, and its blocks of an MCU downwards.
+    /// The frame index of each component of the scan, and its blocks of an MCU downwards.
     pub(super) lanes: &'t [(usize, usize)],
     pub(super) mcu_row: usize,
 }

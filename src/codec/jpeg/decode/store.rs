@@ -1,43 +1,44 @@
-//! `Store`: the coefficients of a component while several scans build them up.
+//! `Store`: coefficients of a component, accumulated over several scans.
 
 use super::block::{Block, Corner, Scale};
 use super::plane;
 use crate::codec::jpeg::header::{Component, FrameHeader};
 use crate::limits::{OutOfMemory, try_vec};
 
-/// The coefficients of one component: of each block only the corner that its scale needs.
+/// Coefficients of one component: of each block only the corner that its scale needs.
 ///
-/// A block takes 2 bytes for DC, 8 for the set of its non-zero coefficients, and room for its corner that is
-/// not even cleared before the first coefficient arrives: flat blocks, of which most pictures have many, never
+/// A block takes 2 bytes for DC, 8 bytes for the set of its non-zero coefficients, and room for its corner.
+/// The corner is cleared with its first coefficient. Flat blocks, which most pictures have in plenty, never
 /// touch it.
 #[derive(Debug, Default)]
 pub(super) struct Store {
-    /// Blocks from one row of blocks to the next: whole MCUs.
+    /// Blocks from one row of blocks to the next, in whole MCUs.
     pub(super) columns: usize,
     /// Coefficients of a corner.
     stored: usize,
     pub(super) dc: Vec<i16>,
-    /// The non-zero coefficients of each block behind DC, as [`super::block::bit`] counts them. Those outside
-    /// of the corner are kept, too: refinement scans code for non-zero and zero coefficients differently.
+    /// Sets of the non-zero coefficients of each block behind DC, see [`super::block::bit`]. They include
+    /// coefficients outside of the corner, because refinement scans code zero and non-zero coefficients
+    /// differently.
     pub(super) masks: Vec<u64>,
     corners: Vec<i16>,
 }
 
-/// The coefficients of one block behind DC.
+/// The AC coefficients of one block.
 #[derive(Debug)]
 pub(super) struct StoredBlock<'t> {
-    /// Those of the corner, at the places of [`Corner::place`]; empty at 1/8.
+    /// The corner, at the places of [`ScaledIdctLayout::place`]. Empty at 1/8.
     pub(super) corner: &'t mut [i16],
-    /// Which ones are not zero, within the corner and outside.
+    /// Set of the non-zero coefficients, within the corner and outside.
     pub(super) mask: &'t mut u64,
 }
 
 impl StoredBlock<'_> {
-    /// To be called before a coefficient is put into the corner: it may be that of another picture.
+    /// Prepares the corner for its first coefficient: clears the values of an earlier picture.
     #[inline(always)]
     pub(super) fn prepare(&mut self, corner: &Corner) {
         if *self.mask & corner.mask == 0 {
-            // Of constant length, so that it is a few instructions and no call.
+            // Constant length, so that it compiles to a few instructions instead of a call.
             self.corner.as_chunks_mut::<8>().0.fill([0; 8]);
         }
     }
@@ -69,7 +70,7 @@ impl Store {
         self.dc.capacity() * 2 + self.masks.capacity() * 8 + self.corners.capacity() * 2
     }
 
-    /// A block to add coefficients to. DC is elsewhere.
+    /// Returns a block to add AC coefficients to.
     #[inline(always)]
     pub(super) fn block_mut(&mut self, at: usize) -> StoredBlock<'_> {
         let corner = match self.stored {
@@ -79,7 +80,7 @@ impl Store {
         StoredBlock { corner, mask: &mut self.masks[at] }
     }
 
-    /// Copies the coefficients of a block behind DC out. False, and nothing copied, if all of the corner are zero.
+    /// Copies the AC coefficients of a block. Returns false, and copies nothing, if the corner is all zero.
     #[inline(always)]
     pub(super) fn load(&self, at: usize, corner: &Corner, block: &mut Block) -> bool {
         let has_ac = self.masks[at] & corner.mask != 0;
@@ -94,7 +95,7 @@ impl Store {
         has_ac
     }
 
-    /// Puts a whole block in; `None` for one with nothing but DC.
+    /// Stores a whole block; `None` for one with only DC.
     #[inline(always)]
     pub(super) fn save(&mut self, at: usize, dc: i16, ac: Option<&Block>) {
         self.dc[at] = dc;
@@ -111,7 +112,7 @@ fn copy<const N: usize>(corners: &[i16], at: usize, block: &mut Block) {
     block.0[..N].copy_from_slice(&corners[at * N..][..N]);
 }
 
-/// Makes `values` `len` long in the memory that it has if that is enough. What they are is left open.
+/// Resizes `values` to `len`, in its own memory if that is large enough. The values are unspecified.
 fn reuse<T: Default + Clone>(values: &mut Vec<T>, len: usize) -> Result<(), OutOfMemory> {
     if values.capacity() < len {
         *values = Vec::new();

@@ -1,4 +1,4 @@
-//! `Stored`: pictures of several scans, whose coefficients are gathered before any sample can be made.
+//! `Stored`: pictures of several scans, which keep their coefficients until the last scan.
 
 use super::Flaws;
 use super::block::{Block, Corner};
@@ -17,7 +17,7 @@ use crate::codec::jpeg::error::JpegError;
 use crate::codec::jpeg::header::{Coding, FrameHeader};
 use crate::limits::{Cancel, OutOfMemory, Stopped};
 
-/// The coefficients of a picture of several scans.
+/// Coefficients of a picture of several scans.
 #[derive(Debug)]
 pub(super) struct Stored<'a> {
     input: &'a [u8],
@@ -61,7 +61,7 @@ impl<'a> Stored<'a> {
             };
             match kernels::run(task) {
                 Ok(found) => flaws.add(found),
-                // A scan without its table is as lost as one with damaged data.
+                // A scan without its table counts as damaged data.
                 Err(ScanError::NoTable) => flaws.damaged = true,
                 Err(ScanError::Stopped(stopped)) => return Err(stopped.into()),
             }
@@ -85,7 +85,7 @@ impl<'a> Stored<'a> {
         }
     }
 
-    /// The coefficients of component `index`.
+    /// Coefficients of component `index`.
     pub(super) fn store(&self, index: usize) -> &Store {
         &self.scratch.stores[index]
     }
@@ -127,7 +127,7 @@ impl Task for DecodeScan<'_, '_> {
 }
 
 impl<'t, 's> DecodeScan<'t, 's> {
-    /// MCUs across and down: of a lone component its blocks (A.2.2, A.2.3).
+    /// MCUs across and down; the blocks of a lone component (A.2.2, A.2.3).
     fn size(&self) -> (usize, usize) {
         match self.scan.header.components() {
             [lone] => plane::lone_blocks(self.frame, &self.frame.components()[lone.index]),
@@ -135,7 +135,7 @@ impl<'t, 's> DecodeScan<'t, 's> {
         }
     }
 
-    /// Blocks of each of the scan's components in an MCU, across and down.
+    /// Frame index of each component of the scan, and its blocks of an MCU, across and down.
     fn blocks(&self) -> impl Iterator<Item = (usize, (usize, usize))> + use<'t, 's> {
         let (frame, components) = (self.frame, self.scan.header.components());
         components.iter().map(move |part| {

@@ -1,5 +1,5 @@
-//! A slow and simple JPEG writer for tests: any sampling, restart interval and scan script, from coefficients.
-//! Independent of the encoder of this crate, and of every table and shortcut of the decoder.
+//! A slow and simple JPEG writer for tests: any sampling, restart interval and scan script, from
+//! coefficients. Independent of the encoder of this crate, and of all tables and shortcuts of the decoder.
 
 mod slow;
 
@@ -39,7 +39,7 @@ pub(crate) fn scan(components: &[usize], first: usize, last: usize, high: u32, l
     TestScan { components: components.to_vec(), first, last, high, low }
 }
 
-/// Which Huffman codes a file uses. Both hold all 256 symbols.
+/// Huffman codes of a test file. Both variants hold all 256 symbols.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Codes {
     /// All of 8 or 9 bits.
@@ -65,29 +65,30 @@ impl Codes {
     }
 }
 
-/// A picture as coefficients, and how to write it.
+/// A picture as coefficients, and the form of its file.
 #[derive(Debug, Clone)]
 pub(crate) struct TestPicture {
     pub(crate) width: usize,
     pub(crate) height: usize,
     pub(crate) sampling: Vec<(usize, usize)>,
-    /// By component and block in raster order of whole MCUs, in zig-zag order.
+    /// Blocks by component, in raster order of whole MCUs; coefficients in zig-zag order.
     pub(crate) blocks: Vec<Vec<[i16; 64]>>,
     pub(crate) restart_interval: usize,
     pub(crate) codes: Codes,
     pub(crate) progressive: bool,
     pub(crate) scans: Vec<TestScan>,
-    /// The height stands in a DNL segment behind the first scan.
+    /// True if a DNL segment behind the first scan carries the height.
     pub(crate) late_height: bool,
 }
 
-/// The steps of all test pictures, in zig-zag order.
+/// Quantisation steps of all test pictures, in zig-zag order.
 pub(crate) fn steps() -> [u8; 64] {
     std::array::from_fn(|z| 3 + z as u8 / 4)
 }
 
 impl TestPicture {
-    /// A picture like a photograph: smooth, with `detail` coefficients a block on average. One sequential scan.
+    /// Makes a picture like a photograph: smooth, with `detail` coefficients a block on average, in one
+    /// sequential scan.
     pub(crate) fn new(
         width: usize,
         height: usize,
@@ -145,14 +146,14 @@ impl TestPicture {
         (columns * self.sampling[component].0, rows * self.sampling[component].1)
     }
 
-    /// Columns and rows of blocks of a component that show some of the picture.
+    /// Columns and rows of blocks of a component that show a part of the picture.
     fn shown(&self, component: usize) -> (usize, usize) {
         let (h, v) = self.sampling[component];
         let (h_max, v_max) = self.max();
         ((self.width * h).div_ceil(h_max).div_ceil(8), (self.height * v).div_ceil(v_max).div_ceil(8))
     }
 
-    /// The script that most progressive files use, for one or three components.
+    /// Sets the script of most progressive files, for one or three components.
     pub(crate) fn make_progressive(mut self) -> Self {
         let all: Vec<_> = (0..self.sampling.len()).collect();
         self.progressive = true;
@@ -165,7 +166,7 @@ impl TestPicture {
         self
     }
 
-    /// The file.
+    /// Writes the file.
     pub(crate) fn write(&self) -> Vec<u8> {
         let mut out = vec![0xFF, 0xD8];
         segment(&mut out, 0xDB, &[&[0][..], &steps()].concat());
@@ -214,7 +215,7 @@ fn segment(out: &mut Vec<u8>, marker: u8, body: &[u8]) {
     out.extend(body);
 }
 
-/// Bits, padded with ones to whole bytes and stuffed when they are taken.
+/// Bits, padded with ones to whole bytes and stuffed when taken.
 #[derive(Debug, Default)]
 struct Bits(Vec<bool>);
 
@@ -376,7 +377,7 @@ fn size(value: i32) -> u32 {
     32 - value.unsigned_abs().leading_zeros()
 }
 
-/// Coefficients from zig-zag to natural order.
+/// Reorders coefficients from zig-zag to natural order.
 pub(crate) fn natural(block: &[i16; 64]) -> [i16; 64] {
     let mut natural = [0; 64];
     for (z, &place) in NATURAL.iter().enumerate() {

@@ -1,4 +1,4 @@
-//! The decoder against the coefficients that went in, against other decoders, and against damaged files.
+//! The decoder against the written coefficients, against other decoders, and on damaged files.
 
 use super::testing::{Codes, Random, TestPicture, natural, scan, steps};
 use super::*;
@@ -26,8 +26,7 @@ fn decode_with(
     decode_part(file, scales, scratch, limits, Split::No, |_| {})
 }
 
-/// Whether the upper rows of a picture that several workers decode are asked for by themselves, and after how many of them,
-/// at most, the others begin.
+/// Use of [`Decoder::split`]: the number of upper rows decoded before the rest begins, or no split.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Split {
     After(usize),
@@ -96,7 +95,7 @@ fn full(file: &[u8]) -> Decoded {
     decode(file, &vec![Scale::FULL; components(file)], &mut Scratch::default()).unwrap()
 }
 
-/// The inverse DCT by its definition (T.81 A.3.3), in floating point, of the k x k corner.
+/// Computes the inverse DCT of the k x k corner by its definition (T.81 A.3.3), in floating point.
 fn exact_samples(block: &[i16; 64], k: usize) -> Vec<f64> {
     let natural = natural(block);
     let quant = natural_steps();
@@ -118,7 +117,7 @@ fn natural_steps() -> [i16; 64] {
     natural(&steps().map(i16::from))
 }
 
-/// Checks every coefficient, and the samples at `scales`, against what went in.
+/// Checks each coefficient, and the samples at `scales`, against the written ones.
 fn check(picture: &TestPicture, scales: &[Scale]) {
     let file = picture.write();
     let limits = Limits::default();
@@ -257,7 +256,7 @@ fn restart_intervals_can_be_decoded_from_one_scratch_after_another() {
     assert_eq!(scratch.bytes(), 0);
 }
 
-/// The first component of a file by zune-jpeg: grey, or the luma of YCbCr.
+/// Decodes the first component of a file by zune-jpeg: grey, or the luma of YCbCr.
 fn luma_by_zune(file: &[u8], components: usize) -> Vec<u8> {
     use zune_jpeg::zune_core::{bytestream::ZCursor, colorspace::ColorSpace, options::DecoderOptions};
     let space = if components == 1 { ColorSpace::Luma } else { ColorSpace::YCbCr };
@@ -285,7 +284,7 @@ fn other_decoders_agree_to_one_level() {
                 |picture: TestPicture| if progressive { picture.make_progressive() } else { picture }.write();
             let (layouts, planes, _) = full(&write(picture.clone()));
             for (component, (layout, plane)) in layouts.iter().zip(&planes).enumerate() {
-                // Others show chroma enlarged, so each component is also written as a grey picture of its own.
+                // Other decoders enlarge chroma, so write each component as a grey picture of its own, too.
                 let mut lone = picture.clone();
                 (lone.width, lone.height) = (layout.width, layout.height);
                 lone.sampling = vec![(1, 1)];

@@ -1,14 +1,15 @@
-//! `Reader`: entropy-coded data without its byte stuffing, in a sliding window (T.81 B.1.1.5, F.1.2.3, E.2.4).
+//! `ScanReader`: entropy-coded data without its byte stuffing, in a sliding window (T.81 B.1.1.5, F.1.2.3,
+//! E.2.4).
 
 use super::bits::Bits;
 use super::kernels::{self, Kernels, Task};
 use crate::codec::jpeg::marker::{Marker, find_any_marker};
 
-/// How much data the window holds when it is full, in bytes.
+/// Capacity of the window, in bytes.
 const DATA: usize = 32 * 1024;
-/// Zero bytes kept behind the data, which a damaged block may read into.
+/// Zero bytes behind the data, which a damaged block may read into.
 const SLACK: usize = 4096;
-/// More than a block can take: 64 symbols, each at most 16 bits of code and 15 of value.
+/// Upper bound of the bytes of a block: 64 symbols, each at most 16 bits of code and 15 of value.
 const BLOCK: usize = 64 * 31 / 8 + 8;
 /// Most blocks in an MCU (T.81 B.2.3), and room for a refill.
 const _: () = assert!(10 * BLOCK + 64 <= SLACK);
@@ -16,7 +17,7 @@ const _: () = assert!(10 * BLOCK + 64 <= SLACK);
 const MASK: usize = (1 << 16) - 1;
 const _: () = assert!(DATA + SLACK < MASK);
 
-/// The bytes of the window: more than 2^16, so that a position masked to 16 bits is always in range.
+/// Bytes of the window: more than 2^16, so that a position masked to 16 bits is always in range.
 #[derive(Debug, Clone)]
 pub(super) struct WindowBytes([u8; MASK + 8]);
 
@@ -27,7 +28,7 @@ impl Default for WindowBytes {
 }
 
 impl WindowBytes {
-    /// The eight bytes from `at` on, first byte highest.
+    /// Returns the eight bytes from `at` on, first byte highest.
     #[inline(always)]
     pub(super) fn load(&self, at: usize) -> u64 {
         let at = at & MASK;
@@ -42,10 +43,10 @@ impl WindowBytes {
     }
 }
 
-/// Why the data in the window is all there is.
+/// Reason why the window holds the last data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ending {
-    /// There is more.
+    /// None: more data follows.
     NotYet,
     /// A marker follows.
     Marker,
@@ -57,26 +58,26 @@ pub(super) enum Ending {
 #[derive(Debug)]
 pub(super) struct Reader<'a> {
     input: &'a [u8],
-    /// Offset in `input` of the first byte that is not in the window.
+    /// Offset in `input` of the first byte not yet in the window.
     at: usize,
     /// Offset in `input` of the mark; the end of `input` once it has been passed.
     mark: usize,
-    /// How many bits of data came before the mark, once it has been passed.
+    /// Bits of data before the mark, once it has been passed.
     bits_to_mark: Option<usize>,
-    /// How many bytes of data the window has slid over.
+    /// Bytes of data that have left the window.
     dropped: usize,
     ending: Ending,
     window: &'a mut WindowBytes,
     /// End of the data in the window.
     end: usize,
-    /// More than an MCU can take, in bytes.
+    /// End of the data in the window.
     mcu: usize,
-    /// Where decoding stands. Taken out by the hot loops and put back.
+    /// Upper bound of the bytes of an MCU.
     pub(super) bits: Bits,
 }
 
 impl<'a> Reader<'a> {
-    /// Starts at offset `at` of `input`, behind the header of a scan with so many blocks in an MCU.
+    /// Starts at offset `at` of `input`, behind the header of a scan with `blocks` blocks in an MCU.
     pub(super) fn new<K: Kernels>(
         input: &'a [u8],
         at: usize,
@@ -90,14 +91,14 @@ impl<'a> Reader<'a> {
         reader
     }
 
-    /// As [`Reader::new`], with the best kernels that this machine has.
+    /// Works like [`ScanReader::new`], with the best kernels of this machine.
     pub(super) fn open(input: &'a [u8], at: usize, blocks: usize, window: &'a mut WindowBytes) -> Reader<'a> {
         let mut reader = Reader::closed(input, blocks, window);
         reader.open_at(at, input.len());
         reader
     }
 
-    /// A reader to be opened by [`Reader::open_at`].
+    /// Makes a reader to be opened by [`ScanReader::open_at`].
     pub(super) fn closed(input: &'a [u8], blocks: usize, window: &'a mut WindowBytes) -> Reader<'a> {
         Reader {
             input,
@@ -113,8 +114,8 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Starts at offset `at` of the input, behind the header of a scan or anywhere in its data, counting the data up to offset
-    /// `mark`. The byte before must not be `0xFF`.
+    /// Starts at offset `at` of the input, behind the header of a scan or anywhere in its data. Counts the
+    /// data up to offset `mark`. The byte before `at` must not be `0xFF`.
     pub(super) fn open_at(&mut self, at: usize, mark: usize) {
         struct Fill<'t, 'a>(&'t mut Reader<'a>);
 
@@ -133,7 +134,7 @@ impl<'a> Reader<'a> {
         kernels::run(Fill(self));
     }
 
-    /// Moves the mark on to offset `mark`. False, and nothing moved, if the window is beyond.
+    /// Moves the mark on to offset `mark`. Returns false, and moves nothing, if the window has passed it.
     pub(super) fn move_mark(&mut self, mark: usize) -> bool {
         let is_ahead = self.at <= mark;
         if is_ahead {
@@ -142,36 +143,37 @@ impl<'a> Reader<'a> {
         is_ahead
     }
 
-    /// How many bits of data lie between the start and the mark, if it has come into the window.
+    /// Bits of data between the start and the mark, once the mark is in the window.
     #[inline(always)]
     pub(super) fn bits_to_mark(&self) -> Option<usize> {
         self.bits_to_mark
     }
 
-    /// How many bits of data have been dropped since the start. Restarts do not count on.
+    /// Bits of data dropped since the start. Valid up to the first restart.
     #[inline(always)]
     pub(super) fn bits_done(&self, bits: &Bits) -> usize {
         bits.position_behind(self.dropped)
     }
 
-    /// The offset in the input of about where decoding stands: stuffed bytes in the window are not counted.
+    /// Approximate offset of the decode position in the input: ignores stuffed bytes in the window.
     pub(super) fn offset(&self) -> usize {
         self.at.saturating_sub(self.end.saturating_sub(self.bits.next_byte()))
     }
 
-    /// The window, to be read through [`Bits::refill`].
+    /// Bytes of the window, to be read through [`BitBuffer::refill`].
     #[inline(always)]
     pub(super) fn bytes(&self) -> &WindowBytes {
         self.window
     }
 
-    /// Whether the next MCU may reach the end of the window, so that [`Reader::more`] must be called first.
+    /// Returns true if the next MCU may reach the end of the window, so that [`ScanReader::more`] must be
+    /// called first.
     #[inline(always)]
     pub(super) fn is_low(&self, bits: &Bits) -> bool {
         bits.next_byte() + self.mcu > self.end
     }
 
-    /// Slides the window on. False when all the data of this segment has been used up.
+    /// Slides the window on. Returns false if all data of this segment has been used.
     #[cold]
     #[inline(never)]
     pub(super) fn more<K: Kernels>(&mut self, bits: &mut Bits, kernels: K) -> bool {
@@ -186,12 +188,12 @@ impl<'a> Reader<'a> {
         self.ending == Ending::NotYet || bits.position() < self.end * 8
     }
 
-    /// Whether more bits have been dropped than there were.
+    /// Returns true if more bits have been dropped than the data had.
     pub(super) fn is_overdrawn(&self, bits: &Bits) -> bool {
         self.ending != Ending::NotYet && bits.position() > self.end * 8
     }
 
-    /// The marker that ends the data in the window; `None` at the end of the file.
+    /// Returns the marker behind the data in the window; `None` at the end of the file.
     pub(super) fn next_marker(&self) -> Option<Marker> {
         let from_marker = self.input.get(self.at..)?;
         from_marker.iter().copied().find(|&byte| byte != 0xFF).map(Marker)
@@ -213,9 +215,9 @@ impl<'a> Reader<'a> {
         self.window.0[self.end..self.end + SLACK].fill(0);
     }
 
-    /// Goes to the data behind restart marker `number`. When another marker stands there, does what the
-    /// decoder of the Independent JPEG Group does: a marker a little ahead is kept for later and this segment
-    /// is empty, one a little behind is skipped, any other restart marker is taken for the wanted one.
+    /// Moves to the data behind restart marker `number`. For another marker, follows the decoder of the
+    /// Independent JPEG Group: keeps a marker a little ahead for later, with an empty segment now; skips one
+    /// a little behind; takes any other restart marker for the wanted one.
     pub(super) fn restart<K: Kernels>(&mut self, number: u8, kernels: K) -> Restart {
         self.bits = Bits::default();
         self.end = 0;
@@ -252,25 +254,25 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// How a restart went.
+/// Outcome of a restart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Restart {
-    /// The wanted marker stood where it should.
+    /// The wanted marker stood in its place.
     Found,
-    /// Data or markers had to be skipped, or the marker was not quite the wanted one.
+    /// Data or markers were skipped, or another marker was taken for the wanted one.
     Resynchronised,
     /// There is no data for this segment.
     Missing,
 }
 
-/// What [`Kernels::unstuff`] did.
+/// Outcome of [`Kernels::unstuff`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Unstuffed {
     /// Bytes of the source that were used.
     pub(super) read: usize,
     /// Bytes of the destination that were written.
     pub(super) written: usize,
-    /// Why it stopped; [`Ending::NotYet`] if the destination was full.
+    /// Reason of the stop; [`Ending::NotYet`] if the destination was full.
     pub(super) ending: Ending,
 }
 

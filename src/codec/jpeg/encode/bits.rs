@@ -1,20 +1,20 @@
-//! `BitWriter`: tokens to bytes, with the zero bytes that T.81 F.1.2.3 wants after 0xFF.
+//! `BitWriter`: tokens to bytes, with the zero byte behind each 0xFF (T.81 F.1.2.3).
 
 use super::huffman::CodeBook;
 use super::token::{RAW, RESTART, Token};
 use crate::limits::OutOfMemory;
 
-/// Tokens that are written before their bytes are stuffed; their bits then fit the first-level cache.
+/// Number of tokens written before their bytes are stuffed. Their bits fit the first-level cache.
 const BATCH: usize = 4096;
-/// No token is longer than 26 bits, and a write touches eight bytes.
+/// A token has at most 26 bits, and a write touches eight bytes.
 const BATCH_BYTES: usize = BATCH * 4 + 16;
 
 /// Writes bits, most significant first, and appends them to a file.
 #[derive(Debug)]
 pub(super) struct BitWriter {
-    /// Bits not yet written, from the top.
+    /// Pending bits, left-aligned.
     pending: u64,
-    /// How many there are, at most 7 between calls.
+    /// Their number, at most 7 between calls.
     count: u32,
     /// Whole bytes, not yet stuffed.
     batch: Box<[u8; BATCH_BYTES]>,
@@ -23,12 +23,12 @@ pub(super) struct BitWriter {
     restart: u8,
 }
 
-/// Bits that follow on others.
+/// Bits that continue behind those of another writer.
 #[derive(Debug, Default)]
 pub(super) struct Apart {
     /// Whole bytes, not stuffed.
     bytes: Vec<u8>,
-    /// The bits behind them, from the top, and how many there are.
+    /// The bits behind them, left-aligned, and their number.
     rest: u64,
     count: u32,
 }
@@ -40,12 +40,12 @@ impl Default for BitWriter {
 }
 
 impl BitWriter {
-    /// Forgets all bits.
+    /// Discards all bits.
     pub(super) fn reset(&mut self) {
         (self.pending, self.count, self.len, self.restart) = (0, 0, 0, 0);
     }
 
-    /// Appends `tokens` to `out` as `book` says.
+    /// Appends the codes of `tokens` in `book` to `out`.
     pub(super) fn write(
         &mut self,
         tokens: &[Token],
@@ -59,8 +59,8 @@ impl BitWriter {
         Ok(())
     }
 
-    /// As [`BitWriter::write`], for tokens behind others that are not written yet: what they begin with is only
-    /// known to [`BitWriter::append`]. There must be no restart among them.
+    /// Works like [`BitWriter::write`] for tokens behind others that are not written yet. Their bit offset is
+    /// known only to [`BitWriter::append`]. The tokens must not hold a restart.
     pub(super) fn write_apart(&mut self, tokens: &[Token], book: &CodeBook) -> Result<Apart, OutOfMemory> {
         let mut apart = Apart::default();
         for batch in tokens.chunks(BATCH) {
@@ -75,7 +75,7 @@ impl BitWriter {
         Ok(apart)
     }
 
-    /// Appends what another writer has written apart.
+    /// Appends the bits of another writer.
     pub(super) fn append(&mut self, apart: &Apart, out: &mut Vec<u8>) -> Result<(), OutOfMemory> {
         for batch in apart.bytes.chunks(4 * BATCH) {
             let (words, rest) = batch.as_chunks::<4>();
@@ -101,7 +101,7 @@ impl BitWriter {
         Ok(())
     }
 
-    /// Writes a batch of tokens, which is then to be drained.
+    /// Writes a batch of tokens to the buffer.
     fn put_all(&mut self, batch: &[Token], book: &CodeBook, out: &mut Vec<u8>) -> Result<(), OutOfMemory> {
         let (pairs, rest) = batch.as_chunks::<2>();
         for &[first, second] in pairs {
@@ -160,7 +160,7 @@ impl BitWriter {
     }
 }
 
-/// Appends `bytes`, with a zero after each 0xFF.
+/// Appends `bytes`, with a zero behind each 0xFF.
 fn stuff(mut bytes: &[u8], out: &mut Vec<u8>) -> Result<(), OutOfMemory> {
     let most = 2 * bytes.len();
     out.try_reserve(most).map_err(|_| OutOfMemory { bytes: most as u64 })?;
@@ -174,7 +174,7 @@ fn stuff(mut bytes: &[u8], out: &mut Vec<u8>) -> Result<(), OutOfMemory> {
     Ok(())
 }
 
-/// Where the first 0xFF is, looking at eight bytes at a time: a byte of the complement is zero.
+/// Finds the first 0xFF, eight bytes at a time: a byte of the complement is zero.
 fn first_ff(bytes: &[u8]) -> Option<usize> {
     const ONES: u64 = 0x0101_0101_0101_0101;
     const TOPS: u64 = 0x8080_8080_8080_8080;

@@ -1,4 +1,4 @@
-//! `Coefficients`: a whole picture as quantised DCT coefficients, for the codings that see it more than once.
+//! `Coefficients`: a whole picture as quantised DCT coefficients, for codings that need several passes.
 
 use super::dct::{self, Block, Reciprocals, SCAN, nonzero};
 use super::frame::Frame;
@@ -11,7 +11,7 @@ use crate::codec::jpeg::quant::QuantTable;
 use crate::codec::jpeg::zigzag::NATURAL;
 use crate::limits::{OutOfMemory, try_vec};
 
-/// The quantised coefficients of every block of a picture, and the tables they were quantised with.
+/// Quantised coefficients of all blocks of a picture, and their quantisation tables.
 #[derive(Debug, Clone)]
 pub struct Coefficients {
     pub(super) frame: Frame,
@@ -19,25 +19,25 @@ pub struct Coefficients {
     pub(super) planes: Vec<BlockPlane>,
 }
 
-/// The blocks of one component, those that fill up MCUs included.
+/// Blocks of one component, the padding blocks of partial MCUs included.
 #[derive(Debug, Clone, Default)]
 pub(super) struct BlockPlane {
     pub(super) across: usize,
     pub(super) blocks: Vec<Block>,
-    /// Bit `z` of a mask says that the coefficient which is `z`-th in zig-zag order is not zero.
+    /// Masks of the blocks: bit `z` is set if the `z`-th coefficient in zig-zag order is not zero.
     pub(super) masks: Vec<u64>,
 }
 
-/// A coefficient that no 8-bit JPEG file can carry (T.81 F.1.2).
+/// A coefficient outside of the range of 8-bit JPEG (T.81 F.1.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a DCT coefficient of {0} is too large for 8-bit JPEG")]
 pub struct BadCoefficient(pub i16);
 
 impl Coefficients {
-    /// All zeros: mid-grey.
+    /// Makes a picture of zeros, which is mid-grey.
     ///
     /// # Errors
-    /// [`OutOfMemory`] when the allocator refuses.
+    /// [`OutOfMemory`] if the allocator refuses.
     pub fn new(frame: Frame, tables: Vec<QuantTable>) -> Result<Coefficients, OutOfMemory> {
         let planes = (0..frame.components.len())
             .map(|index| {
@@ -49,18 +49,18 @@ impl Coefficients {
         Ok(Coefficients { frame, tables, planes })
     }
 
-    /// The layout.
+    /// Layout of the picture.
     pub fn frame(&self) -> &Frame {
         &self.frame
     }
 
-    /// Sets block (`x`, `y`) of component `index`, its coefficients in natural (row-major) order.
+    /// Sets block (`x`, `y`) of component `index`, with its coefficients in natural (row-major) order.
     ///
     /// # Errors
     /// [`BadCoefficient`] for a DC coefficient outside -1024..=1023 or another outside -1023..=1023.
     ///
     /// # Panics
-    /// When there is no such block: see [`Frame::padded_blocks`].
+    /// If the block does not exist: see [`FrameLayout::padded_blocks`].
     pub fn set(
         &mut self,
         index: usize,
@@ -85,7 +85,7 @@ impl Coefficients {
         Ok(())
     }
 
-    /// Transforms and quantises row `row` of the MCUs of `planes`, which becomes row `to` of the picture.
+    /// Transforms and quantises row `row` of the MCUs of `planes` into row `to` of the picture.
     pub(super) fn transform_row(
         &mut self,
         planes: &[Plane],
@@ -113,8 +113,8 @@ impl Coefficients {
         }
     }
 
-    /// Quantises coefficients that are in sixteenths to the steps of the tables, at the least cost in bits
-    /// and error. Bits are counted as the best sequential tables for plain rounding have them.
+    /// Quantises coefficients in sixteenths at the least cost in bits and error. Bits are those of the
+    /// optimal sequential tables for plain rounding.
     pub(super) fn optimise(&mut self) {
         let steps: Vec<Steps> = self.tables.iter().map(Steps::new).collect();
         let of = |frame: &Frame, index: usize| usize::from(frame.components[index].quantisation);
@@ -139,7 +139,7 @@ impl Coefficients {
         }
     }
 
-    /// Bytes that the coefficients of `frame` take.
+    /// Bytes of the coefficients of `frame`.
     pub fn estimate(frame: &Frame) -> u64 {
         let blocks = (0..frame.components.len()).map(|index| frame.padded_blocks(index));
         blocks.map(|(x, y)| (x * y * (size_of::<Block>() + size_of::<u64>())) as u64).sum()

@@ -1,4 +1,4 @@
-//! How much memory encoding takes.
+//! Memory that encoding takes.
 
 use super::coefficients::Coefficients;
 use super::frame::Frame;
@@ -6,7 +6,7 @@ use super::options::Coding;
 use super::sequential;
 use crate::codec::jpeg::planes::{Planes, Sampling};
 
-/// Bytes that encoding a picture may hold at once, the planes and the file included.
+/// Upper bound of the bytes held to encode a picture, the planes and the file included.
 pub fn estimate(width: usize, height: usize, sampling: Sampling, coding: Coding) -> u64 {
     let frame = Frame::of(width.min(Planes::MAX_SIDE) as u16, height.min(Planes::MAX_SIDE) as u16, sampling);
     let samples: usize = (0..sampling.planes())
@@ -21,8 +21,8 @@ pub fn estimate(width: usize, height: usize, sampling: Sampling, coding: Coding)
     2 * samples as u64 + waiting + (1 << 20)
 }
 
-/// Bytes that [`Encoder::encode_coefficients`](super::Encoder::encode_coefficients) may hold at once, the coefficients
-/// included but not the file.
+/// Upper bound of the bytes held by [`Encoder::encode_coefficients`](super::Encoder::encode_coefficients),
+/// the coefficients included but not the file.
 pub fn estimate_coefficients(frame: &Frame, coding: Coding) -> u64 {
     let blocks = (0..frame.components().len()).map(|index| frame.padded_blocks(index));
     let samples = blocks.map(|(across, down)| across * down * 64).sum();

@@ -1,23 +1,23 @@
-//! `Frame`: components, their sampling factors, and how many blocks and MCUs that makes (T.81 A.1, A.2).
+//! `FrameLayout`: components, their sampling factors, and the numbers of blocks and MCUs (T.81 A.1, A.2).
 
 use crate::codec::jpeg::planes::Sampling;
 
 /// One component of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Component {
-    /// Its identifier in the file.
+    /// Identifier in the file.
     pub id: u8,
     /// Blocks of an MCU across, 1 to 4.
     pub h: u8,
     /// Blocks of an MCU down, 1 to 4.
     pub v: u8,
-    /// Which quantisation table it uses.
+    /// Number of its quantisation table.
     pub quantisation: u8,
-    /// Which pair of Huffman tables it uses, 0 or 1.
+    /// Number of its pair of Huffman tables, 0 or 1.
     pub huffman: u8,
 }
 
-/// How the file says what its components are.
+/// Segment that tells readers the colour model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ColourMark {
     /// A JFIF segment: grey, or YCbCr.
@@ -26,7 +26,7 @@ pub enum ColourMark {
     Adobe(u8),
 }
 
-/// The layout of a picture in blocks.
+/// Layout of a picture in blocks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Frame {
     pub(super) width: u16,
@@ -36,8 +36,8 @@ pub struct Frame {
 }
 
 impl Frame {
-    /// A frame of `width` x `height` pixels. `None` if a side is zero, there are none or more than four
-    /// components, or a factor, table or the size of the MCU is not one that T.81 allows.
+    /// Makes a frame of `width` x `height` pixels. Returns `None` if a side is zero, there are none or more
+    /// than four components, or T.81 forbids a factor, a table number or the size of the MCU.
     pub fn new(width: u16, height: u16, components: Vec<Component>, mark: ColourMark) -> Option<Frame> {
         let factors = 1..=4;
         let legal = components
@@ -53,7 +53,7 @@ impl Frame {
         })
     }
 
-    /// The frame of a picture in planes.
+    /// Makes the frame of a picture in planes.
     pub(super) fn of(width: u16, height: u16, sampling: Sampling) -> Frame {
         let (h, v) = sampling.factors();
         let luma = Component { id: 1, h: h as u8, v: v as u8, quantisation: 0, huffman: 0 };
@@ -63,14 +63,14 @@ impl Frame {
         Frame { width, height, components, mark: ColourMark::Jfif }
     }
 
-    /// Whether readers would take the components for something else without the mark. Everybody takes one component
-    /// for grey, and three that are numbered from 1 for YCbCr.
+    /// Returns true if readers would mistake the colour model without the mark. All readers take one
+    /// component for grey, and three components numbered from 1 for YCbCr.
     pub(super) fn needs_mark(&self) -> bool {
         let plain = self.components.len() != 4 && (1..).zip(&self.components).all(|(id, c)| c.id == id);
         self.mark != ColourMark::Jfif || !plain
     }
 
-    /// The components in the order of the file.
+    /// Components in the order of the file.
     pub fn components(&self) -> &[Component] {
         &self.components
     }
@@ -105,7 +105,7 @@ impl Frame {
         (side(self.width, component.h, h), side(self.height, component.v, v))
     }
 
-    /// Blocks across and down of component `index` counting those that only fill up MCUs.
+    /// Blocks across and down of component `index`, including the padding blocks of partial MCUs.
     pub fn padded_blocks(&self, index: usize) -> (usize, usize) {
         if self.components.len() == 1 {
             return self.blocks(0);
@@ -114,7 +114,7 @@ impl Frame {
         (x * usize::from(component.h), y * usize::from(component.v))
     }
 
-    /// Blocks of component `index` in an MCU of a scan of all components: across and down.
+    /// Blocks of component `index` in an MCU of a scan of all components, across and down.
     pub(super) fn mcu_blocks(&self, index: usize) -> (usize, usize) {
         if self.components.len() == 1 {
             return (1, 1);

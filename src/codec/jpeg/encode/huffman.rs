@@ -1,11 +1,11 @@
-//! From the statistics of tokens to Huffman tables (T.81 K.2), and from tables to the bits of each token.
+//! Huffman tables from the statistics of tokens (T.81 K.2), and the bits of each token from the tables.
 
 use super::tables::TablePair;
 use super::token::{self, AC_SPAN, AC_SYMBOL, CLASS, DC, DC_SPAN, DC_SYMBOL, INDICES, RAW, Token, magnitude};
 use crate::codec::jpeg::huffman::HuffmanSpec;
 
-/// How often each token occurs. Counted in two halves, because a counter that was just written is slow to
-/// read, and the same token often comes twice in a row.
+/// Frequency of each token. Counted in two halves: a counter that was just written is slow to read, and equal
+/// tokens often follow each other.
 #[derive(Debug)]
 pub(super) struct Histogram(Box<[[u32; INDICES]; 2]>);
 
@@ -16,7 +16,7 @@ impl Default for Histogram {
 }
 
 impl Histogram {
-    /// Forgets what was counted.
+    /// Clears all counts.
     pub(super) fn clear(&mut self) {
         self.0.iter_mut().for_each(|half| half.fill(0));
     }
@@ -37,14 +37,14 @@ impl Histogram {
         rest.iter().for_each(|&token| one(even, token));
     }
 
-    /// Counts what `other` has counted.
+    /// Adds the counts of `other`.
     pub(super) fn add(&mut self, other: &Histogram) {
         let counts = self.0.iter_mut().flatten().zip(other.0.iter().flatten());
         counts.for_each(|(count, more)| *count += more);
     }
 
-    /// The best tables for what was counted. With [`Coverage::All`] they also have codes for the symbols
-    /// that have not come up yet.
+    /// Makes the optimal tables for the counts. With [`Coverage::All`], symbols that have not occurred get
+    /// codes, too.
     pub(super) fn tables(&self, coverage: Coverage) -> [TablePair; 2] {
         std::array::from_fn(|class| {
             let (mut dc, mut ac) = ([0; 256], [0; 256]);
@@ -64,12 +64,12 @@ impl Histogram {
     }
 }
 
-/// Which symbols need a code.
+/// Set of symbols that need a code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Coverage {
-    /// Those that were counted.
+    /// The symbols counted.
     Counted,
-    /// All that a sequential scan of 8-bit samples can have.
+    /// All symbols of a sequential scan of 8-bit samples.
     All,
 }
 
@@ -102,10 +102,11 @@ fn fold(counts: &[u32], span: i32, sizes: &mut [u32]) {
     sizes[size] += counts[0];
 }
 
-/// The shortest prefix code for symbols that occur `counts` times, no code longer than 16 bits and none of
-/// ones only (K.2, figures K.1 to K.4). Empty if nothing was counted.
+/// Makes the shortest prefix code for symbols that occur `counts` times (Huffman, "A method for the
+/// construction of minimum-redundancy codes", 1952). No code is longer than 16 bits, and none is all ones
+/// (K.2, figures K.1 to K.4). Empty if nothing was counted.
 pub(super) fn optimal(counts: &[u32; 256]) -> HuffmanSpec {
-    // Rarest first. The symbol of no count keeps the code of all ones from being used.
+    // Rarest first. A symbol of count zero reserves the code of all ones.
     let mut symbols: Vec<u8> = (0..=255).filter(|&symbol| counts[usize::from(symbol)] > 0).collect();
     symbols.sort_by_key(|&symbol| (counts[usize::from(symbol)], std::cmp::Reverse(symbol)));
     if symbols.is_empty() {
@@ -122,10 +123,10 @@ pub(super) fn optimal(counts: &[u32; 256]) -> HuffmanSpec {
 /// Longest code before limiting: counts are below 2^32 and Fibonacci-like at worst.
 const LONGEST: usize = 64;
 
-/// How many codes there are of each length, for weights in rising order and one more of weight zero, which
-/// gets (one of) the longest.
+/// Returns the number of codes of each length, for weights in rising order and a reserved one of weight zero.
+/// The reserved one gets one of the longest codes.
 fn code_lengths(weights: impl Iterator<Item = u64>) -> [u16; LONGEST] {
-    // Huffman's algorithm on two queues: leaves in order, and inner nodes, which come up in order.
+    // Huffman's algorithm on two queues: leaves in order, and inner nodes, which arise in order.
     let mut nodes: Vec<u64> = std::iter::once(0).chain(weights).collect();
     let leaves = nodes.len();
     let mut parents = vec![0_usize; 2 * leaves - 1];
@@ -153,11 +154,11 @@ fn code_lengths(weights: impl Iterator<Item = u64>) -> [u16; LONGEST] {
     lengths
 }
 
-/// Shortens codes to 16 bits (figure K.3), then takes the reserved one away.
+/// Shortens codes to 16 bits (figure K.3), then removes the reserved one.
 fn limit(lengths: &mut [u16; LONGEST]) {
     for long in (17..LONGEST).rev() {
         while lengths[long] > 0 {
-            // Two leaves too deep: one takes the place of their parent, the other goes beside a leaf above.
+            // Two leaves too deep: one replaces their parent, the other joins a leaf above.
             let short = (1..long - 1).rev().find(|&short| lengths[short] > 0).unwrap_or(1);
             lengths[long] -= 2;
             lengths[long - 1] += 1;
@@ -170,7 +171,7 @@ fn limit(lengths: &mut [u16; LONGEST]) {
     }
 }
 
-/// The bits of every token that is an index: `bits << 6 | length`. Length 0 where the tables have no code.
+/// Bits of each token that is an index: `bits << 6 | length`. Length 0 where the tables have no code.
 #[derive(Debug)]
 pub(super) struct CodeBook(Box<[u32; INDICES]>);
 
@@ -181,7 +182,7 @@ impl Default for CodeBook {
 }
 
 impl CodeBook {
-    /// Takes up `tables`.
+    /// Sets the codes of `tables`.
     pub(super) fn set(&mut self, tables: &[TablePair; 2]) {
         for (pair, entries) in tables.iter().zip(self.0.chunks_exact_mut(usize::from(CLASS))) {
             entries.fill(0);
@@ -203,7 +204,7 @@ impl CodeBook {
         }
     }
 
-    /// The bits of `token` and how many they are.
+    /// Returns the bits of `token` and their number.
     #[inline]
     pub(super) fn bits(&self, token: Token) -> (u64, u32) {
         if token < RAW {
@@ -216,7 +217,7 @@ impl CodeBook {
     }
 }
 
-/// Entries of the values `-span..span` from those of their size categories.
+/// Fills the entries of the values `-span..span` from those of their size categories.
 fn fill(values: &mut [u32], span: i32, sizes: &[u32]) {
     for (value, entry) in (-span..span).zip(values) {
         let (size, bits) = magnitude(value);

@@ -1,10 +1,10 @@
-//! JPEG encoder: planes, or coefficients, to a baseline or progressive file (T.81).
+//! JPEG encoder: planes or coefficients to a baseline or progressive file (T.81).
 //!
 //! ```text
-//! planes -> dct (blocks of coefficients) -> token (what to write) -> huffman (tables) -> bits -> file
+//! planes -> dct (blocks of coefficients) -> token -> huffman (tables) -> bits -> file
 //! ```
-//! With fixed tables each row of MCUs leaves at once; with optimised ones the tokens wait for the last row;
-//! progressive files, which see each block several times, keep the coefficients.
+//! With fixed tables, each row of MCUs is written at once. With optimised tables, tokens wait for the last
+//! row. Progressive files, which code each block several times, keep the coefficients.
 
 mod bits;
 mod coefficients;
@@ -39,37 +39,37 @@ use script::Group;
 use segments::Process;
 use sequential::{Sequential, Tables};
 
-/// A picture whose coefficients are kept until all are there.
+/// A picture that keeps its coefficients until all are there.
 #[derive(Debug)]
 struct Whole {
     coefficients: Coefficients,
     reciprocals: [Reciprocals; 2],
     coding: Coding,
-    /// Rows of MCUs that are there.
+    /// Rows of MCUs received.
     rows: usize,
 }
 
-/// Encodes pictures; its buffers stay for the next one.
+/// Encodes pictures. Reuses its buffers from picture to picture.
 #[derive(Debug, Default)]
 pub struct Encoder {
     out: Vec<u8>,
     sequential: Sequential,
     /// Memory for a [`Tail`].
     tail: Option<Box<Sequential>>,
-    /// Whether that has the end of the file, which waits to be written.
+    /// True if `tail` holds the end of the file, which is not written yet.
     tail_waits: bool,
-    /// Only files of several scans need it.
+    /// Coder of files with several scans, made on first use.
     progressive: Option<Box<Progressive>>,
-    /// The picture so far, when it is to be coded as a whole.
+    /// The picture so far, if it is coded as a whole.
     whole: Option<Whole>,
     restart_interval: u16,
 }
 
 impl Encoder {
-    /// Encodes `planes` whole.
+    /// Encodes `planes`.
     ///
     /// # Errors
-    /// [`OutOfMemory`] when there is no room for what waits, or for the file.
+    /// [`OutOfMemory`] if the allocator refuses the pending tokens or the file.
     pub fn encode(&mut self, planes: &Planes, options: &Options<'_>) -> Result<Vec<u8>, OutOfMemory> {
         self.start(planes, options)?;
         for row in 0..mcu_rows(planes) {
@@ -78,10 +78,10 @@ impl Encoder {
         self.finish()
     }
 
-    /// Begins a file for a picture of the size and sampling of `planes`, whose samples may come later.
+    /// Begins a file for a picture of the size and sampling of `planes`. The samples may follow later.
     ///
     /// # Errors
-    /// [`OutOfMemory`] when there is no room for what waits, or for the file.
+    /// [`OutOfMemory`] if the allocator refuses the pending tokens or the file.
     pub fn start(&mut self, planes: &Planes, options: &Options<'_>) -> Result<(), OutOfMemory> {
         let frame = Frame::of(planes.width() as u16, planes.height() as u16, planes.sampling());
         let basis = if options.coding == Coding::Smallest { Basis::Eye } else { Basis::AnnexK };
@@ -107,10 +107,10 @@ impl Encoder {
         self.sequential.start(frame, reciprocals, tables, self.restart_interval, &mut self.out)
     }
 
-    /// Encodes the next row of MCUs, which is row `row` of `planes`. Its samples, margin included, are final.
+    /// Encodes the next row of MCUs, row `row` of `planes`. Its samples, margin included, must be final.
     ///
     /// # Errors
-    /// [`OutOfMemory`] when there is no room for what waits, or for the file.
+    /// [`OutOfMemory`] if the allocator refuses the pending tokens or the file.
     pub fn mcu_row(&mut self, planes: &Planes, row: usize) -> Result<(), OutOfMemory> {
         match &mut self.whole {
             Some(whole) => {
@@ -122,11 +122,11 @@ impl Encoder {
         }
     }
 
-    /// Gets ready for another worker to encode the lower rows of MCUs of the file that has begun; `None` if they must wait for
-    /// those above.
+    /// Prepares a second worker to encode the lower rows of MCUs of the current file. Returns `None` if the
+    /// coding needs the upper rows first.
     ///
     /// # Errors
-    /// [`OutOfMemory`] when there is no room for what waits.
+    /// [`OutOfMemory`] if the allocator refuses the pending tokens.
     pub fn tail(&mut self) -> Result<Option<Tail>, OutOfMemory> {
         let mut tail = self.tail.take().unwrap_or_default();
         if self.whole.is_none() && tail.start_tail(&self.sequential)? {
@@ -136,10 +136,10 @@ impl Encoder {
         Ok(None)
     }
 
-    /// Goes on with all rows of MCUs of `planes`, which `tail` has encoded.
+    /// Appends all rows of MCUs of `planes`, which `tail` has encoded.
     ///
     /// # Errors
-    /// [`OutOfMemory`] when there is no room for what waits, or for the file.
+    /// [`OutOfMemory`] if the allocator refuses the pending tokens or the file.
     pub fn append(&mut self, tail: Option<Tail>, planes: &Planes) -> Result<(), OutOfMemory> {
         if let Some(Tail(tail)) = tail {
             self.tail_waits = self.sequential.append(&tail, planes.planes(), &mut self.out)?;
@@ -154,7 +154,7 @@ impl Encoder {
     /// Ends the file.
     ///
     /// # Errors
-    /// [`OutOfMemory`] when there is no room for what waits, or for the file.
+    /// [`OutOfMemory`] if the allocator refuses the pending tokens or the file.
     pub fn finish(&mut self) -> Result<Vec<u8>, OutOfMemory> {
         match self.whole.take() {
             Some(Whole { mut coefficients, coding, .. }) => {
@@ -171,10 +171,10 @@ impl Encoder {
         }
     }
 
-    /// Encodes `coefficients` as they are: nothing is lost. Of `options` the quality does not count.
+    /// Encodes `coefficients` without loss. Ignores the quality of `options`.
     ///
     /// # Errors
-    /// [`OutOfMemory`] when there is no room for what waits, or for the file.
+    /// [`OutOfMemory`] if the allocator refuses the pending tokens or the file.
     pub fn encode_coefficients(
         &mut self,
         coefficients: &Coefficients,
@@ -184,7 +184,7 @@ impl Encoder {
         self.code_whole(coefficients, options.coding)
     }
 
-    /// Codes a picture that is there as a whole, after what is in the file already.
+    /// Codes a whole picture behind the segments written so far.
     fn code_whole(&mut self, coefficients: &Coefficients, coding: Coding) -> Result<Vec<u8>, OutOfMemory> {
         let coder = self.progressive.get_or_insert_default();
         match coding {
@@ -208,7 +208,7 @@ impl Encoder {
         Ok(self.close())
     }
 
-    /// The frame of several scans and the scans.
+    /// Writes the frame header of several scans, and the scans.
     fn scans(&mut self, coefficients: &Coefficients, script: &[Group]) -> Result<(), OutOfMemory> {
         let (frame, tables) = (&coefficients.frame, &coefficients.tables);
         segments::write_frame(&mut self.out, frame, tables, Process::Progressive);
@@ -216,7 +216,7 @@ impl Encoder {
         coder.write(coefficients, script, self.restart_interval, &mut self.out)
     }
 
-    /// The frame of one scan and the scan.
+    /// Writes the frame header of one scan, and the scan.
     fn one_scan(&mut self, coefficients: &Coefficients, tables: Tables) -> Result<(), OutOfMemory> {
         let frame = &coefficients.frame;
         segments::write_frame(&mut self.out, frame, &coefficients.tables, Process::Sequential);
@@ -233,14 +233,14 @@ impl Encoder {
         std::mem::take(&mut self.out)
     }
 
-    /// What comes before the frame header.
+    /// Writes the segments before the frame header.
     fn open(&mut self, frame: &Frame, options: &Options<'_>) -> Result<(), OutOfMemory> {
-        // A fifth of a byte per pixel is what a file of the default quality takes.
+        // A file of the default quality takes a fifth of a byte per pixel.
         let (width, height) = frame.size();
         let likely = usize::from(width) * usize::from(height) / 5 + 4096;
         self.out = Vec::new();
         self.out.try_reserve(likely).map_err(|_| OutOfMemory { bytes: likely as u64 })?;
-        // 18 bytes count in a thumbnail.
+        // In a thumbnail, 18 bytes count.
         let marked = options.coding != Coding::Smallest || frame.needs_mark();
         segments::write_start(&mut self.out, marked.then_some(frame.mark), &options.segments);
         self.restart_interval = options.restart_interval;
@@ -258,7 +258,7 @@ impl Encoder {
     }
 }
 
-/// Rows of MCUs that [`Encoder::mcu_row`] wants of a picture like `planes`.
+/// Number of rows of MCUs of a picture like `planes`.
 pub fn mcu_rows(planes: &Planes) -> usize {
     planes.height().div_ceil(8 * planes.sampling().factors().1)
 }
@@ -274,7 +274,7 @@ mod tests {
 
     const SAMPLINGS: [Sampling; 4] = [Sampling::Gray, Sampling::S444, Sampling::S422, Sampling::S420];
 
-    /// Smooth shapes with some texture: every plane differs.
+    /// Makes smooth shapes with some texture; each plane differs.
     pub(super) fn picture(width: usize, height: usize, sampling: Sampling) -> Planes {
         let mut planes = Planes::new(width, height, sampling).unwrap();
         for (index, plane) in planes.planes_mut().iter_mut().enumerate() {
@@ -294,7 +294,7 @@ mod tests {
         Options { quality: Quality::new(quality).unwrap(), coding, ..Options::default() }
     }
 
-    /// Samples by an independent decoder: grey, or YCbCr interleaved with chroma upsampled.
+    /// Decodes by an independent decoder: grey, or YCbCr interleaved with chroma upsampled.
     pub(super) fn decode(file: &[u8], colour: ColorSpace) -> Vec<u8> {
         let options = DecoderOptions::default().jpeg_set_out_colorspace(colour).set_strict_mode(true);
         zune_jpeg::JpegDecoder::new_with_options(ZCursor::new(file), options).decode().unwrap()

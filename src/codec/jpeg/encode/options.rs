@@ -1,19 +1,21 @@
-//! `Options`: what kind of JPEG file to write, at which quality, and what goes along.
+//! `EncodeOptions`: form of a JPEG file, its quality, and its application segments.
 
 use super::segments::Segments;
 use crate::spec::{Effort, Quality, Spec};
 
-/// What kind of file to write.
+/// Form of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Coding {
-    /// One scan, the Huffman tables of Annex K: the fastest.
+    /// One scan with the Huffman tables of Annex K: the fastest.
     Fixed,
-    /// One scan, Huffman tables made for the picture: 1 to 20 % smaller.
+    /// One scan with Huffman tables optimised for the picture: 1 to 20 % smaller.
     Optimised,
-    /// Several scans that show a coarse picture early, each with its own tables: a few per cent smaller still.
+    /// Several scans that show a coarse picture early, each with optimised tables: a few per cent smaller
+    /// still.
     Progressive,
-    /// Steps that suit the eye, coefficients chosen by what they cost, and the smallest of many scripts of scans
-    /// or of one scan: a tenth smaller than [`Coding::Optimised`] at equal SSIMULACRA2, and fifty times slower.
+    /// Perceptual quantisation tables, rate-distortion optimised coefficients, and the smallest of many scan
+    /// scripts or of one scan. A tenth smaller than [`Coding::Optimised`] at equal SSIMULACRA2, and fifty
+    /// times slower.
     Smallest,
 }
 
@@ -29,16 +31,16 @@ impl Coding {
     }
 }
 
-/// How to encode.
+/// Options of one file.
 #[derive(Debug, Clone, Copy)]
 pub struct Options<'a> {
-    /// Scales the quantisation tables.
+    /// Scale of the quantisation tables.
     pub quality: Quality,
-    /// What kind of file to write.
+    /// Form of the file.
     pub coding: Coding,
     /// MCUs between restart markers; 0 for none.
     pub restart_interval: u16,
-    /// What goes along.
+    /// Application segments.
     pub segments: Segments<'a>,
 }
 

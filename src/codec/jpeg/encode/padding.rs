@@ -1,21 +1,22 @@
-//! Blocks that only fill up an MCU (T.81 A.2.4): they lie behind the last column or row of samples, and nobody sees them.
+//! Padding blocks of partial MCUs (T.81 A.2.4): they lie behind the last column or row of samples and are
+//! never shown.
 
 use super::dct::Block;
 use crate::codec::jpeg::planes::Plane;
 
-/// Some rows of blocks that make whole MCUs.
+/// Rows of blocks that make whole MCUs.
 pub(super) struct Blocks<'t> {
     pub(super) blocks: &'t mut [Block],
     pub(super) masks: &'t mut [u64],
     /// Blocks in a row.
     pub(super) across: usize,
-    /// Blocks of an MCU, across and down: as many rows as it has down.
+    /// Blocks of an MCU, across and down. There are as many rows as it has down.
     pub(super) mcu: (usize, usize),
 }
 
 impl Blocks<'_> {
-    /// Gives those behind the end of `plane` the DC coefficient of the block before them in the scan and no other, which is
-    /// what costs least. The first of all is block (`x`, `y`) of the plane.
+    /// Sets the blocks behind the end of `plane` to the DC coefficient of the block before them in the scan,
+    /// which costs least. The first block is block (`x`, `y`) of the plane.
     pub(super) fn fill_up(self, plane: &Plane, x: usize, y: usize) {
         let Blocks { blocks, masks, across, mcu: (h, v) } = self;
         let (columns, rows) = (plane.width().div_ceil(8) - x, plane.height().div_ceil(8) - y);
@@ -27,7 +28,7 @@ impl Blocks<'_> {
                 if x < columns && y < rows {
                     continue;
                 }
-                // The first block of an MCU has samples.
+                // The first block of an MCU always has samples.
                 let before = if x % h > 0 { y * across + x - 1 } else { (y - 1) * across + x + h - 1 };
                 let (dc, at) = (blocks[before].0[0], y * across + x);
                 blocks[at] = Block::default();

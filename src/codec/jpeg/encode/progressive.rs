@@ -14,9 +14,9 @@ use crate::limits::OutOfMemory;
 /// Turns scans into tokens and tokens into the file.
 #[derive(Debug, Default)]
 pub(super) struct Progressive {
-    /// Those of a group of scans.
+    /// Tokens of a group of scans.
     tokens: Vec<Token>,
-    /// Where the tokens of each scan of the group end.
+    /// End of the tokens of each scan of the group.
     ends: Vec<usize>,
     histogram: Histogram,
     book: CodeBook,
@@ -49,7 +49,7 @@ impl Progressive {
         Ok(())
     }
 
-    /// Bytes that `group` takes in the file, its tables included, to within stuffing.
+    /// Returns the size of `group` in the file in bytes, its tables included, without stuffing.
     pub(super) fn cost(&mut self, coefficients: &Coefficients, group: &[Scan]) -> Result<usize, OutOfMemory> {
         let tables = self.tokenise(coefficients, group, 0)?;
         self.book.set(&tables);
@@ -62,7 +62,7 @@ impl Progressive {
         Ok(head.len() + bits.div_ceil(8) as usize)
     }
 
-    /// Fills `self.tokens` with those of `group`; gives the best tables for them.
+    /// Fills `self.tokens` with those of `group`. Returns the optimal tables for them.
     fn tokenise(
         &mut self,
         coefficients: &Coefficients,
@@ -107,7 +107,7 @@ struct Restarts {
 }
 
 impl Restarts {
-    /// Whether a marker comes before the next MCU.
+    /// Returns true if a marker precedes the next MCU.
     fn due(&mut self) -> bool {
         if self.interval == 0 {
             return false;
@@ -125,7 +125,7 @@ fn reserve(tokens: &mut Vec<Token>, more: usize) -> Result<(), OutOfMemory> {
     tokens.try_reserve(more).map_err(|_| OutOfMemory { bytes: (more * size_of::<Token>()) as u64 })
 }
 
-/// A scan of DC coefficients, first (G.1.2.1) or refining (one bit each).
+/// Tokens of a DC scan, first (G.1.2.1) or refining (one bit each).
 fn dc_scan(
     coefficients: &Coefficients,
     scan: &Scan,
@@ -162,7 +162,7 @@ fn dc_scan(
     Ok(())
 }
 
-/// A scan of AC coefficients of one component, first (G.1.2.2) or refining (G.1.2.3).
+/// Tokens of an AC scan of one component, first (G.1.2.2) or refining (G.1.2.3).
 fn ac_scan(
     coefficients: &Coefficients,
     index: usize,
@@ -196,26 +196,26 @@ fn ac_scan(
 /// Longest run of ended blocks that has a symbol (table G.1).
 const MOST_BLOCKS_ENDED: u32 = 0x7FFF;
 
-/// Correction bits that wait for the end of a run of ended blocks, at most.
+/// Most correction bits that wait for the end of a run of ended blocks.
 const MOST_CORRECTIONS: usize = 900;
 
 struct AcCoder<'t> {
     class: Token,
     band: Band,
-    /// Blocks whose end has not been written.
+    /// Blocks with a pending end-of-band.
     blocks_ended: u32,
-    /// Correction bits that come after them.
+    /// Correction bits that follow them.
     corrections: Vec<bool>,
     tokens: &'t mut Vec<Token>,
 }
 
 impl AcCoder<'_> {
-    /// Bits of a mask that lie in the band.
+    /// Mask of the band.
     fn in_band(&self) -> u64 {
         (u64::MAX << self.band.first) & (u64::MAX >> (63 - self.band.last))
     }
 
-    /// Writes the run of ended blocks and the corrections that belong to it.
+    /// Writes the run of ended blocks and its correction bits.
     fn flush(&mut self) {
         if self.blocks_ended == 0 {
             return;
@@ -223,7 +223,7 @@ impl AcCoder<'_> {
         let size = self.blocks_ended.ilog2();
         self.tokens.push(self.class + (size << 7) as Token + END_OF_BLOCK);
         let bits = self.blocks_ended - (1 << size);
-        // Up to 14 bits, of which a raw token takes 11.
+        // Up to 14 bits; a raw token takes 11.
         if size > 11 {
             self.tokens.push(raw(bits >> 11, size - 11));
         }
@@ -250,7 +250,7 @@ impl AcCoder<'_> {
         }
     }
 
-    /// A block in the first scan of a band.
+    /// Tokens of a block in the first scan of a band.
     fn first(&mut self, plane: &BlockPlane, at: usize) {
         let block = &plane.blocks[at];
         let mut rest = plane.masks[at] & self.in_band();
@@ -283,13 +283,13 @@ impl AcCoder<'_> {
         }
     }
 
-    /// A block in a refining scan of a band.
+    /// Tokens of a block in a refining scan of a band.
     fn refine(&mut self, plane: &BlockPlane, at: usize) {
         let block = &plane.blocks[at];
         let low = self.band.low;
         let size = |z: u32| u32::from(coefficient(block, z).unsigned_abs()) >> low;
         let mask = plane.masks[at] & self.in_band();
-        // The last coefficient that becomes one in this scan; behind it there are corrections only.
+        // The last coefficient that becomes one in this scan. Only corrections follow it.
         let mut last_new = 0;
         let mut rest = mask;
         while rest != 0 {
@@ -337,7 +337,7 @@ impl AcCoder<'_> {
     }
 }
 
-/// The coefficient that is `z`-th in zig-zag order.
+/// Returns the `z`-th coefficient in zig-zag order.
 fn coefficient(block: &Block, z: u32) -> i16 {
     block.0[usize::from(SCAN[z as usize % 64] % 64)]
 }

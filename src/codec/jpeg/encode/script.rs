@@ -1,4 +1,4 @@
-//! Which scans a progressive file has: a fixed script, or the smallest of many.
+//! Scan scripts of progressive files: a fixed one, or the smallest of many.
 
 use super::coefficients::Coefficients;
 use super::progressive::Progressive;
@@ -8,7 +8,7 @@ use crate::limits::OutOfMemory;
 /// One scan of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Scan {
-    /// Components, all of them for DC coefficients, one for AC coefficients.
+    /// All components for DC coefficients, one component for AC coefficients.
     pub(super) components: Vec<usize>,
     pub(super) band: Band,
 }
@@ -19,11 +19,11 @@ impl Scan {
     }
 }
 
-/// Scans that have their Huffman tables in common.
+/// Scans with common Huffman tables.
 pub(super) type Group = Vec<Scan>;
 
-/// Scans that show a coarse picture early: the script of the Independent JPEG Group's `jpegtran`, for any
-/// number of components.
+/// Returns a script that shows a coarse picture early: that of the Independent JPEG Group's `jpegtran`, for
+/// any number of components.
 pub(super) fn fixed(components: usize) -> Vec<Group> {
     let all = 0..components;
     let chroma = 1..components;
@@ -35,14 +35,15 @@ pub(super) fn fixed(components: usize) -> Vec<Group> {
     script.into_iter().map(|scan| vec![scan]).collect()
 }
 
-/// Last coefficients of the first of two bands that are tried; 63 is a single band.
+/// Candidates for the last coefficient of the first band; 63 is a single band.
 const SPLITS: [u8; 4] = [63, 2, 5, 8];
 
-/// Most bits of AC coefficients that refining scans may add.
+/// Most bits of AC coefficients left to refining scans.
 const MOST_REFINED: u8 = 2;
 
-/// The smallest of the scripts that differ, for luma and for chroma, in where the band is split, how many bits are
-/// left to refining scans, and which scans share their tables: at a few kilobytes a table more counts.
+/// Finds the smallest script. Candidates differ, for luma and for chroma, in the split of the band, the
+/// number of bits left to refining scans, and the scans that share tables. In files of a few kilobytes, each
+/// table counts.
 pub(super) fn smallest(
     coefficients: &Coefficients,
     coder: &mut Progressive,
@@ -77,7 +78,7 @@ pub(super) fn smallest(
     Ok(script)
 }
 
-/// The DC coefficients at once, or but for the last bit.
+/// Codes the DC coefficients in one scan, or in two with the last bit apart; returns the cheaper.
 fn cheapest_dc(coefficients: &Coefficients, coder: &mut Progressive) -> Result<Vec<Group>, OutOfMemory> {
     let all = 0..coefficients.frame.components().len();
     let whole = vec![Scan::new(all.clone(), 0, 0, 0, 0)];
@@ -87,7 +88,8 @@ fn cheapest_dc(coefficients: &Coefficients, coder: &mut Progressive) -> Result<V
     Ok(if coder.cost(coefficients, &whole)? <= in_two { vec![whole] } else { vec![most, last_bit] })
 }
 
-/// A band of `components`, a scan each, with tables of their own or in common; and the bytes it takes.
+/// Codes a band of `components` in one scan each, with separate or common tables. Returns the cheaper with
+/// its size in bytes.
 fn cheapest_band(
     coefficients: &Coefficients,
     coder: &mut Progressive,

@@ -5,21 +5,20 @@ use super::tables::TablePair;
 use crate::codec::jpeg::quant::QuantTable;
 use crate::codec::jpeg::zigzag::NATURAL;
 
-/// The two kinds of file that we write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Process {
     Sequential,
     Progressive,
 }
 
-/// What goes along with the picture.
+/// Application segments of the result.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Segments<'a> {
-    /// EXIF: the TIFF structure, without the identifier in front. Left out when longer than 65,527 bytes.
+    /// EXIF: the TIFF structure without its identifier. Left out if longer than 65,527 bytes.
     pub exif: Option<&'a [u8]>,
     /// ICC profile, up to 16 MiB.
     pub icc: Option<&'a [u8]>,
-    /// A comment. Left out when longer than 65,533 bytes.
+    /// Comment. Left out if longer than 65,533 bytes.
     pub comment: Option<&'a [u8]>,
     /// Other segments, as pairs of marker (0xE0 to 0xEF for APP0 to APP15) and payload.
     pub other: &'a [(u8, &'a [u8])],
@@ -27,10 +26,10 @@ pub struct Segments<'a> {
 
 const MAX_PAYLOAD: usize = 65_533;
 
-/// Bytes of an ICC profile per segment, after the identifier and two counters.
+/// Bytes of an ICC profile per segment, behind the identifier and two counters.
 const ICC_PART: usize = MAX_PAYLOAD - 14;
 
-/// Everything before the frame header. `mark` says what the components are.
+/// Writes all segments before the frame header. `mark` tells the colour model.
 pub(super) fn write_start(out: &mut Vec<u8>, mark: Option<ColourMark>, segments: &Segments<'_>) {
     out.extend_from_slice(&[0xFF, 0xD8]);
     match mark {
@@ -59,7 +58,7 @@ pub(super) fn write_start(out: &mut Vec<u8>, mark: Option<ColourMark>, segments:
     }
 }
 
-/// Quantisation tables, in one segment, and the frame header.
+/// Writes the quantisation tables, in one segment, and the frame header.
 pub(super) fn write_frame(out: &mut Vec<u8>, frame: &Frame, tables: &[QuantTable], process: Process) {
     let deep = |table: &QuantTable| table.0.iter().any(|&step| step > 255);
     let mut all = Vec::with_capacity(tables.len() * 65);
@@ -90,12 +89,12 @@ pub(super) fn write_frame(out: &mut Vec<u8>, frame: &Frame, tables: &[QuantTable
     segment(out, marker, &[&[8, h1, h0, w1, w0, frame.components.len() as u8], &components]);
 }
 
-/// The restart interval, in MCUs.
+/// Writes the restart interval, in MCUs.
 pub(super) fn write_restart_interval(out: &mut Vec<u8>, mcus: u16) {
     segment(out, 0xDD, &[&mcus.to_be_bytes()]);
 }
 
-/// The Huffman tables that the components at `indices` use, but for empty ones, in one segment.
+/// Writes the non-empty Huffman tables of the components at `indices`, in one segment.
 pub(super) fn write_huffman(out: &mut Vec<u8>, frame: &Frame, indices: &[usize], pairs: &[TablePair; 2]) {
     let used = (0_u8..)
         .zip(pairs)
@@ -110,31 +109,31 @@ pub(super) fn write_huffman(out: &mut Vec<u8>, frame: &Frame, indices: &[usize],
     }
 }
 
-/// Which coefficients and which of their bits a scan carries (B.2.3, G.1.1.1).
+/// Coefficients of a scan, and their bits (B.2.3, G.1.1.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Band {
     /// First coefficient in zig-zag order.
     pub(super) first: u8,
     /// Last coefficient in zig-zag order.
     pub(super) last: u8,
-    /// Bit position of the scan before, 0 if there was none.
+    /// Bit position of the previous scan; 0 if there is none.
     pub(super) high: u8,
     /// Lowest bit position of this scan.
     pub(super) low: u8,
 }
 
 impl Band {
-    /// Everything: a sequential scan.
+    /// All coefficients: a sequential scan.
     pub(super) const ALL: Band = Band { first: 0, last: 63, high: 0, low: 0 };
 }
 
-/// The header of a scan of the components at `indices`.
+/// Writes the header of a scan of the components at `indices`.
 pub(super) fn write_scan(out: &mut Vec<u8>, frame: &Frame, indices: &[usize], band: Band) {
     let selectors: Vec<u8> = indices
         .iter()
         .map(|&index| &frame.components[index])
         .flat_map(|component| {
-            // A table that the scan has no use for is number 0.
+            // An unused table has number 0.
             let dc = if band.first == 0 && band.high == 0 { component.huffman } else { 0 };
             let ac = if band.last > 0 { component.huffman } else { 0 };
             [component.id, dc << 4 | ac]
@@ -144,12 +143,12 @@ pub(super) fn write_scan(out: &mut Vec<u8>, frame: &Frame, indices: &[usize], ba
     segment(out, 0xDA, &[&[indices.len() as u8], &selectors, &band]);
 }
 
-/// The end of the file.
+/// Writes the end of the file.
 pub(super) fn write_end(out: &mut Vec<u8>) {
     out.extend_from_slice(&[0xFF, 0xD9]);
 }
 
-/// One segment, or nothing if the payload is too long for one.
+/// Writes one segment, or nothing if the payload is too long.
 fn segment(out: &mut Vec<u8>, marker: u8, payload: &[&[u8]]) {
     let len: usize = payload.iter().map(|part| part.len()).sum();
     if len <= MAX_PAYLOAD {

@@ -12,28 +12,27 @@ use super::token::{self, CLASS, PER_BLOCK, RESTART, Token};
 use crate::codec::jpeg::planes::{Plane, Sampling};
 use crate::limits::OutOfMemory;
 
-/// MCUs that are transformed before they become tokens: their blocks fit the first-level cache.
+/// MCUs transformed before they become tokens: their blocks fit the first-level cache.
 const MCUS_AT_A_TIME: usize = 8;
 
-/// Tokens that wait for the end of the picture at most. A picture with more takes its tables from the
-/// statistics of these.
+/// Most tokens that wait for the end of the picture. A larger picture derives its tables from these.
 const MOST_TOKENS: usize = 4 << 20;
 
-/// Bytes of tokens that wait for the end of a picture of so many samples, at most.
+/// Upper bound of the bytes of waiting tokens, for a picture of `samples` samples.
 pub(super) fn most_waiting(samples: usize) -> u64 {
     ((2 * samples).min(2 * MOST_TOKENS) * size_of::<Token>()) as u64
 }
 
-/// Which Huffman tables a sequential file has.
+/// Huffman tables of a sequential file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Tables {
-    /// Those of Annex K: every row of MCUs leaves at once.
+    /// Those of Annex K: each row of MCUs is written at once.
     Standard,
-    /// The best for this picture: tokens wait for its end.
+    /// Optimal for this picture: tokens wait for its end.
     Optimised,
 }
 
-/// The one scan of a sequential file.
+/// The single scan of a sequential file.
 #[derive(Debug)]
 pub(super) struct Sequential {
     frame: Frame,
@@ -48,10 +47,10 @@ pub(super) struct Sequential {
     /// Tokens that wait for tables.
     tokens: Vec<Token>,
     histogram: Histogram,
-    /// Whether the tables are in the file and `book` has them.
+    /// True if the tables are written and `book` holds them.
     settled: bool,
     book: CodeBook,
-    /// Whether `book` has the tables of Annex K.
+    /// True if `book` holds the tables of Annex K.
     book_is_standard: bool,
     writer: BitWriter,
 }
@@ -78,7 +77,7 @@ impl Default for Sequential {
 }
 
 impl Sequential {
-    /// Begins the scan of a picture laid out as `frame`.
+    /// Begins the scan of a picture with the layout `frame`.
     pub(super) fn start(
         &mut self,
         frame: Frame,
@@ -107,7 +106,7 @@ impl Sequential {
         Ok(())
     }
 
-    /// Writes `tables` and the header of the scan; from here on tokens need not wait.
+    /// Writes `tables` and the header of the scan. Later tokens do not wait.
     fn settle(&mut self, tables: &[TablePair; 2], out: &mut Vec<u8>) {
         let standard = std::ptr::eq(tables, &*STANDARD);
         if !(standard && self.book_is_standard) {
@@ -131,8 +130,8 @@ impl Sequential {
         self.settle_if_full(out)
     }
 
-    /// Gets ready for rows of MCUs that follow on those of `head`, if that waits for tables: all but the first MCU, whose
-    /// tokens depend on the one before it.
+    /// Prepares for the rows of MCUs behind those of `head`, if that waits for tables. The tokens of the
+    /// first MCU depend on the one before it, and follow in [`Sequential::append`].
     pub(super) fn start_tail(&mut self, head: &Sequential) -> Result<bool, OutOfMemory> {
         if head.settled || head.restart_interval > 0 {
             return Ok(false);
@@ -142,7 +141,8 @@ impl Sequential {
         Ok(true)
     }
 
-    /// Codes the rows of MCUs of `planes`, after [`Sequential::start_tail`], unless they are more than may wait.
+    /// Codes the rows of MCUs of `planes` after [`Sequential::start_tail`]. Stops at the limit of waiting
+    /// tokens.
     pub(super) fn tail(&mut self, planes: &[Plane], rows: usize) -> Result<(), OutOfMemory> {
         self.transform(planes, 0, 0, 1);
         self.tokenise(1); // for the predictions alone
@@ -156,9 +156,9 @@ impl Sequential {
         Ok(())
     }
 
-    /// Goes on with the rows of MCUs of `planes`: the first MCU, then what `tail` has coded, which is to be given to
-    /// [`Sequential::finish`]. False, and nothing done, where not all of it may wait: the tables then depend on when they were
-    /// settled.
+    /// Codes the first MCU of `planes` and takes over the statistics of `tail`. [`Sequential::finish`] then
+    /// takes the tokens of `tail`. Returns false, and does nothing, if the tokens exceed the limit: the
+    /// tables would then depend on the time when they were settled.
     pub(super) fn append(
         &mut self,
         tail: &Sequential,
@@ -186,7 +186,7 @@ impl Sequential {
         self.settle_if_full(out)
     }
 
-    /// Codes a row of MCUs from number `from` on, whose blocks `fill` provides a few MCUs at a time.
+    /// Codes a row of MCUs from number `from` on. `fill` provides its blocks, a few MCUs at a time.
     fn row(
         &mut self,
         out: &mut Vec<u8>,
@@ -203,7 +203,7 @@ impl Sequential {
         Ok(())
     }
 
-    /// Writes the first `count` tokens of the batch, or lets them wait.
+    /// Writes the first `count` tokens of the batch, or appends them to the waiting ones.
     fn keep(&mut self, count: usize, out: &mut Vec<u8>) -> Result<(), OutOfMemory> {
         let tokens = &self.batch[..count];
         if self.settled {
@@ -238,7 +238,7 @@ impl Sequential {
         }
     }
 
-    /// Transforms `count` MCUs: the blocks of each component, a row of blocks after the other.
+    /// Transforms `count` MCUs: the blocks of each component, one row of blocks after the other.
     fn transform(&mut self, planes: &[Plane], row: usize, first: usize, count: usize) {
         let mut done = 0;
         for (index, plane) in planes.iter().enumerate() {
@@ -263,7 +263,7 @@ impl Sequential {
         }
     }
 
-    /// Makes tokens of `count` MCUs of transformed blocks, in the order of the scan; says how many.
+    /// Makes tokens of `count` MCUs of transformed blocks, in the order of the scan. Returns their number.
     fn tokenise(&mut self, count: usize) -> usize {
         let mut n = 0;
         for mcu in 0..count {
@@ -300,7 +300,7 @@ impl Sequential {
         n
     }
 
-    /// Ends the scan, with what an appended `tail` has coded behind the rest: two workers then write the tokens that wait.
+    /// Ends the scan, with the tokens of an appended `tail`. Two workers then write the waiting tokens.
     pub(super) fn finish(
         &mut self,
         tail: Option<&mut Sequential>,
@@ -338,7 +338,7 @@ impl Sequential {
     }
 }
 
-/// Lets `more` wait behind `tokens`.
+/// Appends `more` to the waiting `tokens`.
 fn wait(tokens: &mut Vec<Token>, more: &[Token]) -> Result<(), OutOfMemory> {
     tokens.try_reserve(more.len()).map_err(|_| OutOfMemory { bytes: size_of_val(more) as u64 })?;
     tokens.extend_from_slice(more);
@@ -353,7 +353,7 @@ mod tests {
     use crate::codec::jpeg::planes::Planes;
     use crate::spec::Quality;
 
-    /// The rows of `planes` from row `top` of the MCUs on, which have 8 rows of each plane.
+    /// Copies the rows of `planes` from row `top` of the MCUs on, which have 8 rows of each plane.
     fn below(planes: &Planes, top: usize) -> Planes {
         let mut below = Planes::new(planes.width(), planes.height() - 8 * top, planes.sampling()).unwrap();
         for (plane, all) in below.planes_mut().iter_mut().zip(planes.planes()) {

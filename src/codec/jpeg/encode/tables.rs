@@ -19,33 +19,34 @@ const CHROMA: [u16; 64] = [
     99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99,
 ];
 
-/// N. Robidoux's luma table, which ImageMagick and mozjpeg use: coarser than Annex K where the eye is weak.
+/// N. Robidoux's luma table, as in ImageMagick and mozjpeg: coarser than Annex K at frequencies that the eye
+/// resolves poorly.
 const LUMA_BY_EYE: [u16; 64] = [
     16, 16, 16, 18, 25, 37, 56, 85, 16, 17, 20, 27, 34, 40, 53, 75, 16, 20, 24, 31, 43, 62, 91, 135, 18, 27,
     31, 40, 53, 74, 106, 156, 25, 34, 43, 53, 69, 94, 131, 189, 37, 40, 62, 74, 94, 124, 169, 238, 56, 53,
     91, 106, 131, 169, 226, 311, 85, 75, 135, 156, 189, 238, 311, 418,
 ];
 
-/// 17 (1 + 0.7 r) at a distance of r places from the DC coefficient: finer than Annex K from the third diagonal on,
-/// where one picture in ten has much of its colour, and coarser on the first.
+/// 17 (1 + 0.7 r) at a distance of r places from the DC coefficient. Finer than Annex K from the third
+/// diagonal on, where one picture in ten has much of its colour; coarser on the first.
 const CHROMA_BY_EYE: [u16; 64] = [
     17, 29, 41, 53, 65, 77, 88, 100, 29, 34, 44, 55, 66, 78, 89, 101, 41, 44, 51, 60, 70, 81, 92, 104, 53,
     55, 60, 67, 77, 86, 97, 108, 65, 66, 70, 77, 84, 93, 103, 113, 77, 78, 81, 86, 93, 101, 110, 119, 88, 89,
     92, 97, 103, 110, 118, 127, 100, 101, 104, 108, 113, 119, 127, 135,
 ];
 
-/// Which tables quality scales.
+/// Basis of the quantisation tables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Basis {
-    /// Annex K, as nearly everybody has it.
+    /// Annex K, the usual choice.
     AnnexK,
-    /// The fewest bits at equal SSIMULACRA2: tables by eye, those of chroma at half their steps.
-    /// Scaled so that a quality means about the same score as with [`Basis::AnnexK`].
+    /// Perceptual tables, those of chroma at half their steps: fewest bits at equal SSIMULACRA2. Scaled so
+    /// that a quality scores about the same as with [`Basis::AnnexK`].
     Eye,
 }
 
-/// The tables for luma and chroma at `quality`, scaled as the Independent JPEG Group does: 50 is the basis
-/// itself, 100 is all ones. No step exceeds 255, so that the file is baseline.
+/// Returns the tables for luma and chroma at `quality`, scaled as the Independent JPEG Group does: 50 is the
+/// basis itself, 100 is all ones. Steps are at most 255, so that the file is baseline.
 pub(crate) fn quantisation(quality: Quality, basis: Basis) -> [QuantTable; 2] {
     let quality = u32::from(quality.get());
     let percent = if quality < 50 { 5000 / quality } else { 200 - 2 * quality };
@@ -59,7 +60,7 @@ pub(crate) fn quantisation(quality: Quality, basis: Basis) -> [QuantTable; 2] {
     }
 }
 
-/// A Huffman table pair of one component class.
+/// Huffman table pair of one component class.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct TablePair {
     pub(crate) dc: HuffmanSpec,

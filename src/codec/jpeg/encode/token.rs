@@ -1,7 +1,7 @@
-//! `Token`: one step of entropy coding, before it is known how many bits it takes.
+//! `Token`: one step of entropy coding, before its number of bits is known.
 //!
-//! A picture becomes a row of 16-bit tokens first. Their statistics give the best Huffman tables (T.81
-//! K.2), and a table from tokens to bits then writes them without a branch. A token below [`RAW`] is an
+//! A picture first becomes a sequence of 16-bit tokens. Their statistics give the optimal Huffman tables
+//! (T.81 K.2). A table from tokens to bits then writes them without a branch. A token below [`RAW`] is an
 //! index of that table:
 //!
 //! ```text
@@ -15,12 +15,12 @@
 
 use super::dct::{Block, SCAN};
 
-/// See the module.
+/// A token; see the module documentation.
 pub(super) type Token = u16;
 
-/// Added to the tokens of the second table pair.
+/// Offset of the tokens of the second table pair.
 pub(super) const CLASS: Token = 1 << 12;
-/// Bit that marks a token as raw bits.
+/// Flag of a token of raw bits.
 pub(super) const RAW: Token = 1 << 15;
 /// Restart marker (F.1.1.5.2).
 pub(super) const RESTART: Token = RAW;
@@ -28,14 +28,14 @@ pub(super) const RESTART: Token = RAW;
 pub(super) const END_OF_BLOCK: Token = 64;
 /// Sixteen zeros (ZRL).
 pub(super) const ZERO_RUN: Token = 15 << 7 | END_OF_BLOCK;
-/// Tokens that are indices lie below this.
+/// Upper bound of tokens that are indices.
 pub(super) const INDICES: usize = 2 * CLASS as usize;
-/// The most tokens of one block in a sequential scan: a symbol and raw bits for each coefficient.
+/// Most tokens of one block in a sequential scan: a symbol and raw bits for each coefficient.
 pub(super) const PER_BLOCK: usize = 128;
 
-/// Values of AC coefficients that have tokens of their own are -64 to 63.
+/// AC coefficients with tokens of their own are -64 to 63.
 pub(super) const AC_SPAN: i32 = 64;
-/// Differences of DC coefficients that have tokens of their own are -512 to 511.
+/// DC differences with tokens of their own are -512 to 511.
 pub(super) const DC_SPAN: i32 = 512;
 /// First token of the DC differences.
 pub(super) const DC: Token = 2048;
@@ -44,33 +44,33 @@ pub(super) const AC_SYMBOL: Token = 3072;
 /// First token of the DC symbols that stand alone.
 pub(super) const DC_SYMBOL: Token = 3328;
 
-/// `length` bits as they are, at most 11.
+/// Makes a token of `length` raw bits, at most 11.
 pub(super) fn raw(bits: u32, length: u32) -> Token {
     RAW | (length as Token) << 11 | bits as Token
 }
 
-/// The length and the bits of a raw token.
+/// Returns the length and the bits of a raw token.
 #[inline]
 pub(super) fn raw_parts(token: Token) -> (u32, u32) {
     (u32::from(token >> 11 & 15), u32::from(token & 0x7FF))
 }
 
-/// Size category of a value and its extra bits (F.1.2.1.1, table F.1).
+/// Returns the size category of a value and its extra bits (F.1.2.1.1, table F.1).
 #[inline]
 pub(super) fn magnitude(value: i32) -> (u32, u32) {
     let size = 32 - value.unsigned_abs().leading_zeros();
     (size, ((value + (value >> 31)) as u32) & ((1 << size) - 1))
 }
 
-/// Writes `token` at `n`. A block has at most [`PER_BLOCK`] tokens, so the remainder changes nothing; it
-/// spares a check.
+/// Writes `token` at `n`. A block has at most [`PER_BLOCK`] tokens, so the remainder has no effect but to
+/// spare a bounds check.
 #[inline(always)]
 fn put(out: &mut [Token; PER_BLOCK], n: usize, token: Token) -> usize {
     out[n % PER_BLOCK] = token;
     n + 1
 }
 
-/// Writes the tokens of an AC coefficient that is long in coming or large at `n`; says where they end.
+/// Writes the tokens of an AC coefficient with a long run or a large value at `n`. Returns their end.
 #[cold]
 fn put_rare(out: &mut [Token; PER_BLOCK], mut n: usize, class: Token, mut run: u32, value: i32) -> usize {
     while run >= 16 {
@@ -85,7 +85,7 @@ fn put_rare(out: &mut [Token; PER_BLOCK], mut n: usize, class: Token, mut run: u
     put(out, n, raw(bits, size))
 }
 
-/// The tokens of a DC difference.
+/// Makes the tokens of a DC difference.
 pub(super) fn dc(class: Token, value: i32) -> [Option<Token>; 2] {
     if (-DC_SPAN..DC_SPAN).contains(&value) {
         return [Some(class + DC + (value + DC_SPAN) as Token), None];
@@ -94,14 +94,14 @@ pub(super) fn dc(class: Token, value: i32) -> [Option<Token>; 2] {
     [Some(class + DC_SYMBOL + size as Token), Some(raw(bits, size))]
 }
 
-/// The token of an AC coefficient of -64 to 63 after at most 15 zeros.
+/// Makes the token of an AC coefficient of -64 to 63 after at most 15 zeros.
 #[inline]
 pub(super) fn ac(run: u32, value: i32) -> Token {
     (run << 7) as Token + (value + AC_SPAN) as Token
 }
 
-/// The tokens of a whole block in a sequential scan (F.1.2); says how many. `mask` tells the coefficients
-/// that are not zero, `prediction` is the DC coefficient before, and becomes this one.
+/// Writes the tokens of a block in a sequential scan (F.1.2) and returns their number. `mask` holds the
+/// non-zero coefficients. `prediction` is the previous DC coefficient, and becomes this one.
 #[inline]
 pub(super) fn sequential(
     block: &Block,

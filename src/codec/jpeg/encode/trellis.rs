@@ -1,22 +1,22 @@
-//! Rate-distortion optimised quantisation: of all ways to quantise the AC coefficients of a block, the one
-//! with the least sum of bits and weighted error.
+//! Rate-distortion optimised quantisation: finds the quantised AC coefficients of a block with the least sum
+//! of bits and weighted error.
 //!
 //! A shortest path through the coefficients in zig-zag order, as in Crouse and Ramchandran, "Joint
-//! thresholding and quantizer selection for transform image coding" (IEEE Trans. Image Processing 6(2), 1997),
-//! with the weights of mozjpeg: error counts in units of the step, and less in busy blocks.
+//! thresholding and quantizer selection for transform image coding" (IEEE Trans. Image Processing 6(2),
+//! 1997), with the weights of mozjpeg's trellis: error counts in units of the step, and less in busy blocks.
 
 use super::dct::{Block, SCAN};
 use super::tables::TablePair;
 use super::token;
 use crate::codec::jpeg::quant::QuantTable;
 
-/// Bits that one squared step of error is worth in a flat block. Three times what mozjpeg has, which aims at
-/// PSNR; the best for SSIMULACRA2 is flat between 40 and 120.
+/// Bits that one squared step of error is worth in a flat block. Three times the value of mozjpeg, which aims
+/// at PSNR. For SSIMULACRA2 the optimum is flat between 40 and 120.
 const FLAT_WEIGHT: f32 = 60.0;
 /// Mean square of the AC coefficients at which error counts half as much.
 const BUSY: f32 = 1448.0;
 
-/// How many bits each run and size takes (T.81 F.1.2.2).
+/// Number of bits of each run and size (T.81 F.1.2.2).
 #[derive(Debug)]
 pub(super) struct Rates {
     /// By run and size, the extra bits included.
@@ -26,7 +26,7 @@ pub(super) struct Rates {
 }
 
 impl Rates {
-    /// The lengths of the codes of `tables`. What has no code counts as if it had the longest.
+    /// Takes the code lengths of `tables`. A symbol without code counts as the longest.
     pub(super) fn new(tables: &TablePair) -> Rates {
         let mut lengths = [16_u8; 256];
         for (symbol, _, length) in tables.ac.codes() {
@@ -48,13 +48,13 @@ impl Rates {
 pub(super) struct Steps([i32; 64]);
 
 impl Steps {
-    /// The steps of `table`.
+    /// Takes the steps of `table`.
     pub(super) fn new(table: &QuantTable) -> Steps {
         // SCAN is column-major, tables are row-major.
         Steps(SCAN.map(|place| 16 * i32::from(table.0[usize::from(place % 8 * 8 + place / 8)])))
     }
 
-    /// `block`, whose coefficients are in sixteenths, rounded to the nearest step.
+    /// Rounds `block`, whose coefficients are in sixteenths, to the nearest steps.
     pub(super) fn nearest(&self, block: &Block) -> Block {
         let mut rounded = Block::default();
         for (z, &place) in SCAN.iter().enumerate() {
@@ -69,24 +69,24 @@ impl Steps {
     }
 }
 
-/// A coefficient that is not zero, at the end of the best path to it.
+/// A non-zero coefficient at the end of the best path to it.
 #[derive(Debug, Clone, Copy)]
 struct Node {
     z: usize,
     value: i32,
-    /// Bits and error up to here, without the errors of zeros before.
+    /// Bits and error up to here, without the errors of the zeros before.
     cost: f32,
     before: usize,
 }
 
-/// `block`, whose coefficients are in sixteenths, quantised at the least cost.
+/// Quantises `block`, whose coefficients are in sixteenths, at the least cost.
 pub(super) fn quantise(block: &Block, steps: &Steps, rates: &Rates) -> Block {
     let magnitude: [i32; 64] = SCAN.map(|place| i32::from(block.0[usize::from(place)]).abs());
     let energy: i64 = magnitude[1..].iter().map(|&m| i64::from(m) * i64::from(m)).sum();
     let mean_square = energy as f32 / (63.0 * 256.0);
     let weight = FLAT_WEIGHT * BUSY / (BUSY + mean_square);
 
-    // Error of zeros up to each place.
+    // Sums of the errors of zeros up to each place.
     let mut zeros = [0.0_f32; 64];
     let mut nodes = [Node { z: 0, value: 0, cost: 0.0, before: 0 }; 64];
     let mut count = 1;
@@ -98,7 +98,7 @@ pub(super) fn quantise(block: &Block, steps: &Steps, rates: &Rates) -> Block {
             continue;
         }
         let mut best = Node { z, value: 0, cost: f32::INFINITY, before: 0 };
-        // The nearest, the one below, and the largest that is a bit shorter; zero is no node.
+        // Candidates: the nearest, the one below, and the largest that is a bit shorter. Zero is no node.
         let (size, _) = token::magnitude(nearest);
         let shorter = (1 << (size - 1)) - 1;
         let candidates = [nearest, nearest - 1, shorter];

@@ -1,11 +1,11 @@
-//! `FrameHeader`: size, coding process and components (T.81 B.2.2), and what the components stand for.
+//! `FrameHeader`: size, coding process and components (T.81 B.2.2), and the colour model of the components.
 
 use super::metadata::Metadata;
 use crate::codec::jpeg::error::{JpegError, Kind};
 use crate::codec::jpeg::marker::Marker;
 use crate::limits::{LimitKind, Limits, OverLimit};
 
-/// The Huffman-coded processes that are decoded here.
+/// Coding processes of this decoder, all Huffman-coded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Coding {
     /// Baseline or extended sequential (SOF0, SOF1).
@@ -17,7 +17,7 @@ pub enum Coding {
 /// One colour component of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Component {
-    /// The name that scan headers use.
+    /// Identifier used by scan headers.
     pub id: u8,
     /// Horizontal sampling factor, 1 to 4.
     pub h: u8,
@@ -32,7 +32,7 @@ pub struct Component {
 pub struct FrameHeader {
     /// Sequential or progressive.
     pub coding: Coding,
-    /// Bits a sample: always 8.
+    /// Bits of a sample: always 8.
     pub precision: u8,
     /// Width in pixels, at least 1.
     pub width: u16,
@@ -43,7 +43,7 @@ pub struct FrameHeader {
 }
 
 impl FrameHeader {
-    /// Parses the body of a frame segment. The height may be 0, to be given by DNL.
+    /// Parses the body of a frame segment. A height of 0 means that DNL carries it.
     pub(super) fn parse(marker: Marker, body: &[u8]) -> Result<FrameHeader, JpegError> {
         let coding = match marker.0 {
             0xC0 | 0xC1 => Coding::Sequential,
@@ -82,7 +82,7 @@ impl FrameHeader {
             components[i] = component;
         }
         if count == 1 {
-            // A.2.2: the blocks of a lone component are in raster order whatever its sampling factors say.
+            // A.2.2: the blocks of a lone component are in raster order, whatever its sampling factors.
             (components[0].h, components[0].v) = (1, 1);
         }
         Ok(FrameHeader { coding, precision, width, height, components, count })
@@ -95,7 +95,7 @@ impl FrameHeader {
         Ok(())
     }
 
-    /// The components, 1, 3 or 4.
+    /// The components: 1, 3 or 4.
     pub fn components(&self) -> &[Component] {
         &self.components[..usize::from(self.count)]
     }
@@ -116,7 +116,7 @@ impl FrameHeader {
     }
 }
 
-/// What the components stand for.
+/// Colour model of the components.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ColorModel {
     /// One component, luminance.
@@ -127,12 +127,12 @@ pub enum ColorModel {
     Rgb,
     /// Cyan, magenta, yellow, black. Files with an Adobe segment store them inverted: 255 is no ink.
     Cmyk,
-    /// CMYK whose first three became YCbCr. Inverted as [`ColorModel::Cmyk`].
+    /// CMYK with its first three components transformed to YCbCr. Inverted as [`ColorModel::Cmyk`].
     Ycck,
 }
 
 impl ColorModel {
-    /// The rule of the Independent JPEG Group's decoder, which everybody follows: for three components JFIF
+    /// Follows the decoder of the Independent JPEG Group, as other decoders do. For three components JFIF
     /// decides, then Adobe, then the component names `RGB`; for four, Adobe.
     pub(super) fn of(frame: &FrameHeader, metadata: &Metadata<'_>) -> ColorModel {
         let transform = metadata.adobe.map(|adobe| adobe.transform);

@@ -1,12 +1,12 @@
-//! `Metadata`: what the application segments of a file carry, as slices of the file.
+//! `JpegMetadata`: contents of the application segments of a file, as slices of the file.
 
 use crate::codec::jpeg::marker::{Marker, Segment};
 use std::borrow::Cow;
 
-/// What the application segments of a file carry. Only the first of each kind counts.
+/// Contents of the application segments of a file. Holds the first segment of each kind.
 #[derive(Debug, Clone, Default)]
 pub struct Metadata<'a> {
-    /// The pixel density of the JFIF segment (APP0, T.871); `None` without a JFIF segment.
+    /// Pixel density of the JFIF segment (APP0, T.871); `None` without a JFIF segment.
     pub density: Option<Density>,
     /// The Adobe segment (APP14).
     pub adobe: Option<Adobe>,
@@ -18,14 +18,14 @@ pub struct Metadata<'a> {
     pub iptc: Option<&'a [u8]>,
     /// The ICC profile in pieces (APP2).
     pub icc: IccChunks<'a>,
-    /// Whether there is more: comments, thumbnails, repeated segments and those that are not known.
+    /// True if there is more: comments, thumbnails, repeated or unknown segments.
     pub other: bool,
 }
 
 /// Pixel density of a JFIF segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Density {
-    /// 0: only the ratio of `x` and `y` counts; 1: pixels per inch; 2: pixels per centimetre.
+    /// Unit. 0: only the ratio of `x` and `y` counts; 1: pixels per inch; 2: pixels per centimetre.
     pub unit: u8,
     /// Horizontal density.
     pub x: u16,
@@ -36,12 +36,12 @@ pub struct Density {
 /// An Adobe segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Adobe {
-    /// 0: RGB or CMYK; 1: YCbCr; 2: YCCK.
+    /// Colour transform. 0: RGB or CMYK; 1: YCbCr; 2: YCCK.
     pub transform: u8,
 }
 
 impl<'a> Metadata<'a> {
-    /// Takes over what an application segment or a comment carries; other segments change nothing.
+    /// Takes the contents of an application segment or a comment. Ignores other segments.
     pub(in crate::codec) fn read(&mut self, segment: &Segment<'a>) {
         const EXIF: &[u8] = b"Exif\0";
         const XMP: &[u8] = b"http://ns.adobe.com/xap/1.0/\0";
@@ -86,7 +86,7 @@ impl<'a> Metadata<'a> {
         }
     }
 
-    /// Keeps the first block of a kind; a second one is more than goes along.
+    /// Keeps the first block of a kind. A second one counts as `other`.
     fn first(&mut self, slot: impl Fn(&mut Self) -> &mut Option<&'a [u8]>, block: Option<&'a [u8]>) {
         match slot(self) {
             Some(_) => self.other = true,
@@ -114,12 +114,12 @@ impl<'a> IccChunks<'a> {
         }
     }
 
-    /// Whether the file claims to carry a profile.
+    /// Returns true if the file has no piece of a profile.
     pub fn is_empty(&self) -> bool {
         self.chunks.is_empty()
     }
 
-    /// The whole profile. `None` if there is none, a piece is missing or there twice, or it is larger than
+    /// Joins the profile. Returns `None` if there is none, a piece is missing or repeated, or it exceeds
     /// [`IccChunks::MAX_BYTES`].
     pub fn profile(&self) -> Option<Cow<'a, [u8]>> {
         let total: usize = self.chunks.iter().map(|(_, _, data)| data.len()).sum();

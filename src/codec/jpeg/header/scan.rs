@@ -1,8 +1,8 @@
-//! `ScanHeader`: which components and coefficients a scan carries (T.81 B.2.3, G.1.1.1).
+//! `ScanHeader`: components and coefficients of a scan (T.81 B.2.3, G.1.1.1).
 
 use super::frame::{Coding, FrameHeader};
 
-/// One component of a scan.
+/// Selector of one component in a scan header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ScanComponent {
     /// Index among the components of the frame.
@@ -13,7 +13,7 @@ pub struct ScanComponent {
     pub ac: usize,
 }
 
-/// Which components and coefficients a scan carries.
+/// Components and coefficients of a scan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ScanHeader {
     components: [ScanComponent; 4],
@@ -22,9 +22,9 @@ pub struct ScanHeader {
     pub first: u8,
     /// Last coefficient of the band, at most 63 (Se).
     pub last: u8,
-    /// Point transform of the scan that this one refines, 0 if it is the first of its band (Ah).
+    /// Point transform of the refined scan (Ah); 0 for the first scan of a band.
     pub high: u8,
-    /// Point transform, the number of low bits still missing afterwards (Al).
+    /// Point transform (Al): the number of low bits still missing afterwards.
     pub low: u8,
 }
 
@@ -32,7 +32,7 @@ impl ScanHeader {
     /// Parses the body of an SOS segment. A sequential scan always has the whole band.
     ///
     /// # Errors
-    /// What is wrong, for a person.
+    /// The reason why the header is invalid, in words.
     pub fn parse(body: &[u8], frame: &FrameHeader) -> Result<ScanHeader, &'static str> {
         let (&count, rest) = body.split_first().ok_or("the scan header is cut short")?;
         let count = usize::from(count);
@@ -81,7 +81,7 @@ impl ScanHeader {
         &self.components[..self.count]
     }
 
-    /// The coefficients of the band as a set of zig-zag positions.
+    /// Returns the band as a set of zig-zag positions.
     pub fn band(&self) -> u64 {
         (!0 >> (63 - self.last)) & (!0 << self.first)
     }

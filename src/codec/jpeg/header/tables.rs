@@ -1,4 +1,4 @@
-//! `Tables`: the quantisation and Huffman tables and the restart interval in force (T.81 B.2.4).
+//! `DecodingTables`: the quantisation and Huffman tables and the restart interval in force (T.81 B.2.4).
 
 use crate::codec::jpeg::error::JpegError;
 use crate::codec::jpeg::huffman::{HuffmanRef, TableClass, huffman_tables, standard};
@@ -6,7 +6,7 @@ use crate::codec::jpeg::marker::{Marker, Segment};
 use crate::codec::jpeg::quant::{QuantTable, quant_tables};
 
 /// The tables in force at one point of a file. Huffman slots 0 and 1 start with the tables of K.3, which
-/// Motion JPEG frames leave out.
+/// Motion JPEG frames omit.
 #[derive(Debug, Clone)]
 pub struct Tables<'a> {
     /// Quantisation tables by slot.
@@ -31,10 +31,10 @@ impl Default for Tables<'_> {
 }
 
 impl<'a> Tables<'a> {
-    /// Takes over what a DQT, DHT or DRI segment defines; other segments change nothing.
+    /// Takes the definitions of a DQT, DHT or DRI segment. Ignores other segments.
     ///
     /// # Errors
-    /// [`JpegError::Damaged`] when the segment makes no sense.
+    /// [`JpegError::Damaged`] if the segment is invalid.
     pub fn read(&mut self, segment: &Segment<'a>) -> Result<(), JpegError> {
         match segment.marker {
             Marker::DQT => {

@@ -31,7 +31,7 @@ fn run(file: &[u8], rearrangement: &Rearrangement, coding: Coding) -> Vec<u8> {
     done.value
 }
 
-/// The blocks that show the picture, by component, each coefficient times its step; columns first.
+/// Returns the blocks that show the picture, by component, each coefficient times its step; columns first.
 fn shown(file: &[u8]) -> Vec<(usize, Vec<[i32; 64]>)> {
     let mut memory = decode::Scratch::default();
     let coefficients =
@@ -53,7 +53,7 @@ fn shown(file: &[u8]) -> Vec<(usize, Vec<[i32; 64]>)> {
     blocks.collect()
 }
 
-/// What turning the samples does, by definition: block and frequency of each coefficient of the result.
+/// Computes the expected turn by definition: block and frequency of each coefficient of the result.
 fn expected(source: &[(usize, Vec<[i32; 64]>)], exif: u16) -> Vec<(usize, Vec<[i32; 64]>)> {
     let turn = Orientation::from_exif(exif).unwrap();
     let component = |(columns, blocks): &(usize, Vec<[i32; 64]>)| {
@@ -155,7 +155,7 @@ fn grey_is_luma_alone() {
     let file = TestPicture::new(61, 45, &[(2, 2), (1, 1), (1, 1)], 5, 7).write();
     let gray = rearrangement(&file, 1, None, Keep::Luma).unwrap();
     assert!(shown(&run(&file, &gray, Coding::Optimised)) == shown(&file)[..1]);
-    // Its MCUs are single blocks, so that a crop may begin with any.
+    // MCUs of a grey result are single blocks, so a crop may begin with any.
     let crop = Some(CropBox { x: 8, y: 24, width: 20, height: 20 });
     assert!(rearrangement(&file, 1, crop, Keep::Luma).is_some());
     let coarse = TestPicture::new(32, 32, &[(1, 1), (2, 2), (1, 1)], 5, 7).write();

@@ -1,5 +1,4 @@
-//! The plan of a resize: at which scale each component is decoded, and how its samples become those of the
-//! result.
+//! Plan of a resize: the decode scale of each component, and its resampling axes.
 
 use crate::codec::jpeg::decode::Scale;
 use crate::codec::jpeg::header::{Component, FrameHeader};
@@ -8,13 +7,12 @@ use crate::codec::jpeg::resample::{Axis, Samples};
 use crate::codec::transform::geometry::{Geometry, Region, Size};
 use crate::spec::{Kernel, Speed};
 
-/// Up to how many pixels a source counts as small.
+/// Largest number of pixels of a small source.
 const SMALL: u64 = 1 << 20;
 
-/// The least ratio by which the resampler shrinks what was decoded at a reduced scale of a source of so many
-/// pixels. From 1.4 on the result can hardly be told from one of a full decode (52 dB before encoding); at 1.0 it
-/// is a little softer. Small pictures have fine detail, and the little time that more would save: at 2.0 they
-/// gain 3 dB and 0.3 points of SSIMULACRA2.
+/// Returns the least ratio between the decoded size and the size of the result. From 1.4 on, the result
+/// differs little from a full decode: 52 dB before encoding. At 1.0 it is a little softer. Small pictures
+/// have fine detail and cost little: at 2.0 they gain 3 dB and 0.3 points of SSIMULACRA2.
 fn least_ratio(speed: Speed, pixels: u64) -> f64 {
     match speed {
         Speed::Normal if pixels <= SMALL => 2.0,
@@ -23,18 +21,18 @@ fn least_ratio(speed: Speed, pixels: u64) -> f64 {
     }
 }
 
-/// How one component goes from the file to the result.
+/// Route of one component from the file to the result.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Route {
-    /// The scale of the decoder.
+    /// Scale of the decoder.
     pub(super) scale: Scale,
-    /// From decoded columns to those of the result, before it is turned.
+    /// Resampling of decoded columns, before the turn.
     pub(super) x: Axis,
-    /// From decoded rows to those of the result, before it is turned.
+    /// Resampling of decoded rows, before the turn.
     pub(super) y: Axis,
 }
 
-/// One axis of one component at full scale: the part that is used, in its samples, and how many there are.
+/// One axis of one component at full scale, in its samples: whole length, used part, and output length.
 #[derive(Debug, Clone, Copy)]
 struct Span {
     /// Samples of the whole picture, perhaps with a fraction.
@@ -61,9 +59,9 @@ impl Span {
     }
 }
 
-/// The route of component `component` of `frame` to plane `plane` of a result with the given `sampling`.
+/// Plans the route of `component` of `frame` to plane `plane` of a result with the given `sampling`.
 ///
-/// The result is laid out as the file is: `geometry` still has to turn it.
+/// The route has the orientation of the file; the turn follows.
 pub(super) fn route(
     frame: &FrameHeader,
     component: &Component,
@@ -87,7 +85,7 @@ pub(super) fn route(
     let across = span(frame.width, component.h, frame.h_max(), x, width, columns);
     let down = span(frame.height, component.v, frame.v_max(), y, height, rows);
 
-    // Whoever asks for the nearest pixel wants a pixel of the source.
+    // A nearest-neighbour result must consist of pixels of the source, so decode at full scale.
     let reduced = (kernel != Kernel::Nearest)
         .then(|| {
             let pixels = u64::from(frame.width) * u64::from(frame.height);
@@ -99,7 +97,7 @@ pub(super) fn route(
     Route { scale, x: across.at(scale), y: down.at(scale) }
 }
 
-/// `region` with what the last chroma column and row stand for beyond it when a side of the result is odd.
+/// Widens `region` by the overhang of the last chroma column and row for odd sides of the result.
 fn widened(region: Region, geometry: &Geometry, plane: usize, sampling: Sampling) -> Region {
     let turn = geometry.orientation;
     let (width, height) = (geometry.width as usize, geometry.height as usize);
@@ -107,7 +105,7 @@ fn widened(region: Region, geometry: &Geometry, plane: usize, sampling: Sampling
     let (h, v) = if plane == 0 { (1, 1) } else { sampling.factors() };
     let extra_x = (columns * h) as f64 / width as f64 - 1.0;
     let extra_y = (rows * v) as f64 / height as f64 - 1.0;
-    // Of the upright result it is the right and bottom edge; a mirror puts that first.
+    // The overhang is at the right and bottom edge of the upright result; a mirror moves it to the front.
     let ((extra_x, first_x), (extra_y, first_y)) = if turn.transpose {
         ((extra_y, turn.mirror_y), (extra_x, turn.mirror_x))
     } else {

@@ -1,15 +1,15 @@
-//! Planes turned upright, and laid on a larger canvas.
+//! Planes turned upright, and planes laid on a larger canvas.
 
 use crate::codec::jpeg::planes::{Plane, Planes, Sampling};
 use crate::codec::transform::geometry::{Canvas, Orientation};
 use crate::limits::OutOfMemory;
 
-/// Side of the squares that a transposition moves: small enough that all their rows stay in the cache.
+/// Side of a transposed tile, in samples: all rows of a tile stay in the cache.
 const TILE: usize = 32;
 
-/// `planes` turned by `orientation`, with room for the margins but not the margins themselves.
+/// Turns `sources` by `orientation`. Allocates the margins of the result, but does not fill them.
 ///
-/// Chroma planes are expected to have the size that `sampling` gives them after the turn.
+/// Chroma planes must have the size that `sampling` gives them after the turn.
 pub(super) fn turned(
     sources: &[Plane],
     orientation: Orientation,
@@ -57,7 +57,7 @@ fn turn(source: &Plane, orientation: Orientation, target: &mut Plane) {
     }
 }
 
-/// `picture`, grey or 4:4:4, on a `canvas` of one colour.
+/// Lays `picture`, grey or 4:4:4, on a `canvas` of one colour.
 pub(super) fn on_canvas(picture: &Planes, canvas: &Canvas, colour: [u8; 3]) -> Result<Planes, OutOfMemory> {
     let mut whole = Planes::new(canvas.width as usize, canvas.height as usize, picture.sampling())?;
     for ((from, to), value) in picture.planes().iter().zip(whole.planes_mut()).zip(colour) {
@@ -71,7 +71,7 @@ pub(super) fn on_canvas(picture: &Planes, canvas: &Canvas, colour: [u8; 3]) -> R
     Ok(whole)
 }
 
-/// A 4:4:4 picture with its chroma averaged down to `sampling`.
+/// Averages the chroma of a 4:4:4 picture down to `sampling`.
 pub(super) fn subsampled(picture: Planes, sampling: Sampling) -> Result<Planes, OutOfMemory> {
     if picture.sampling() == sampling || picture.sampling() == Sampling::Gray {
         return Ok(picture);

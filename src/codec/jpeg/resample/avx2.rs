@@ -9,8 +9,8 @@ use std::arch::x86_64::*;
 /// See [`super::filter::down`], which checks the lengths.
 #[inline]
 pub(super) fn down(_: Avx2, samples: &[u8], rows: &[usize], pairs: &[TapPair], out: &mut [i16]) {
-    // SAFETY: the proof says that the instructions are there; the only caller, `filter::down`, asserts
-    // what `down_rows` asks for.
+    // SAFETY: the proof token guarantees the instructions; the only caller, `filter::down`, asserts the
+    // preconditions of `down_rows`.
     unsafe { down_rows(samples, rows, pairs, out) }
 }
 
@@ -58,14 +58,14 @@ unsafe fn down_rows(samples: &[u8], rows: &[usize], pairs: &[TapPair], out: &mut
 pub(super) fn across(_: Avx2, group: &mut Group, weights: &Weights, out: &mut [&mut [u8]; GROUP]) {
     let (first, row_len) = (group.first, group.row_len());
     let (samples, columns) = group.parts();
-    // SAFETY: the proof says that the instructions are there.
+    // SAFETY: the proof token guarantees the instructions.
     unsafe {
         turn(samples, row_len, columns);
         across_columns(first, columns, weights, out);
     }
 }
 
-/// Turns eight rows on their side: `columns[p][r]` is samples 2p and 2p + 1 of row r.
+/// Transposes eight rows: `columns[p][r]` is samples 2p and 2p + 1 of row r.
 #[target_feature(enable = "avx2")]
 fn turn(samples: &[i16], row_len: usize, columns: &mut [[i32; GROUP]]) {
     let mut rows = samples.chunks_exact(row_len).map(|row| row.as_chunks::<16>().0);
@@ -73,7 +73,7 @@ fn turn(samples: &[i16], row_len: usize, columns: &mut [[i32; GROUP]]) {
     let blocks = row_len / 16;
     let rows = rows.map(|row| &row[..blocks]);
     for (x, block) in columns.as_chunks_mut::<8>().0.iter_mut().take(blocks).enumerate() {
-        // Not `rows.map`: that is not compiled for AVX2, so the loads in it would become calls.
+        // Not `rows.map`: its closure is not compiled for AVX2, so the loads would become calls.
         let row = |i: usize| load_i16(&rows[i][x]);
         let r = [row(0), row(1), row(2), row(3), row(4), row(5), row(6), row(7)];
         let pair = |a: usize| (_mm256_unpacklo_epi32(r[a], r[a + 1]), _mm256_unpackhi_epi32(r[a], r[a + 1]));
@@ -128,13 +128,13 @@ fn across_columns(first: usize, columns: &[[i32; GROUP]], weights: &Weights, out
     }
 }
 
-/// Clamps eight columns of eight rows to bytes and turns them back: one word of eight samples per row.
+/// Clamps eight columns of eight rows to bytes and transposes them back: one word of eight samples per row.
 #[target_feature(enable = "avx2")]
 #[inline]
 fn rows_of(columns: [__m256i; 8]) -> [u64; GROUP] {
     let four = |c: &[__m256i]| {
         let bytes = _mm256_packus_epi16(_mm256_packs_epi32(c[0], c[1]), _mm256_packs_epi32(c[2], c[3]));
-        // Within each lane four columns of four rows; make them four rows of four columns.
+        // Reorders four columns of four rows in each lane to four rows of four columns.
         let order = _mm256_setr_epi8(
             0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15, 0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3,
             7, 11, 15,

@@ -1,8 +1,8 @@
-//! The two filters of a separable resize, and the choice of the instruction set that runs them.
+//! The two filters of a separable resize, and the dispatch to an instruction set.
 //!
-//! Rows are made first: [`down`] mixes u8 rows into one row of i16 with 6 fractional bits. Eight such rows
-//! are a [`Group`], which [`across`] turns into eight rows of u8. Eight at a time because the row filter
-//! then works like the column filter: it turns the group on its side and never sums within a register.
+//! The column filter runs first: [`down`] mixes u8 rows into one row of i16 with 6 fractional bits.
+//! [`across`] turns eight such rows, a [`RowGroup`], into eight rows of u8. With eight rows at a time, the
+//! row filter works like the column filter: it transposes the group, and never sums within a register.
 
 use super::scalar;
 use super::weights::{TapPair, Weights};
@@ -17,27 +17,27 @@ use crate::codec::jpeg::simd::Avx2;
 #[cfg(target_arch = "aarch64")]
 use crate::codec::jpeg::simd::Neon;
 
-/// Rows in a [`Group`].
+/// Rows in a [`RowGroup`].
 pub(super) const GROUP: usize = 8;
 
-/// Samples that [`down`] makes at a time.
+/// Samples made by [`down`] at a time.
 pub(super) const DOWN_STEP: usize = 32;
 
 /// Up to eight rows between the two filters.
 #[derive(Debug, Default)]
 pub(super) struct Group {
     samples: Vec<i16>,
-    /// Pairs of neighbouring samples of all eight rows, for the twins that turn the group on its side.
+    /// Pairs of neighbouring samples of all eight rows, for the kernels that transpose the group.
     columns: Vec<[i32; GROUP]>,
     row_len: usize,
-    /// Number of the input sample that each row starts with; even.
+    /// Number of the first input sample of each row; even.
     pub(super) first: usize,
-    /// Rows that are filled.
+    /// Number of filled rows.
     pub(super) filled: usize,
 }
 
 impl Group {
-    /// Makes room for rows that hold all input samples that `weights` read.
+    /// Makes room for rows of all input samples that `weights` read.
     pub(super) fn reset(&mut self, weights: &Weights) -> Result<(), OutOfMemory> {
         self.first = weights.reads_from() & !1;
         self.filled = 0;
@@ -61,7 +61,7 @@ impl Group {
         self.samples[..self.row_len * GROUP].chunks_exact(self.row_len)
     }
 
-    /// The rows, and room for the same samples turned on their side.
+    /// Returns the rows, and room for the same samples transposed.
     pub(super) fn parts(&mut self) -> (&[i16], &mut [[i32; GROUP]]) {
         (&self.samples[..self.row_len * GROUP], &mut self.columns)
     }
@@ -72,7 +72,7 @@ impl Group {
     }
 }
 
-/// Makes `values` at least `len` long, without keeping what was there.
+/// Grows `values` to at least `len`, without keeping its contents.
 fn grow<T: Default + Clone>(values: &mut Vec<T>, len: usize) -> Result<(), OutOfMemory> {
     if values.len() < len {
         *values = Vec::new();
@@ -81,11 +81,11 @@ fn grow<T: Default + Clone>(values: &mut Vec<T>, len: usize) -> Result<(), OutOf
     Ok(())
 }
 
-/// Mixes rows of `samples`, two per pair of taps, into one row: the sum of tap times sample, rounded to
-/// 6 fractional bits. Row `i` starts at `samples[rows[i]]`; `out` is a multiple of [`DOWN_STEP`] long.
+/// Mixes rows of `samples`, two per pair of taps, into one row: the sum of tap times sample, rounded to 6
+/// fractional bits. Row `i` starts at `samples[rows[i]]`. The length of `out` is a multiple of [`DOWN_STEP`].
 ///
 /// # Panics
-/// When a row ends outside of `samples`, or the counts do not fit each other.
+/// If a row ends outside of `samples`, or the lengths do not fit each other.
 pub(super) fn down(samples: &[u8], rows: &[usize], pairs: &[TapPair], out: &mut [i16]) {
     assert!(rows.len() == 2 * pairs.len() && out.len().is_multiple_of(DOWN_STEP));
     assert!(rows.iter().all(|&row| row <= samples.len() && samples.len() - row >= out.len()));
@@ -101,11 +101,10 @@ pub(super) fn down(samples: &[u8], rows: &[usize], pairs: &[TapPair], out: &mut 
 }
 
 /// Filters the eight rows of `group` with `weights` into the rows of `out`: the sum of tap times sample,
-/// rounded and clamped to 0..=255. Rows of `out` are at least as long as there are output samples; an
-/// empty one is left alone.
+/// rounded and clamped to 0..=255. Rows of `out` hold at least all output samples; an empty row is skipped.
 ///
 /// # Panics
-/// When a row of `out` is neither long enough nor empty.
+/// If a row of `out` is neither long enough nor empty.
 pub(super) fn across(group: &mut Group, weights: &Weights, out: &mut [&mut [u8]; GROUP]) {
     assert!(out.iter().all(|row| row.is_empty() || row.len() >= weights.outputs()));
     #[cfg(target_arch = "x86_64")]

@@ -1,12 +1,12 @@
-//! The resampling kernels as functions of the distance in output pixels.
+//! The resampling filters as functions of the distance in output pixels.
 //!
-//! Built from additions, multiplications and divisions of IEEE 754 doubles only, each of which is rounded
-//! the same way everywhere: no libm, whose `sin` differs between platforms.
+//! Uses additions, multiplications and divisions of IEEE 754 doubles only, which are rounded the same way on
+//! all machines. libm is not used: its `sin` differs between platforms.
 
 use crate::spec::Kernel;
 use std::f64::consts::PI;
 
-/// How far the kernel reaches to each side.
+/// Reach of the filter to each side.
 pub(super) fn support(kernel: Kernel) -> f64 {
     match kernel {
         Kernel::Lanczos3 => 3.0,
@@ -16,7 +16,7 @@ pub(super) fn support(kernel: Kernel) -> f64 {
     }
 }
 
-/// The value of the kernel at distance `x`, not normalised.
+/// Value of the filter at distance `x`, not normalised.
 #[inline]
 pub(super) fn value(kernel: Kernel, x: f64) -> f64 {
     match kernel {

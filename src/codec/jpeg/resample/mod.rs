@@ -1,8 +1,8 @@
 //! Streaming resampler of one plane: rows of u8 in, rows of u8 of another size out.
 //!
-//! Separable convolution with the kernel widened by the ratio when shrinking. The column filter runs first,
-//! on a ring of just the rows it needs, so memory grows with the width and not with the picture.
-//! Integer arithmetic throughout: every instruction set gives the same samples.
+//! Separable convolution with the filter widened by the ratio when shrinking. The column filter runs first,
+//! on a ring of the rows it needs, so that memory grows with the width and not with the picture. Integer
+//! arithmetic throughout: all instruction sets give the same samples.
 
 mod filter;
 mod kernel;
@@ -26,7 +26,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use weights::{Pairing, Weights};
 
-/// Recently used weights. A server is asked for the same few sizes over and over.
+/// Cache of recently used weights. Servers resize to the same few sizes again and again.
 #[derive(Debug, Default)]
 pub struct WeightCache {
     /// Newest first.
@@ -52,7 +52,7 @@ impl WeightCache {
         self.entries.iter().map(|(.., weights)| weights.bytes()).sum()
     }
 
-    /// Forgets everything.
+    /// Clears the cache.
     pub fn clear(&mut self) {
         self.entries.clear();
     }
@@ -60,8 +60,8 @@ impl WeightCache {
 
 /// Resamples one plane that arrives in strips of rows.
 ///
-/// Fill [`PlaneResizer::strip`], call [`PlaneResizer::push`], then take rows with [`PlaneResizer::take`]
-/// until there are none; and again. The buffers stay for the next picture.
+/// Fill [`PlaneResizer::strip`], call [`PlaneResizer::push`], then call [`PlaneResizer::take`] until it
+/// returns 0; repeat. The buffers are reused for the next picture.
 #[derive(Debug, Default)]
 pub struct PlaneResizer {
     across: Option<Arc<Weights>>,
@@ -72,22 +72,22 @@ pub struct PlaneResizer {
     ring_rows: usize,
     strip_rows: usize,
     width: usize,
-    /// One past the last output row that is wanted.
+    /// End of the wanted output rows.
     end: usize,
     input_rows: usize,
     received: usize,
     emitted: usize,
     group: Group,
-    /// Where the rows under the column filter start in the ring.
+    /// Offsets in the ring of the rows under the column filter.
     taps: Vec<usize>,
 }
 
 impl PlaneResizer {
-    /// Prepares for a plane whose rows come `strip_rows` at a time, each with room for `strip_width`
-    /// samples (the decoder may write past the samples that exist, up to there).
+    /// Prepares for a plane with `strip_rows` rows at a time, each with room for `strip_width` samples. The
+    /// decoder may write past the last sample, up to there.
     ///
     /// # Errors
-    /// [`OutOfMemory`] when there is no room for the ring.
+    /// [`OutOfMemory`] if the allocator refuses the ring.
     pub fn start(
         &mut self,
         kernel: Kernel,
@@ -101,7 +101,7 @@ impl PlaneResizer {
         let down = cache.weights(kernel, y, Pairing::Free);
         self.group.reset(&across)?;
         self.identity = kernel != Kernel::Mitchell && x.is_identity() && y.is_identity();
-        // The column filter reads whole steps, which may end past the last sample that exists.
+        // The column filter reads whole steps, which may end past the last sample.
         self.stride = strip_width.max(self.group.first + self.group.row_len()).next_multiple_of(DOWN_STEP);
         self.strip_rows = strip_rows;
         self.ring_rows = (down.widest() + 2 * strip_rows).next_multiple_of(strip_rows);
@@ -117,7 +117,7 @@ impl PlaneResizer {
         Ok(())
     }
 
-    /// Which columns and rows of the plane are read: the others need not be there.
+    /// Returns the columns and rows of the plane that are read. Others may be missing.
     pub fn reads(&self) -> (Range<usize>, Range<usize>) {
         let span = |weights: &Option<Arc<Weights>>| {
             weights.as_ref().map_or(0..0, |weights| weights.reads_from()..weights.reads_to())
@@ -125,46 +125,46 @@ impl PlaneResizer {
         (span(&self.across), span(&self.down))
     }
 
-    /// Number of the first strip that is read for output row `row`.
+    /// Returns the number of the first strip read for output row `row`.
     pub fn strip_of(&self, row: usize) -> usize {
         let first = self.down.as_ref().map_or(0, |down| down.span(row).start as usize);
         first / self.strip_rows.max(1)
     }
 
-    /// Prepares for a part of the plane: the next strip is number `strip`, and only output rows `rows` are made.
-    /// All that they are made of must come, see [`PlaneResizer::strip_of`].
+    /// Prepares for a part of the plane: the next strip is number `strip`, and only output rows `rows` are
+    /// made. All strips from [`PlaneResizer::strip_of`] on must follow.
     pub fn restrict(&mut self, rows: Range<usize>, strip: usize) {
         self.received = strip * self.strip_rows;
         (self.emitted, self.end) = (rows.start, rows.end);
         self.group.filled = 0;
     }
 
-    /// Makes no rows from row `end` on.
+    /// Stops before output row `end`.
     pub fn stop_at(&mut self, end: usize) {
         self.end = end;
     }
 
-    /// Room for the next strip, and the distance between its rows.
+    /// Returns the room for the next strip, and the distance between its rows.
     pub fn strip(&mut self) -> (&mut [u8], usize) {
         let row = self.received % self.ring_rows;
         (&mut self.ring[row * self.stride..][..self.strip_rows * self.stride], self.stride)
     }
 
-    /// Takes the strip as filled. All rows that it makes possible must be taken before the next one.
+    /// Accepts the filled strip. Take all rows that it makes possible before the next call.
     pub fn push(&mut self) {
         self.received += self.strip_rows;
     }
 
-    /// Whether all rows have been taken.
+    /// Returns true if all rows have been taken.
     pub fn is_done(&self) -> bool {
         self.emitted == self.end
     }
 
-    /// Writes the next output rows, at most eight, `stride` apart from the start of `out`; says how many.
-    /// 0 until more input is there.
+    /// Writes the next output rows, at most eight, `stride` apart from the start of `out`. Returns their
+    /// number; 0 until more input arrives.
     ///
     /// # Panics
-    /// When `out` is too short for eight rows, or as many as are left.
+    /// If `out` is too short for eight rows, or for the rows that are left.
     pub fn take(&mut self, out: &mut [u8], stride: usize) -> usize {
         let (Some(across), Some(down)) = (&self.across, &self.down) else { return 0 };
         let have = self.received.min(self.input_rows);
@@ -258,7 +258,7 @@ mod tests {
         out
     }
 
-    /// The definition, in doubles and without rounding between the axes.
+    /// Resamples by the definition, in doubles and without rounding between the axes.
     fn reference(plane: &[u8], x: &Axis, y: &Axis, kernel: Kernel) -> Vec<f64> {
         let weights = |axis: &Axis, o: usize| -> Vec<f64> {
             let scale = axis.extent / axis.output as f64;
@@ -315,7 +315,7 @@ mod tests {
                 .collect();
             let got = resize(&plane, &x, &y, kernel, strip_rows, &mut PlaneResizer::default());
             for (got, want) in got.iter().zip(reference(&plane, &x, &y, kernel)) {
-                // Half a level of rounding, and up to a level of what 14-bit taps leave on white noise.
+                // Half a level of rounding, and up to a level of 14-bit taps on white noise.
                 prop_assert!((f64::from(*got) - want.clamp(0.0, 255.0)).abs() < 1.0, "{} for {}", got, want);
             }
         }

@@ -9,8 +9,8 @@ use std::arch::aarch64::*;
 /// See [`super::filter::down`], which checks the lengths.
 #[inline]
 pub(super) fn down(_: Neon, samples: &[u8], rows: &[usize], pairs: &[TapPair], out: &mut [i16]) {
-    // SAFETY: the proof says that the instructions are there; the only caller, `filter::down`, asserts
-    // what `down_rows` asks for.
+    // SAFETY: the proof token guarantees the instructions; the only caller, `filter::down`, asserts the
+    // preconditions of `down_rows`.
     unsafe { down_rows(samples, rows, pairs, out) }
 }
 
@@ -52,11 +52,11 @@ pub(super) fn across(_: Neon, group: &mut Group, weights: &Weights, out: &mut [&
     let (first, row_len) = (group.first, group.row_len());
     let (samples, columns) = group.parts();
     turn(samples, row_len, columns);
-    // SAFETY: the proof says that the instructions are there.
+    // SAFETY: the proof token guarantees the instructions.
     unsafe { across_columns(first, columns, weights, out) }
 }
 
-/// Turns eight rows on their side: `columns[p][r]` is samples 2p (low half) and 2p + 1 of row r.
+/// Transposes eight rows: `columns[p][r]` is samples 2p (low half) and 2p + 1 of row r.
 fn turn(samples: &[i16], row_len: usize, columns: &mut [[i32; GROUP]]) {
     for (r, row) in samples.chunks_exact(row_len).enumerate() {
         for (column, pair) in columns.iter_mut().zip(row.as_chunks::<2>().0) {

@@ -1,4 +1,4 @@
-//! `Weights`: for each output sample of one axis, which input samples it is made of and how much of each.
+//! `Weights`: input samples of each output sample of one axis, and their taps.
 
 use super::kernel;
 use crate::spec::Kernel;
@@ -6,62 +6,62 @@ use crate::spec::Kernel;
 /// Fractional bits of a weight: 1.0 is `1 << 14`.
 pub(super) const WEIGHT_BITS: u32 = 14;
 
-/// How one axis of a plane is resampled.
+/// Resampling of one axis of a plane.
 ///
-/// `extent` input samples from `origin` on become `output` samples; both may have fractions, because a
+/// Resamples `extent` input samples from `origin` on to `output` samples. Both may have fractions, because a
 /// crop or a k/8 decode rarely ends on a sample. Only samples `0..available` exist.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Axis {
-    /// Input samples that exist, at least 1.
+    /// Number of input samples, at least 1.
     pub available: usize,
-    /// Where the resampled span starts, in input samples.
+    /// Start of the resampled span, in input samples.
     pub origin: f64,
-    /// How long it is, in input samples, more than 0.
+    /// Length of the span, in input samples, more than 0.
     pub extent: f64,
-    /// Output samples, at least 1.
+    /// Number of output samples, at least 1.
     pub output: usize,
-    /// What an input sample is.
+    /// Kind of the input samples.
     pub samples: Samples,
 }
 
-/// What the samples along an axis are.
+/// Kind of the samples along an axis.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Samples {
     /// Values at points.
     Points,
-    /// Means of the whole width of a sample, as a 1/8 decode gives. A mean loses more of a wave the shorter that
-    /// is: for `f` waves a sample it leaves sin(pi f) / (pi f). The smooth kernels make that good, which is worth
-    /// 0.9 dB at no cost.
+    /// Means over the width of a sample, as a 1/8 decode gives. A mean attenuates short waves: for `f` waves
+    /// a sample it leaves sin(pi f) / (pi f). The smooth filters compensate for it, which gains 0.9 dB at no
+    /// cost.
     Means,
 }
 
 impl Axis {
-    /// Whether every output sample is exactly the input sample of the same number.
+    /// Returns true if each output sample is exactly the input sample of the same number.
     pub(super) fn is_identity(&self) -> bool {
         self.output <= self.available && self.origin == 0.0 && self.extent == self.output as f64
     }
 }
 
-/// On which input samples the pairs of taps start.
+/// Input samples on which the pairs of taps may start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Pairing {
-    /// On any sample: what the column filter wants, whose rows are apart anyway.
+    /// Any sample: for the column filter, whose rows are apart anyway.
     Free,
-    /// On even samples: what the row filter wants, which reads two neighbours as one word.
+    /// Even samples: for the row filter, which reads two neighbours as one word.
     Even,
 }
 
-/// The taps of every output sample, in pairs, as the multiply-add instructions want them.
+/// Taps of all output samples, in pairs, as the multiply-add instructions need them.
 #[derive(Debug, PartialEq)]
 pub(super) struct Weights {
-    /// Per output sample, the first input sample of its first pair and how many input samples matter.
+    /// First input sample of the first pair, and number of relevant input samples, per output sample.
     spans: Vec<Span>,
     /// `pairs_each` pairs per output sample, padded with zeros.
     pairs: Vec<TapPair>,
     pairs_each: usize,
 }
 
-/// Which input samples make one output sample.
+/// Input samples of one output sample.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Span {
     pub(super) start: u32,
@@ -69,7 +69,7 @@ pub(super) struct Span {
 }
 
 impl Span {
-    /// One past the last input sample that matters.
+    /// End of the relevant input samples.
     pub(super) fn end(self) -> usize {
         self.start as usize + self.len as usize
     }
@@ -81,7 +81,7 @@ impl Span {
 pub(super) struct TapPair(i32);
 
 impl TapPair {
-    /// Sets tap 0 or 1, which is zero so far.
+    /// Sets tap 0 or 1, which must be zero.
     fn put(&mut self, index: usize, tap: i16) {
         self.0 |= i32::from(tap as u16) << (16 * index);
     }
@@ -101,12 +101,12 @@ impl TapPair {
 }
 
 impl Weights {
-    /// The weights of `kernel` along `axis`. The taps of each output sample add up to exactly 1.0.
+    /// Computes the weights of `filter` along `axis`. The taps of each output sample add up to exactly 1.0.
     pub(super) fn new(kernel: Kernel, axis: &Axis, pairing: Pairing) -> Weights {
         let scale = axis.extent / axis.output as f64;
         let stretch = if kernel == Kernel::Nearest { 1.0 } else { scale.max(1.0) };
         let value = |at: f64| kernel::value(kernel, at / stretch);
-        // The inverse of what a mean does, to the second order: 1 + (pi f)² / 6.
+        // Second-order inverse of a mean: 1 + (pi f)² / 6.
         let boost = match (axis.samples, kernel) {
             (Samples::Points, _) | (Samples::Means, Kernel::Box | Kernel::Nearest) => 0.0,
             (Samples::Means, _) => 1.0 / 24.0,
@@ -118,7 +118,7 @@ impl Weights {
         let mut taps: Vec<i16> = Vec::new();
         let mut offsets = Vec::with_capacity(axis.output + 1);
         let mut values: Vec<f64> = Vec::new();
-        // The first output sample of each phase whose taps all exist.
+        // First output sample of each phase with all its taps in range.
         let mut firsts: Vec<Option<usize>> = vec![None; period(scale, axis.output)];
         for o in 0..axis.output {
             let centre = axis.origin + (o as f64 + 0.5) * scale;
@@ -158,58 +158,59 @@ impl Weights {
         pack(spans, &taps, &offsets, pairing)
     }
 
-    /// How many output samples there are.
+    /// Number of output samples.
     pub(super) fn outputs(&self) -> usize {
         self.spans.len()
     }
 
-    /// The pairs of taps that every output sample has, counting padding.
+    /// Number of pairs per output sample, padding included.
     pub(super) fn pairs_each(&self) -> usize {
         self.pairs_each
     }
 
-    /// Which input samples make output sample `o`.
+    /// Returns the input samples of output sample `o`.
     pub(super) fn span(&self, o: usize) -> Span {
         self.spans[o]
     }
 
-    /// Which input samples make each output sample.
+    /// Returns the input samples of each output sample.
     pub(super) fn spans(&self) -> &[Span] {
         &self.spans
     }
 
-    /// The taps of output sample `o`.
+    /// Returns the taps of output sample `o`.
     pub(super) fn pairs(&self, o: usize) -> &[TapPair] {
         &self.pairs[o * self.pairs_each..][..self.pairs_each]
     }
 
-    /// The taps of all output samples, [`Weights::pairs_each`] apiece.
+    /// Returns the taps of all output samples, [`Weights::pairs_each`] apiece.
     pub(super) fn all_pairs(&self) -> &[TapPair] {
         &self.pairs
     }
 
-    /// The most input samples that one output sample is made of.
+    /// Largest number of input samples of one output sample.
     pub(super) fn widest(&self) -> usize {
         self.spans.iter().map(|span| span.len as usize).max().unwrap_or(1)
     }
 
-    /// One past the last input sample that is ever read with a weight.
+    /// End of the input samples that are read.
     pub(super) fn reads_to(&self) -> usize {
         self.spans.iter().map(|span| span.end()).max().unwrap_or(0)
     }
 
-    /// The first input sample that is ever read.
+    /// First input sample that is read.
     pub(super) fn reads_from(&self) -> usize {
         self.spans.iter().map(|span| span.start as usize).min().unwrap_or(0)
     }
 
-    /// Bytes that this table holds.
+    /// Bytes held by the table.
     pub(super) fn bytes(&self) -> usize {
         self.pairs.capacity() * size_of::<TapPair>() + self.spans.capacity() * size_of::<Span>()
     }
 }
 
-/// After how many output samples the taps repeat, shifted by whole input samples: `outputs` if they do not.
+/// Returns the number of output samples after which the taps repeat, shifted by whole input samples.
+/// `outputs` if they do not.
 fn period(scale: f64, outputs: usize) -> usize {
     let repeats = |period: &usize| {
         let shift = *period as f64 * scale;
@@ -218,8 +219,8 @@ fn period(scale: f64, outputs: usize) -> usize {
     (1..outputs).find(repeats).unwrap_or(outputs)
 }
 
-/// Appends `values`, normalised and rounded with error diffusion so that they add up to exactly 1.0,
-/// without the zeros at either end. Says how many were left out in front.
+/// Appends `values`, normalised and rounded with error diffusion so that they add up to exactly 1.0. Trims
+/// zeros at both ends. Returns the number trimmed in front.
 fn quantise(values: &[f64], nearest: usize, taps: &mut Vec<i16>) -> usize {
     let sum: f64 = values.iter().sum();
     let start = taps.len();
@@ -310,7 +311,7 @@ mod tests {
         let weights = Weights::new(Kernel::Lanczos3, &axis, Pairing::Free);
         assert_eq!(period(axis.extent / 720.0, 720), 288);
         for o in [5, 293, 581] {
-            // The same output sample alone, as the first and only one of its axis.
+            // The same output sample as the first and only one of its axis.
             let scale = axis.extent / 720.0;
             let alone = Axis { origin: o as f64 * scale, extent: scale, output: 1, ..axis };
             let alone = Weights::new(Kernel::Lanczos3, &alone, Pairing::Free);

@@ -1,20 +1,20 @@
-//! Whole planes at once, where they are all in memory.
+//! Resamples whole planes in memory.
 
 use super::{Axis, PlaneResizer, Samples, WeightCache};
 use crate::codec::jpeg::planes::{Plane, Planes};
 use crate::limits::OutOfMemory;
 use crate::spec::Kernel;
 
-/// `source` at another size, with the same chroma resolution and its margins filled.
+/// Resizes `source`. Keeps its chroma resolution and fills the margins.
 ///
 /// # Errors
-/// [`OutOfMemory`] when the allocator refuses.
+/// [`OutOfMemory`] if the allocator refuses.
 pub fn resized(source: &Planes, width: usize, height: usize, kernel: Kernel) -> Result<Planes, OutOfMemory> {
     let mut result = Planes::new(width, height, source.sampling())?;
     let (across, down) = (ratio(source.width(), width), ratio(source.height(), height));
     let (mut resizer, mut weights) = (PlaneResizer::default(), WeightCache::default());
     for (from, to) in source.planes().iter().zip(result.planes_mut()) {
-        // Where a side is odd the last chroma sample stands for more than there is, here and there.
+        // For an odd side, the last chroma sample extends past the edge, in the source and in the result.
         let axis = |available: usize, output: usize, ratio: f64| Axis {
             available,
             origin: 0.0,

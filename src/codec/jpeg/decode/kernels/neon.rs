@@ -54,7 +54,7 @@ impl Kernels for Neon {
     }
 }
 
-/// Eight coefficients at a time, changed or not.
+/// Refines eight coefficients at a time, changed or not.
 #[target_feature(enable = "neon")]
 #[inline]
 fn refine(stored: &mut [i16], corner: &Corner, step: Step) {
@@ -75,7 +75,7 @@ fn refine(stored: &mut [i16], corner: &Corner, step: Step) {
     }
 }
 
-/// By k, the matrix with rows and columns exchanged: the weights of one coefficient in all samples.
+/// The matrices by k, transposed: the weights of one coefficient in all samples.
 static TRANSPOSED: [[[i16; 8]; 8]; 9] = [
     transposed(1),
     transposed(1),
@@ -106,7 +106,8 @@ fn idct<const K: usize>(dc: i16, coefficients: &Block, steps: &Block, out: &mut 
     let step = if K <= 4 { 4 } else { 8 };
     let needed = stride.checked_mul(K - 1).and_then(|last| last.checked_add(8));
     assert!(needed.is_some_and(|needed| needed <= out.len()));
-    // For K up to 4 the upper half of a row belongs to the next row; its columns are computed and dropped.
+    // For K up to 4, the upper half of a register belongs to the next row; its columns are computed and
+    // dropped.
     let row = |r: usize| {
         // SAFETY: 8 values from `r * step`, at most 56, lie within the 256 of a block.
         let (row, steps) = unsafe {
@@ -142,7 +143,7 @@ fn idct<const K: usize>(dc: i16, coefficients: &Block, steps: &Block, out: &mut 
     }
 }
 
-/// Copies 16 bytes at a time up to the next `0xFF`; the last ones, and markers, are for the plain kernel.
+/// Copies 16 bytes at a time up to the next `0xFF`. The scalar kernel handles the last bytes and markers.
 #[target_feature(enable = "neon")]
 fn unstuff(source: &[u8], out: &mut [u8]) -> Unstuffed {
     const STEP: usize = 16;
@@ -161,7 +162,7 @@ fn unstuff(source: &[u8], out: &mut [u8]) -> Unstuffed {
         };
         // Four bits for each byte.
         let found = vget_lane_u64::<0>(vreinterpret_u64_u8(vshrn_n_u16::<4>(vreinterpretq_u16_u8(equal))));
-        // A branch, so that the next load need not wait for this one.
+        // Branch, so that the next load does not wait for this one.
         if found == 0 {
             read += STEP;
             written += STEP;

@@ -1,11 +1,11 @@
-//! The kernels in plain Rust: the reference for every other instruction set.
+//! The kernels in plain Rust: the reference for all other instruction sets.
 
 use super::super::block::{Block, Corner, bit};
 use super::super::window::{Ending, Unstuffed};
 use super::matrix::{COLUMN_ROUND, COLUMN_SHIFT, MATRIX, ROW_SHIFT, flat_sample, row_bias};
 use super::{Kernels, Step, Task};
 
-/// Plain Rust, on every machine.
+/// Plain Rust, for every machine.
 #[derive(Debug, Clone, Copy)]
 pub(in super::super) struct Scalar;
 
@@ -74,7 +74,7 @@ fn clamped(sample: i32) -> u8 {
     sample.clamp(0, 255) as u8
 }
 
-/// For two points all weights are 1/8 at the end, so that integers are exact.
+/// Two-point inverse DCT. All its weights are 1/8 in the end, so integer arithmetic is exact.
 #[inline(always)]
 pub(super) fn idct2(dc: i16, coefficients: &Block, steps: &Block, out: &mut [u8], stride: usize) {
     let at = |place| i32::from(dequantised(coefficients, steps, place));

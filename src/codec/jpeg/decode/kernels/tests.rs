@@ -1,4 +1,4 @@
-//! Every set of kernels against the scalar one and the definitions.
+//! Each set of kernels against the scalar set and the definitions.
 
 use super::*;
 use crate::codec::jpeg::decode::block::{Scale, bit};
@@ -14,7 +14,7 @@ struct Idct<'a> {
 }
 
 impl Idct<'_> {
-    /// The K x K samples by the given kernels, with the rest of the target untouched where it must be.
+    /// Returns the K x K samples by the given kernels. Asserts that the rest of the target stays untouched.
     fn samples<K: Kernels>(self, kernels: K, k: usize) -> Vec<u8> {
         const STRIDE: usize = 19;
         let mut out = [0x5A; 8 * STRIDE];
@@ -34,7 +34,7 @@ impl Idct<'_> {
     }
 }
 
-/// The best kernels of this machine against the plain ones.
+/// Compares the best kernels of this machine with the scalar ones.
 struct AgreesWithScalar<'a>(Idct<'a>);
 
 impl Task for AgreesWithScalar<'_> {

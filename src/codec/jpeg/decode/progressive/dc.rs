@@ -9,19 +9,19 @@ use super::ProgressiveScan;
 use crate::limits::{Cancel, Stopped};
 use std::sync::Arc;
 
-/// What DC scans need of one of their components.
+/// State of one component of a DC scan.
 #[derive(Debug)]
 pub(in super::super) struct DcLane {
-    /// Index of the component.
+    /// Index of the component in the frame.
     pub(in super::super) component: usize,
     /// Blocks of an MCU, across and down.
     pub(in super::super) h: usize,
     pub(in super::super) v: usize,
-    /// The table; none in a refinement, whose bits have no codes.
+    /// Huffman table. None in a refinement, whose bits have no codes.
     pub(in super::super) table: Option<Arc<DcTable>>,
 }
 
-/// One of the blocks of the MCU that is decoded.
+/// One block of the current MCU.
 struct DcBlock<'a> {
     /// Number of its component in the scan.
     lane: usize,
@@ -29,7 +29,7 @@ struct DcBlock<'a> {
     table: Option<&'a DcTable>,
     /// Its number in the store.
     at: usize,
-    /// How far it is to the same block of the next MCU.
+    /// Distance to the same block of the next MCU.
     step: usize,
 }
 
@@ -94,8 +94,8 @@ impl ProgressiveScan<'_> {
     }
 }
 
-/// Decodes the differences of an MCU and adds them to the predictions. The position comes and goes by value, so that it stays in
-/// registers.
+/// Decodes the differences of an MCU and adds them to the predictions. The bit buffer is passed by value, so
+/// that it stays in registers.
 #[inline(always)]
 fn first_mcu(
     mut bits: Bits,

@@ -8,12 +8,12 @@ use super::super::window::WindowBytes;
 use super::{Band, run_of_blocks};
 use std::sync::Arc;
 
-/// The band of a first scan, and how it is coded.
+/// The band of a first scan, its layout in memory, and its Huffman table.
 #[derive(Debug)]
 pub(in super::super) struct FirstBand<'a> {
     band: Band<'a>,
-    /// By zig-zag position, any byte: where in the stored block a coefficient of the band goes. What is not needed goes
-    /// to the place of DC, which nobody reads there.
+    /// Place of a coefficient in the stored block by zig-zag position; defined for any byte. Unneeded
+    /// coefficients go to the place of DC, which is not read there.
     place: [u8; 256],
     table: Arc<FirstTable>,
 }
@@ -28,7 +28,7 @@ impl<'a> FirstBand<'a> {
         FirstBand { band, place, table }
     }
 
-    /// Decodes the band of a block. Returns how many blocks behind it are empty.
+    /// Decodes the band of a block. Returns the number of empty blocks behind it.
     #[inline(always)]
     pub(super) fn decode_block(
         &self,
@@ -38,7 +38,7 @@ impl<'a> FirstBand<'a> {
         low: u8,
         damaged: &mut bool,
     ) -> usize {
-        // A copy, so that it stays in registers.
+        // Copy, so that the buffer stays in registers.
         let state = bits;
         let mut bits = *state;
         block.prepare(self.band.corner);
@@ -86,7 +86,7 @@ impl<'a> FirstBand<'a> {
         empty
     }
 
-    /// Takes one or two symbols. True when the band is over, or `k` has reached [`LONG`].
+    /// Takes one or two symbols. Returns true at the end of the band, or if `k` has reached [`LONG`].
     #[inline(always)]
     fn take_pair(
         &self,
@@ -99,7 +99,7 @@ impl<'a> FirstBand<'a> {
         let entry = self.table.pair(bits.buffer);
         let first = *k + entry.advance();
         let second = first + entry.second_advance();
-        // The second first: without a second symbol it writes to the first one's place.
+        // Write the second first: without a second symbol it writes to the place of the first.
         self.put(block, second, entry.second_value() << low);
         self.put(block, first, (entry.value(bits.buffer) as i16) << low);
         if second < self.band.last {
@@ -120,7 +120,7 @@ impl<'a> FirstBand<'a> {
         true
     }
 
-    /// Stores a coefficient, if it is one of the band.
+    /// Stores a coefficient of the band. Ignores others.
     #[inline(always)]
     fn put(&self, block: &mut StoredBlock<'_>, position: usize, coefficient: i16) {
         if let Some(place) = block.corner.get_mut(usize::from(self.place[position & 255])) {

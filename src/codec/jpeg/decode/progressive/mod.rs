@@ -1,5 +1,5 @@
-//! Progressive scans: DC and AC bands, each first coarse and then refined bit by bit (T.81 G.1.2). Here are the walks over
-//! the blocks of AC scans.
+//! Progressive scans: DC scans and AC bands, first scans and refinements (T.81 G.1.2). Owns the walk over the
+//! blocks of AC scans.
 
 mod dc;
 mod first;
@@ -19,13 +19,13 @@ use super::tables::Code;
 use super::window::Reader;
 use crate::limits::{Cancel, Stopped};
 
-/// A progressive scan while it is decoded.
+/// A progressive scan in the course of decoding.
 #[derive(Debug)]
 pub(super) struct ProgressiveScan<'a> {
     pub(super) reader: Reader<'a>,
     pub(super) restarts: Restarts,
     pub(super) flaws: Flaws,
-    /// The low bits that are still missing afterwards (Al).
+    /// Number of low bits still missing afterwards (Al).
     pub(super) low: u8,
 }
 
@@ -41,7 +41,7 @@ impl ProgressiveScan<'_> {
         cancel: &Cancel,
     ) -> Result<(), Stopped> {
         let mut bits = self.reader.bits;
-        // Blocks to come that have nothing in this band (EOBRUN).
+        // Pending blocks with an empty band (EOBRUN).
         let mut empty = 0_usize;
         for row in 0..rows {
             cancel.check()?;
@@ -91,7 +91,7 @@ impl ProgressiveScan<'_> {
         cancel: &Cancel,
     ) -> Result<(), Stopped> {
         let mut bits = self.reader.bits;
-        // Blocks to come that have nothing new in this band, only corrections.
+        // Pending blocks with corrections only, and no new coefficient in this band.
         let mut settled = 0_usize;
         for row in 0..rows {
             cancel.check()?;
@@ -120,7 +120,7 @@ impl ProgressiveScan<'_> {
         Ok(())
     }
 
-    /// To be called with the position behind the last block.
+    /// Ends the scan at the position behind the last block.
     fn finish(&mut self, bits: Bits) {
         self.reader.bits = bits;
         if self.reader.is_overdrawn(&bits) {
@@ -129,27 +129,27 @@ impl ProgressiveScan<'_> {
     }
 }
 
-/// The coefficients that an AC scan carries.
+/// The coefficients of an AC scan.
 #[derive(Debug)]
 pub(super) struct Band<'a> {
     /// First position, at least 1 (Ss).
     pub(super) first: usize,
     /// Last position, at most 63 (Se).
     pub(super) last: usize,
-    /// All of them, as [`bit`] counts.
+    /// Set of its zig-zag positions, see [`bit`].
     pub(super) set: u64,
     pub(super) corner: &'a Corner,
 }
 
 impl Band<'_> {
-    /// As [`bit`], nothing for a position behind the band.
+    /// Works like [`bit`], but returns an empty set for a position behind the band.
     #[inline(always)]
     fn bit(&self, position: usize) -> u64 {
         if position <= self.last { bit(position) } else { 0 }
     }
 }
 
-/// The run of an end-of-band code EOBn: 2^n and the n bits behind the code (figure G.3).
+/// Reads the run of an end-of-band code EOBn: 2^n plus the n bits behind the code (figure G.3).
 #[inline(always)]
 fn run_of_blocks(bits: &mut Bits, code: Code) -> usize {
     let size = u32::from(code.run());

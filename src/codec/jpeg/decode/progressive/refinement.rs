@@ -1,4 +1,4 @@
-//! `RefinedBand`: a refinement of an AC band, block by block (T.81 G.1.2.3).
+//! `RefinedBand`: refines an AC band, block by block (T.81 G.1.2.3).
 
 use super::super::bits::Bits;
 use super::super::block::bit;
@@ -9,7 +9,7 @@ use super::super::window::WindowBytes;
 use super::{Band, run_of_blocks};
 use std::sync::Arc;
 
-/// The band of a refinement, and how it is coded.
+/// The band of a refinement, and its Huffman table.
 #[derive(Debug)]
 pub(in super::super) struct RefinedBand<'a> {
     pub(in super::super) band: Band<'a>,
@@ -17,13 +17,14 @@ pub(in super::super) struct RefinedBand<'a> {
 }
 
 impl RefinedBand<'_> {
-    /// Refines a block, of which only corrections come if it is `settled`. Returns the number of blocks
-    /// behind it that are settled.
+    /// Refines a block; a `settled` one receives corrections only. Returns the number of settled blocks
+    /// behind it.
     ///
-    /// Figure G.7 without a walk over the coefficients. A run of zeros ends at a spot that is found in the set of
-    /// those that were zero before. The raw bits of a symbol, the sign of the new coefficient and then a correction for each older one
-    /// that the run has passed, are gathered in the order of the data and meet their coefficients at the end of the block:
-    /// in that order every sign stands where in the block the spot before has its place.
+    /// Follows figure G.7 without a walk over the coefficients. A run of zeros ends at a spot, found in the
+    /// set of coefficients that were zero before. The raw bits of a symbol are the sign of the new
+    /// coefficient, then one correction for each older coefficient within the run. They are gathered in the
+    /// order of the data, and deposited on their coefficients at the end of the block. In that order each
+    /// sign stands where the block has its previous spot.
     #[expect(clippy::too_many_arguments, reason = "the state of the scan, in registers")]
     #[inline(always)]
     pub(super) fn decode_block<K: Kernels>(
@@ -36,7 +37,7 @@ impl RefinedBand<'_> {
         settled: usize,
         damaged: &mut bool,
     ) -> usize {
-        // A copy, so that it stays in registers.
+        // Copy, so that the buffer stays in registers.
         let state = bits;
         let mut bits = *state;
         let mut settled = settled;
@@ -77,13 +78,13 @@ impl RefinedBand<'_> {
         bits.refill(bytes);
         walk.read_raw(&mut bits, bytes, (known << walk.at << 1).count_ones());
         let spots = walk.spots & self.band.set;
-        // No sign follows the last spot.
+        // The last spot has no sign behind it.
         let carriers = walk.spots & (walk.spots - 1);
         let raw = kernels.deposit(walk.raw, known | carriers);
         let positive = kernels.deposit(kernels.extract(raw, carriers), spots);
         let new = spots & !walk.empty;
         let step = Step { set: raw & known | new, negative: new & !positive, low };
-        // Most of a large picture is not in the cache: what stays as it is must not be written.
+        // Large pictures exceed the cache: write only blocks that change.
         if step.set & self.band.corner.mask != 0 {
             block.prepare(self.band.corner);
             kernels.refine(block.corner, self.band.corner, step);
@@ -94,24 +95,24 @@ impl RefinedBand<'_> {
     }
 }
 
-/// Where the refinement of a block stands. Position 0 is the highest bit of a set.
+/// State of the refinement of a block. Position 0 is the highest bit of a set.
 #[derive(Debug, Clone, Copy)]
 struct Walk {
-    /// The coefficients of the band that were zero before.
+    /// Coefficients of the band that were zero before.
     zeros: u64,
-    /// The next of them, as the bit of its number counted from the last one.
+    /// The next of them, as a bit numbered from the last one.
     next: u64,
     /// The last spot.
     at: usize,
-    /// Where the walk began, and all spots.
+    /// Start of the walk, and all spots.
     spots: u64,
-    /// The spots where nothing is new: ends of sixteen zeros.
+    /// Spots without a new coefficient: ends of sixteen zeros.
     empty: u64,
     /// Signs and corrections in the order of the data.
     raw: u64,
 }
 
-/// Most raw bits of a symbol that are read without a refill, so that two symbols of short codes are.
+/// Most raw bits of a symbol that are read without a refill. Two symbols of short codes then fit one refill.
 const FEW: u32 = 17;
 const _: () = assert!(2 * (BAND_BITS + FEW) <= 56);
 
@@ -121,7 +122,8 @@ impl Walk {
         Walk { zeros, next, at: start, spots: bit(start), empty: 0, raw: 0 }
     }
 
-    /// Takes the symbol of `entry` and its raw bits. False, and nothing taken, if the block has no room for its run.
+    /// Takes the symbol of `entry` and its raw bits. Returns false, and takes nothing, if the block has no
+    /// room for its run.
     #[inline(always)]
     fn step<K: Kernels>(&mut self, kernels: K, bits: &mut Bits, bytes: &WindowBytes, entry: u32) -> bool {
         let next = self.next >> (entry & 63);
@@ -133,7 +135,7 @@ impl Walk {
         true
     }
 
-    /// As [`Walk::step`] for sixteen zeros, whose code is `length` bits long: there is no sign.
+    /// Works like [`Walk::step`] for sixteen zeros with a code of `length` bits, which have no sign.
     #[inline(always)]
     fn pass_sixteen<K: Kernels>(
         &mut self,
@@ -153,12 +155,13 @@ impl Walk {
         true
     }
 
-    /// Goes to the spot `next` and reads the bits behind the code: one for each position on the way, itself included, but for
-    /// as many as the low six bits of `zeros` say.
+    /// Moves to the spot `next` and reads the bits behind the code. There is one bit for each position
+    /// passed, the spot included, less the number in the low six bits of `zeros`.
     #[inline(always)]
     fn go_to<K: Kernels>(&mut self, kernels: K, next: u64, zeros: u32, bits: &mut Bits, bytes: &WindowBytes) {
         let spot = kernels.deposit(next, self.zeros);
-        // Where the spot is, less where the zeros end. This way every other step can go beside the longest chain of them.
+        // Position of the spot less the end of the zeros. This order keeps every other step off the longest
+        // dependency chain.
         let count = (spot << ((self.at as u32).wrapping_add(zeros) & 63)).leading_zeros();
         self.next = next >> 1;
         self.at = spot.leading_zeros() as usize;
@@ -176,7 +179,7 @@ impl Walk {
     }
 }
 
-/// Appends `count` bits to `raw` and refills. By value: a reference would keep both in memory all the time.
+/// Appends `count` bits to `raw` and refills. Passes both by value: a reference would keep them in memory.
 #[cold]
 #[inline(never)]
 fn read_many(mut bits: Bits, bytes: &WindowBytes, mut raw: u64, mut count: u32) -> (Bits, u64) {

@@ -1,4 +1,4 @@
-//! The block decoders of AC scans, with all their tables, against ones that go through the coefficients one by one.
+//! The block decoders of AC scans, with all their tables, against bit-by-bit decoders.
 
 use super::*;
 use crate::codec::jpeg::decode::block::Scale;
@@ -10,7 +10,7 @@ use crate::codec::jpeg::decode::window::WindowBytes;
 use crate::codec::jpeg::huffman::HuffmanSpec;
 use crate::codec::jpeg::quant::QuantTable;
 
-/// Random data, in a window and as it is.
+/// Random data, in a window and as plain bytes.
 struct Data {
     window: Box<WindowBytes>,
     bytes: Vec<u8>,
@@ -25,14 +25,14 @@ impl Data {
     }
 }
 
-/// A band from 1, 2 ... to ... 62, 63.
+/// Makes a band that begins at 1, 2, 6 or 40 and ends at 63 or before.
 fn random_band<'a>(random: &mut Random, corner: &'a Corner) -> Band<'a> {
     let first = [1, 2, 6, 40][random.below(4) as usize];
     let last = if random.below(2) == 0 { 63 } else { first + random.below(64 - first as u64) as usize };
     Band { first, last, set: (first..=last).fold(0, |set, position| set | bit(position)), corner }
 }
 
-/// All coefficients of a block, of which a scan has found some.
+/// Makes a block as an earlier scan leaves it.
 fn random_block(random: &mut Random, low: u8) -> [i16; 64] {
     let rarity = 1 + random.below(12);
     std::array::from_fn(|position| {
@@ -43,7 +43,7 @@ fn random_block(random: &mut Random, low: u8) -> [i16; 64] {
     })
 }
 
-/// A block as it is stored at the scale of `corner`.
+/// Stores a block as the decoder does at the scale of `idct`.
 fn stored(block: &[i16; 64], corner: &Corner) -> (Vec<i16>, u64) {
     let len = if corner.scale.k() == 1 { 0 } else { corner.scale.stored() };
     let (mut places, mut mask) = (vec![0; len], 0);
@@ -58,7 +58,7 @@ fn stored(block: &[i16; 64], corner: &Corner) -> (Vec<i16>, u64) {
     (places, mask)
 }
 
-/// The place of DC, which is somewhere else, takes what is not needed.
+/// Clears the place of DC, which takes unneeded coefficients.
 fn without_dc((mut places, mask): (Vec<i16>, u64)) -> (Vec<i16>, u64) {
     if let Some(place) = places.first_mut() {
         *place = 0;
@@ -66,7 +66,7 @@ fn without_dc((mut places, mask): (Vec<i16>, u64)) -> (Vec<i16>, u64) {
     (places, mask)
 }
 
-/// G.1.2.2. Returns the empty blocks behind.
+/// Decodes a band as G.1.2.2 does. Returns the number of empty blocks behind it.
 fn slow_first(
     slow: &mut Slow<'_>,
     table: &HuffmanSpec,
@@ -93,7 +93,7 @@ fn slow_first(
     0
 }
 
-/// Figure G.7. Returns the settled blocks behind.
+/// Refines a band as figure G.7 does. Returns the number of settled blocks behind it.
 fn slow_refinement(
     slow: &mut Slow<'_>,
     table: &HuffmanSpec,
@@ -142,7 +142,7 @@ fn first_scans_with_any_table_and_any_bits_decode_as_bit_by_bit() {
     let mut random = Random(81);
     for round in 0..1000 {
         let data = Data::new(&mut random);
-        // Any symbol, or short runs and small values, so that bands fill up.
+        // Any symbols, or short runs and small values, so that bands fill up.
         let most = if round % 2 == 0 { 256 } else { 16 };
         let symbols = (0..most).map(|i| if most == 16 { (i & 3) << 4 | i >> 2 } else { i } as u8);
         let spec = random_table(&mut random, symbols.chain([0xF0, 0x10]));
@@ -182,7 +182,7 @@ struct Refine<'t, 'a> {
 }
 
 impl Task for Refine<'_, '_> {
-    /// The block, the settled blocks behind it, and whether the data is damaged.
+    /// The block, the settled blocks behind it, and true if the data is damaged.
     type Output = ((Vec<i16>, u64), usize, bool);
 
     fn run<K: Kernels>(self, kernels: K) -> Self::Output {
@@ -199,7 +199,7 @@ fn refinements_with_any_table_and_any_bits_decode_as_bit_by_bit() {
     let mut random = Random(1992);
     for round in 0..1000 {
         let data = Data::new(&mut random);
-        // Mostly values of one bit; runs of any length, or short ones, so that bands fill up.
+        // Mostly values of one bit. Runs of any length, or short ones, so that bands fill up.
         let runs = if round % 2 == 0 { 16 } else { 3 };
         let values = (0..runs).map(|run| run << 4 | 1);
         let spec = random_table(&mut random, values.chain([0x00, 0x10, 0x30, 0xF0, 0x02]));

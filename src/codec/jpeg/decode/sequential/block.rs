@@ -6,15 +6,15 @@ use super::super::tables::{AcTable, EOB, Entry, LONG};
 use super::super::window::WindowBytes;
 use super::Lane;
 
-/// How a block ended.
+/// End of a block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in super::super) struct Last(usize);
 
 impl Last {
-    /// The end of a block with nothing but DC.
+    /// End of a block with only DC.
     pub(super) const FLAT: Last = Last(EOB);
 
-    /// At position `k`, to which runs have no business to go unless it is 63 or behind [`EOB`].
+    /// Makes an end at position `k`. A run may only reach 63, or a value behind [`EOB`]; others are damage.
     #[inline(always)]
     fn at(k: usize, damaged: &mut bool) -> Last {
         if (64..EOB).contains(&k) {
@@ -23,14 +23,14 @@ impl Last {
         Last(k)
     }
 
-    /// Whether the block has nothing but DC.
+    /// Returns true if the block has only DC.
     #[inline(always)]
     pub(in super::super) fn is_flat(self) -> bool {
         self == Last::FLAT
     }
 }
 
-/// Decodes the DC coefficient of a block (F.2.2.1), which becomes the lane's prediction.
+/// Decodes the DC coefficient of a block (F.2.2.1). It becomes the prediction of the component.
 #[inline(always)]
 pub(super) fn decode_dc(bits: &mut Bits, bytes: &WindowBytes, lane: &mut Lane, damaged: &mut bool) {
     bits.refill(bytes);
@@ -39,7 +39,7 @@ pub(super) fn decode_dc(bits: &mut Bits, bytes: &WindowBytes, lane: &mut Lane, d
     bits.consume(entry.length());
 }
 
-/// Decodes the other coefficients (F.2.2.2), of which `first` are the first one or two, to `block`.
+/// Decodes the AC coefficients (F.2.2.2) to `block`. `first` holds the first one or two.
 #[inline(always)]
 pub(super) fn decode_ac(
     bits: &mut Bits,
@@ -51,14 +51,14 @@ pub(super) fn decode_ac(
 ) -> Last {
     let (ac, place, limit) = (&*lane.ac, &lane.place, lane.limit);
     let block = &mut block.0;
-    // A copy, so that it stays in registers.
+    // Copy, so that the buffer stays in registers.
     let state = bits;
     let mut bits = *state;
     let mut entry = first;
     let mut k = 0_usize;
     while k < limit {
-        // Each round takes up to four symbols. What comes next is looked up as early as can be. The exit test is one
-        // comparison: an end of block and a code that is not in the table advance far past any limit.
+        // Each round takes up to four symbols and looks up the next as early as possible. The exit test is
+        // one comparison: an end of block, and a code not in the table, advance far past any limit.
         loop {
             if take_pair(&mut bits, entry, place, limit, block, &mut k) {
                 break;
@@ -87,14 +87,15 @@ pub(super) fn decode_ac(
     Last::at(k, damaged)
 }
 
-/// Passes over the other coefficients.
+/// Skips the AC coefficients.
 #[inline(always)]
 pub(super) fn skip_ac(bits: &mut Bits, bytes: &WindowBytes, lane: &Lane, damaged: &mut bool) {
     let k = pass_over(bits, bytes, &lane.ac, 0, damaged);
     Last::at(k, damaged);
 }
 
-/// Takes the one or two AC symbols of `entry`. True when the block is over, or `k` has reached `limit` or [`LONG`].
+/// Takes the one or two AC symbols of `entry`. Returns true at the end of the block, or if `k` has reached
+/// `limit` or [`LONG`].
 #[inline(always)]
 fn take_pair(
     bits: &mut Bits,
@@ -106,7 +107,7 @@ fn take_pair(
 ) -> bool {
     let first = *k + entry.advance();
     let second = first + entry.second_advance();
-    // The second first: without a second symbol it writes to the first one's place.
+    // Write the second first: without a second symbol it writes to the place of the first.
     block[usize::from(place[second & 255])] = entry.second_value();
     block[usize::from(place[first & 255])] = entry.value(bits.buffer) as i16;
     if second < limit {
@@ -115,7 +116,7 @@ fn take_pair(
         return false;
     }
     if (63..EOB - 1).contains(&first) {
-        // The first symbol fills the block: the second belongs to the next.
+        // The first symbol fills the block: the second belongs to the next block.
         bits.consume(entry.own_length());
         *k = first;
     } else {
@@ -147,7 +148,7 @@ fn pass_over(bits: &mut Bits, bytes: &WindowBytes, ac: &AcTable, mut k: usize, d
             k = next;
         };
         let (skip, next) = end;
-        // Bit 6 of the position tells that the block ends within the entry, or that there is none.
+        // Bit 6 of the position marks a block that ends within the entry, or a missing entry.
         if next & 64 == 0 {
             bits.consume(skip);
             return next;

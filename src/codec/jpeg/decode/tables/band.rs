@@ -7,19 +7,19 @@ use crate::codec::jpeg::huffman::HuffmanRef;
 pub(in super::super) const BAND_BITS: u32 = 10;
 const LEN: usize = 1 << BAND_BITS;
 
-/// What a symbol of an AC scan says.
+/// Meaning of a symbol of an AC scan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in super::super) enum Symbol {
-    /// EOBn: the band ends, and is empty in a run of blocks.
+    /// EOBn: ends the band, and empties it in a run of blocks.
     EndOfBand,
     /// ZRL: sixteen zeros.
     Zeros,
-    /// Zeros and a coefficient behind them.
+    /// A run of zeros and a coefficient.
     Value,
 }
 
 impl Code {
-    /// The number of zeros; of an end of band its n.
+    /// Number of zeros; n of an EOBn.
     pub(in super::super) fn run(self) -> u8 {
         self.symbol >> 4
     }
@@ -33,10 +33,10 @@ impl Code {
     }
 }
 
-/// Decodes first scans.
+/// Lookup table of first scans.
 #[derive(Debug)]
 pub(in super::super) struct FirstTable {
-    /// One or two symbols. All but values and EOB0 are for [`FirstTable::code`].
+    /// One or two symbols. [`FirstTable::code`] handles all but values and EOB0.
     pairs: [Entry; LEN],
     long: LongCodes,
 }
@@ -53,13 +53,13 @@ impl FirstTable {
         }
     }
 
-    /// The entry of the code at the head of `buffer`, and of the one behind it if there is room.
+    /// Returns the entry of the code at the head of `buffer`, joined with the next code if it fits.
     #[inline(always)]
     pub(in super::super) fn pair(&self, buffer: u64) -> Entry {
         self.pairs[(buffer >> (64 - BAND_BITS)) as usize]
     }
 
-    /// The code at the head of `buffer`, for which the pairs say [`LONG`](super::LONG).
+    /// Returns the code at the head of `buffer`, where the pairs have [`LONG`](super::LONG).
     #[cold]
     #[inline(never)]
     pub(in super::super) fn code(&self, buffer: u64, damaged: &mut bool) -> Code {
@@ -67,17 +67,17 @@ impl FirstTable {
     }
 }
 
-/// Decodes refinements.
+/// Lookup table of refinements.
 #[derive(Debug)]
 pub(in super::super) struct RefinementTable {
-    /// Bits 0..6 the run of a value, [`RefinementTable::OTHER`] for all else; 8..14 the length of the code, 0 for a long one;
-    /// 16..24 the symbol.
+    /// Bits 0..6: the run of a value, or [`RefinementTable::OTHER`]. Bits 8..14: the length of the code, 0
+    /// for a long one. Bits 16..24: the symbol.
     pub(in super::super) entries: [u32; LEN],
     long: LongCodes,
 }
 
 impl RefinementTable {
-    /// A run that no block has room for.
+    /// A run longer than any block.
     pub(in super::super) const OTHER: u32 = 63;
 
     pub(super) fn new(table: HuffmanRef<'_>) -> RefinementTable {
@@ -88,13 +88,13 @@ impl RefinementTable {
         RefinementTable { entries, long: LongCodes::new(table, BAND_BITS) }
     }
 
-    /// The entry of a code.
+    /// Makes the entry of a code.
     pub(in super::super) fn entry(code: Code) -> u32 {
         let run = if code.meaning() == Symbol::Value { code.run().into() } else { RefinementTable::OTHER };
         run | u32::from(code.length) << 8 | u32::from(code.symbol) << 16
     }
 
-    /// The code at the head of `buffer`.
+    /// Returns the code at the head of `buffer`.
     #[inline(always)]
     pub(in super::super) fn code(&self, buffer: u64, damaged: &mut bool) -> Code {
         let entry = self.entries[(buffer >> (64 - BAND_BITS)) as usize];

@@ -1,33 +1,33 @@
-//! `Entry`: one cell of a lookup table.
+//! `TableEntry`: one cell of a lookup table.
 
 use super::Code;
 
-/// Advance of an end of block, more than any position can reach by runs.
+/// Advance of an end of block: beyond the reach of any run.
 pub(in super::super) const EOB: usize = 128;
-/// Advance that sends a decoder to [`LongCodes`](super::LongCodes).
+/// Advance that diverts the decoder to [`LongCodes`](super::LongCodes).
 pub(in super::super) const LONG: usize = 192;
 
-/// What a table says of the bits at the head of a buffer: a symbol, and the one behind it if the index holds it, too.
+/// Meaning of the bits at the head of a buffer: a symbol, and the next symbol if the index holds it, too.
 ///
 /// | bits | |
 /// | --- | --- |
-/// | 0..6 | length of all, codes and values |
+/// | 0..6 | length of all codes and values |
 /// | 8..14 | 64 minus the length of the first symbol |
 /// | 16..20 | length of its value |
-/// | 24..32 | how many coefficients to advance |
-/// | 32..40 | how many to advance behind it, to the second |
-/// | 40..56 | what to add to the bits of the first value: EXTEND (T.81 F.2.2.1). Its sign is known, being within the index |
+/// | 24..32 | number of coefficients to advance |
+/// | 32..40 | number of coefficients to advance from the first to the second |
+/// | 40..56 | summand for the bits of the first value: EXTEND (T.81 F.2.2.1); the index holds the sign |
 /// | 56..64 | the second value |
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in super::super) struct Entry(u64);
 
 impl Entry {
-    /// What stands in a table for a code that an index does not hold, or not with the sign of its value.
+    /// Entry of a code that an index does not hold, or not with the sign of its value.
     pub(super) const ASIDE: Entry = Entry((LONG as u64) << 24);
     /// Largest size of a second value.
     pub(super) const MAX_SECOND: u32 = 7;
 
-    /// A symbol with a code of `length` bits and a value of `size` bits, which may be 0.
+    /// Makes a symbol with a code of `length` bits and a value of `size` bits, which may be 0.
     pub(super) const fn new(length: u32, size: u32, advance: u32, positive: bool) -> Entry {
         let own = length + size;
         let extend = if positive { 0 } else { 1 - (1_i32 << size) };
@@ -40,54 +40,54 @@ impl Entry {
         )
     }
 
-    /// The length of all; only the low six bits count.
+    /// Length of all symbols; only the low six bits count.
     #[inline(always)]
     pub(in super::super) fn length(self) -> u32 {
         self.0 as u32
     }
 
-    /// The length of the first symbol; only the low six bits count.
+    /// Length of the first symbol; only the low six bits count.
     #[inline(always)]
     pub(in super::super) fn own_length(self) -> u32 {
         0_u32.wrapping_sub((self.0 >> 8) as u32)
     }
 
-    /// How many coefficients to advance to the first symbol's; [`EOB`] and [`LONG`] are no such numbers.
+    /// Number of coefficients to advance to the first symbol's. [`EOB`] and [`LONG`] are no such numbers.
     #[inline(always)]
     pub(in super::super) fn advance(self) -> usize {
         usize::from((self.0 >> 24) as u8)
     }
 
-    /// How many coefficients to advance from the first symbol's to the second's; 0 without a second symbol.
+    /// Number of coefficients to advance from the first symbol's to the second's; 0 without a second symbol.
     #[inline(always)]
     pub(in super::super) fn second_advance(self) -> usize {
         usize::from((self.0 >> 32) as u8)
     }
 
-    /// The first value. `buffer` is the one that was looked up.
+    /// Returns the first value. `buffer` is the one that was looked up.
     #[inline(always)]
     pub(in super::super) fn value(self, buffer: u64) -> i32 {
         let bits = buffer >> (self.0 >> 8 & 63) & !(u64::MAX << (self.0 >> 16 & 15));
         bits as i32 + i32::from((self.0 >> 40) as i16)
     }
 
-    /// The second value; anything without a second symbol.
+    /// Returns the second value; unspecified without a second symbol.
     #[inline(always)]
     pub(in super::super) fn second_value(self) -> i16 {
         (self.0 as i64 >> 56) as i16
     }
 
-    /// Sends a decoder to [`LongCodes::at`](super::LongCodes::at) though the index holds the code.
+    /// Diverts a decoder to [`LongCodes::at`](super::LongCodes::at) though the index holds the code.
     pub(super) fn aside(code: Code) -> Entry {
         Entry(Entry::ASIDE.0 | u64::from(code.length) << 40 | u64::from(code.symbol) << 48)
     }
 
-    /// What [`Entry::aside`] was made of; no code for [`Entry::ASIDE`].
+    /// Returns the code of [`TableEntry::aside`]; no code for [`TableEntry::ASIDE`].
     pub(super) fn code(self) -> Code {
         Code { length: (self.0 >> 40) as u8, symbol: (self.0 >> 48) as u8 }
     }
 
-    /// With a `second` symbol, which stands at the head of `buffer`.
+    /// Adds a `second` symbol, which stands at the head of `buffer`.
     pub(super) fn with(self, second: Entry, buffer: u64) -> Entry {
         let (length, advance) = (u64::from(second.symbol_length()), second.advance() as u64);
         Entry((self.0 + length) | advance << 32 | (second.value(buffer) as u64) << 56)

@@ -1,5 +1,5 @@
-//! Lookup tables for Huffman decoding (the job of DECODE and EXTEND, T.81 F.2.2.3 and F.2.2.1), built from
-//! the tables of a file and kept between pictures.
+//! Lookup tables for Huffman decoding (DECODE and EXTEND of T.81 F.2.2.3 and F.2.2.1), built from the tables
+//! of a file and cached between pictures.
 
 mod band;
 mod entry;
@@ -12,12 +12,12 @@ use std::sync::Arc;
 
 /// Index bits of the DC table.
 const DC_BITS: u32 = 9;
-/// Index bits of the AC tables. One more is hardly faster, and twice the work to build.
+/// Index bits of the AC tables. One more is hardly faster and takes twice as long to build.
 const AC_BITS: u32 = 11;
-/// Index bits of the table that passes over several symbols at once.
+/// Index bits of the table that skips several symbols at once.
 const SKIP_BITS: u32 = 12;
 
-/// What a code stands for.
+/// A Huffman code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Code {
     /// Its length in bits; 0 for no code.
@@ -27,38 +27,38 @@ pub(super) struct Code {
 }
 
 impl Code {
-    /// What a bit string that is no code is taken for: 16 bits that say nothing.
+    /// Substitute for a bit string that is no code: 16 bits with the symbol 0.
     const INVALID: Code = Code { length: 16, symbol: 0 };
 
-    /// As an [`Entry`] of a DC difference, with the sign of `buffer`.
+    /// Makes the [`TableEntry`] of a DC difference, with the sign in `buffer`.
     fn dc_entry(self, buffer: u64) -> Entry {
         Entry::new(self.length.into(), self.symbol.min(15).into(), 0, self.is_positive(buffer))
     }
 
-    /// As an [`Entry`] of an AC symbol, with the sign of `buffer`.
+    /// Makes the [`TableEntry`] of an AC symbol, with the sign in `buffer`.
     pub(super) fn ac_entry(self, buffer: u64) -> Entry {
         let (run, size) = (u32::from(self.symbol >> 4), u32::from(self.symbol & 15));
         let advance = if size == 0 && run != 15 { EOB as u32 } else { run + 1 };
         Entry::new(self.length.into(), size, advance, self.is_positive(buffer))
     }
 
-    /// Whether the value behind the code at the head of `buffer` is positive.
+    /// Returns true if the value behind the code at the head of `buffer` is positive.
     fn is_positive(self, buffer: u64) -> bool {
         ((buffer << self.length) as i64) < 0
     }
 }
 
-/// The codes longer than the index of a first-level table. They stand together at the end of the code space.
+/// The codes longer than the index of a first-level table. They lie together at the end of the code space.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct LongCodes {
-    /// The first of them, continued to 16 bits.
+    /// The first of them, extended to 16 bits.
     first: usize,
-    /// By the next 16 bits, less `first`.
+    /// Codes by the next 16 bits less `first`.
     codes: Vec<Code>,
 }
 
 impl LongCodes {
-    /// The codes of `table` that are longer than `short`.
+    /// Gathers the codes of `table` that are longer than `short`.
     fn new(table: HuffmanRef<'_>, short: u32) -> LongCodes {
         let mut long = LongCodes::default();
         for (symbol, code, length) in table.codes().filter(|&(_, _, length)| u32::from(length) > short) {
@@ -71,13 +71,13 @@ impl LongCodes {
         long
     }
 
-    /// The code at the head of `buffer`; `None` if there is no such code.
+    /// Returns the code at the head of `buffer`; `None` if there is none.
     fn find(&self, buffer: u64) -> Option<Code> {
         let index = ((buffer >> 48) as usize).checked_sub(self.first)?;
         self.codes.get(index).copied()
     }
 
-    /// The code at the head of `buffer`, whose `entry` sends here.
+    /// Returns the code at the head of `buffer`, whose `entry` diverts here.
     fn at(&self, entry: Entry, buffer: u64, damaged: &mut bool) -> Code {
         match entry.code() {
             Code { length: 0, .. } => self.decode(buffer, damaged),
@@ -85,7 +85,7 @@ impl LongCodes {
         }
     }
 
-    /// As [`LongCodes::find`]; sets `damaged` and says something harmless if there is no such code.
+    /// Works like [`LongCodes::find`]. Without a code, sets `damaged` and returns a harmless one.
     #[cold]
     #[inline(never)]
     fn decode(&self, buffer: u64, damaged: &mut bool) -> Code {
@@ -96,7 +96,7 @@ impl LongCodes {
     }
 }
 
-/// Calls `put(range of the index, code)` for each code that has at most `short` bits.
+/// Calls `put(range of the index, code)` for each code of at most `short` bits.
 fn short_codes(
     table: HuffmanRef<'_>,
     index_bits: u32,
@@ -110,7 +110,8 @@ fn short_codes(
     }
 }
 
-/// By index: what `entry(code, buffer)` says of a code that the index holds together with the sign of its value.
+/// Makes a table of `entry(code, buffer)` for all codes that the index holds together with the sign of the
+/// value.
 fn singles<const N: usize>(table: HuffmanRef<'_>, entry: impl Fn(Code, u64) -> Entry) -> [Entry; N] {
     let index_bits = N.ilog2();
     let mut singles = [Entry::ASIDE; N];
@@ -122,7 +123,7 @@ fn singles<const N: usize>(table: HuffmanRef<'_>, entry: impl Fn(Code, u64) -> E
     singles
 }
 
-/// Decodes DC differences.
+/// Lookup table of DC differences.
 #[derive(Debug)]
 pub(super) struct DcTable {
     entries: [Entry; 1 << DC_BITS],
@@ -134,7 +135,7 @@ impl DcTable {
         DcTable { entries: singles(table, Code::dc_entry), long: LongCodes::new(table, DC_BITS - 1) }
     }
 
-    /// The entry of the code at the head of `buffer`.
+    /// Returns the entry of the code at the head of `buffer`.
     #[inline(always)]
     pub(super) fn entry(&self, buffer: u64, damaged: &mut bool) -> Entry {
         let entry = self.entries[(buffer >> (64 - DC_BITS)) as usize];
@@ -142,12 +143,12 @@ impl DcTable {
     }
 }
 
-/// Decodes AC coefficients of sequential scans.
+/// Lookup table of AC coefficients in sequential scans.
 #[derive(Debug)]
 pub(super) struct AcTable {
     /// One or two symbols.
     pairs: [Entry; 1 << AC_BITS],
-    /// As many symbols as fit, without their values: 0..6 their length, 6..16 their advance.
+    /// As many symbols as fit, without their values. Bits 0..6: their length; 6..16: their advance.
     skips: [u16; 1 << SKIP_BITS],
     long: LongCodes,
 }
@@ -166,26 +167,27 @@ impl AcTable {
         }
     }
 
-    /// The entry of the code at the head of `buffer`, and of the one behind it if there is room.
+    /// Returns the entry of the code at the head of `buffer`, joined with the next code if it fits.
     #[inline(always)]
     pub(super) fn pair(&self, buffer: u64) -> Entry {
         self.pairs[(buffer >> (64 - AC_BITS)) as usize]
     }
 
-    /// As many symbols at the head of `buffer` as fit: their length in the low six bits, their advance above.
+    /// Returns the symbols at the head of `buffer` that fit: their length in the low six bits, their advance
+    /// above.
     #[inline(always)]
     pub(super) fn skip(&self, buffer: u64) -> u32 {
         self.skips[(buffer >> (64 - SKIP_BITS)) as usize].into()
     }
 
-    /// The entry of the code at the head of `buffer`, for which the pairs say [`LONG`].
+    /// Returns the entry of the code at the head of `buffer`, where the pairs have [`LONG`].
     #[cold]
     #[inline(never)]
     pub(super) fn long_entry(&self, buffer: u64, damaged: &mut bool) -> Entry {
         self.long.at(self.pair(buffer), buffer, damaged).ac_entry(buffer)
     }
 
-    /// The entry of any code at the head of `buffer`, of which only the first symbol counts.
+    /// Returns the entry of any code at the head of `buffer`; only its first symbol counts.
     #[inline(always)]
     pub(super) fn single_entry(&self, buffer: u64, damaged: &mut bool) -> Entry {
         let entry = self.pair(buffer);
@@ -193,13 +195,14 @@ impl AcTable {
     }
 }
 
-/// Largest size of an AC value with 8-bit samples (T.81 table F.2). Larger ones are rare enough to go aside.
+/// Largest size of an AC value with 8-bit samples (T.81 table F.2). Larger ones are rare and leave the fast
+/// path.
 const MAX_SIZE: u8 = 10;
 
-/// A skip entry that says: take one symbol by [`AcTable::single_entry`].
+/// A skip entry without symbols: the decoder takes one by [`AcTable::single_entry`].
 const SKIP_NONE: u16 = 64 << 6;
 
-/// Adds a second symbol to the entry at `index` if the index holds all of it.
+/// Joins a second symbol to the entry at `index` if the index holds all of it.
 fn pair_entry<const N: usize>(singles: &[Entry; N], index: usize) -> Entry {
     let index_bits = N.ilog2();
     let first = singles[index];
@@ -218,9 +221,9 @@ fn pair_entry<const N: usize>(singles: &[Entry; N], index: usize) -> Entry {
     first.with(second, (rest as u64) << (64 - index_bits))
 }
 
-/// Gathers the symbols whose codes lie within the index; the value of the last may reach behind it.
+/// Gathers the symbols with codes within the index. The value of the last may reach behind it.
 fn skip_entry(singles: &[Entry; 1 << AC_BITS], index: usize) -> u16 {
-    /// Bits that one entry may use, so that two fit into a refilled buffer.
+    /// Most bits of one entry, so that two fit into a refilled buffer.
     const MOST: u32 = 26;
     let (mut length, mut advance, mut symbols) = (0_u32, 0_usize, 0);
     while length < SKIP_BITS {
@@ -244,7 +247,7 @@ fn skip_entry(singles: &[Entry; 1 << AC_BITS], index: usize) -> u16 {
     if symbols == 0 { SKIP_NONE } else { (length as usize | advance << 6) as u16 }
 }
 
-/// The tables built last, so that pictures with the same tables, above all the standard ones, share them.
+/// Cache of the tables built last. Pictures with equal tables, above all the standard ones, share them.
 #[derive(Debug, Default)]
 pub(super) struct TableCache {
     dc: Recent<DcTable>,
@@ -282,7 +285,7 @@ impl<T> Default for Recent<T> {
 }
 
 impl<T> Recent<T> {
-    /// How many are kept: enough for every scan of a progressive picture.
+    /// Number of cached tables: enough for every scan of a progressive picture.
     const KEPT: usize = 12;
 
     fn find_or_build(&mut self, table: HuffmanRef<'_>, build: impl FnOnce(HuffmanRef<'_>) -> T) -> Arc<T> {

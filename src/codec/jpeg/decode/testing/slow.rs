@@ -1,9 +1,9 @@
-//! Huffman decoding that reads a bit at a time, and tables to try it with.
+//! A Huffman decoder that reads one bit at a time, and random tables for it.
 
 use super::Random;
 use crate::codec::jpeg::huffman::HuffmanSpec;
 
-/// A table of some of `symbols` with codes of any lengths, in any order, complete or not.
+/// Makes a table of some of `symbols` with codes of any lengths, in any order, complete or not.
 pub(in super::super) fn random_table(
     random: &mut Random,
     symbols: impl IntoIterator<Item = u8>,
@@ -29,7 +29,7 @@ pub(in super::super) fn random_table(
 /// Reads bit by bit, as the flow charts of T.81 F.2.2 do.
 pub(in super::super) struct Slow<'a> {
     bytes: &'a [u8],
-    /// How many bits have been read.
+    /// Number of bits read so far.
     pub(in super::super) at: usize,
     pub(in super::super) damaged: bool,
 }
@@ -39,7 +39,7 @@ impl Slow<'_> {
         Slow { bytes, at: 0, damaged: false }
     }
 
-    /// RECEIVE: so many bits as a number.
+    /// RECEIVE: reads `count` bits as a number.
     pub(in super::super) fn bits(&mut self, count: u32) -> i32 {
         (0..count).fold(0, |value, _| {
             let bit = self.bytes[self.at / 8] >> (7 - self.at % 8) & 1;
@@ -48,7 +48,7 @@ impl Slow<'_> {
         })
     }
 
-    /// DECODE. What is no code counts as 16 bits for symbol 0.
+    /// DECODE. A bit string that is no code counts as 16 bits with the symbol 0.
     pub(in super::super) fn symbol(&mut self, table: &HuffmanSpec) -> u8 {
         let start = self.at;
         for (symbol, code, length) in table.codes() {

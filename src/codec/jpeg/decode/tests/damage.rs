@@ -67,7 +67,8 @@ fn a_cancelled_picture_stops() {
     assert!(matches!(stopped, Err(JpegError::Stopped(_))));
 }
 
-/// Damages files at random: nothing may panic, and the same bytes must give the same samples.
+/// Damages files at random. Asserts that the decoder does not panic, and decodes the same bytes to the same
+/// samples.
 fn survive_mutations(count: u64) {
     let ycc = TestPicture::new(70, 50, &YCC_420, 8, 21);
     let mut restarts = ycc.clone();

@@ -15,7 +15,7 @@ pub(super) fn forward(
     blocks: &mut [Block],
     masks: &mut [u64],
 ) {
-    // SAFETY: the proof says that the instructions are there.
+    // SAFETY: the proof token guarantees the instructions.
     unsafe { forward_blocks(samples, stride, reciprocals, blocks, masks) }
 }
 
@@ -39,13 +39,13 @@ fn forward_blocks(
     }
 }
 
-/// Two taps in one word, the first in the low half.
+/// Packs two taps into one word, the first in the low half.
 const fn pair(first: i16, second: i16) -> i32 {
     (second as i32) << 16 | first as u16 as i32
 }
 
-/// Cosines for the inputs (0, 1) and (2, 3) of each output, in the order of outputs; even outputs work on
-/// sums of mirrored inputs, odd ones on differences.
+/// Cosines for the inputs (0, 1) and (2, 3) of each output, by output. Even outputs use sums of mirrored
+/// inputs, odd ones differences.
 const TAPS: [[i32; 2]; 8] = {
     let [_, c1, c2, c3, c4, c5, c6, c7] = COS;
     [
@@ -60,7 +60,7 @@ const TAPS: [[i32; 2]; 8] = {
     ]
 };
 
-/// The same for inputs that [`sums`] finds as (0, 1) and (3, 2), with the differences of the second negated.
+/// The same for the inputs (0, 1) and (3, 2) of [`sums`], with the differences of the second pair negated.
 const TURNED_TAPS: [[i32; 2]; 8] = {
     let [_, c1, c2, c3, c4, c5, c6, c7] = COS;
     [
@@ -75,8 +75,8 @@ const TURNED_TAPS: [[i32; 2]; 8] = {
     ]
 };
 
-/// First pass, down the columns. Word `i` holds rows 2i and 2i + 1 of the result, by lane: columns 0..4 of
-/// both, then columns 4..8 of both.
+/// First pass, down the columns. Word `i` holds rows 2i and 2i + 1 of the result, by 128-bit lane: columns
+/// 0..4 of both, then columns 4..8 of both.
 #[target_feature(enable = "avx2")]
 #[inline]
 fn columns(x: [__m128i; 8]) -> [__m256i; 4] {
@@ -85,7 +85,7 @@ fn columns(x: [__m128i; 8]) -> [__m256i; 4] {
     let difference = |i: usize| _mm_sub_epi16(x[i], x[7 - i]);
     let (s01, s23) = (zip(sum(0), sum(1)), zip(sum(2), sum(3)));
     let (d01, d23) = (zip(difference(0), difference(1)), zip(difference(2), difference(3)));
-    // Samples come without the level shift (T.81 A.3.1), which matters to output 0 only: 8 x 128 x c4.
+    // Samples come without the level shift (T.81 A.3.1), which affects output 0 only: 8 x 128 x c4.
     let half = 1 << (FIRST_SHIFT - 1);
     let round = |k: usize| _mm256_set1_epi32(if k == 0 { half - 1024 * i32::from(COS[4]) } else { half });
     let output = |k: usize, a, b| {
@@ -96,7 +96,7 @@ fn columns(x: [__m128i; 8]) -> [__m256i; 4] {
     [rows(0), rows(2), rows(4), rows(6)]
 }
 
-/// Two pairs of inputs times their taps.
+/// Multiplies two pairs of inputs by their taps.
 #[target_feature(enable = "avx2")]
 #[inline]
 fn dot(a: __m256i, b: __m256i, taps: [i32; 2]) -> __m256i {
@@ -106,7 +106,7 @@ fn dot(a: __m256i, b: __m256i, taps: [i32; 2]) -> __m256i {
     )
 }
 
-/// Turns the result of [`columns`] on its side: word `c` holds columns c and c + 4, a lane each.
+/// Transposes the result of [`columns`]: word `c` holds columns c and c + 4, one per lane.
 #[target_feature(enable = "avx2")]
 #[inline]
 fn turn(p: [__m256i; 4]) -> [__m256i; 4] {
@@ -123,7 +123,7 @@ fn turn(p: [__m256i; 4]) -> [__m256i; 4] {
     ]
 }
 
-/// Second pass, along the rows: the sums of each horizontal frequency, by vertical frequency.
+/// Second pass, along the rows: sums of each horizontal frequency, by vertical frequency.
 #[target_feature(enable = "avx2")]
 #[inline]
 fn sums(q: [__m256i; 4]) -> [__m256i; 8] {
@@ -142,7 +142,7 @@ fn sums(q: [__m256i; 4]) -> [__m256i; 8] {
     [even(0), odd(1), even(2), odd(3), even(4), odd(5), even(6), odd(7)]
 }
 
-/// Quantises, stores, and says which coefficients are not zero.
+/// Quantises and stores a block. Returns the mask of its non-zero coefficients.
 #[target_feature(enable = "avx2")]
 #[inline]
 fn quantise(sums: [__m256i; 8], reciprocals: &Reciprocals, block: &mut Block) -> u64 {
@@ -158,12 +158,12 @@ fn quantise(sums: [__m256i; 8], reciprocals: &Reciprocals, block: &mut Block) ->
     for (row, word) in rows.iter_mut().zip(words) {
         store_i16(row, word);
     }
-    // Saturation keeps what is not zero from becoming zero.
+    // Saturation keeps a non-zero coefficient from becoming zero.
     zigzag_mask(_mm256_packs_epi16(words[0], words[1]), _mm256_packs_epi16(words[2], words[3]))
 }
 
-/// For 32 places of the zig-zag order from `from` on, two shuffles' worth: which byte of the lane that holds
-/// rows `2 * lane_of` ... to take; 0x80 takes none.
+/// Shuffle of one lane into the 32 zig-zag places from `from` on: the byte to take for each place; 0x80 takes
+/// none.
 const fn shuffle(from: usize, lane: usize) -> [u8; 32] {
     // `_mm256_packs_epi16` of rows (0, 1) and (2, 3) leaves rows 0 and 2 in one lane, 1 and 3 in the other.
     let mut order = [0x80; 32];
@@ -183,7 +183,7 @@ const SHUFFLES: [[[u8; 32]; 4]; 2] = [
     [shuffle(32, 0), shuffle(32, 1), shuffle(32, 2), shuffle(32, 3)],
 ];
 
-/// Brings the bytes of a block into zig-zag order and tells those that are not zero.
+/// Brings the bytes of a block into zig-zag order. Returns the mask of those that are not zero.
 #[target_feature(enable = "avx2")]
 #[inline]
 fn zigzag_mask(top: __m256i, bottom: __m256i) -> u64 {

@@ -1,10 +1,10 @@
 //! Forward DCT and quantisation of 8x8 blocks (T.81 A.3.3, A.3.4).
 //!
-//! Two passes of a 1-D DCT with 14-bit cosines, the first on columns. Coefficients come out in column-major
-//! order (8 x horizontal frequency + vertical frequency), which saves a transposition; [`SCAN`] reads them
-//! in zig-zag order. Quantisation multiplies by a reciprocal in f32 and rounds to nearest even: single IEEE
-//! operations, so every instruction set gives the same bits. Before that, coefficients move away from zero by as
-//! much as they do in the encoder of the IJG, so that a quality means the same picture and the same size as there.
+//! Two passes of a 1-D DCT with 14-bit cosines, columns first. Coefficients come out in column-major order (8
+//! x horizontal frequency + vertical frequency), which saves a transposition; [`SCAN`] reads them in zig-zag
+//! order. Quantisation multiplies by a reciprocal in f32 and rounds to nearest even. These are single IEEE
+//! operations, so that all instruction sets give the same bits. Before that, coefficients move away from zero
+//! by as much as in the encoder of the IJG, so that a quality gives the same picture and size as there.
 
 mod scalar;
 
@@ -20,7 +20,7 @@ use crate::codec::jpeg::simd::Avx2;
 use crate::codec::jpeg::simd::Neon;
 use crate::codec::jpeg::zigzag::NATURAL;
 
-/// The 64 quantised coefficients of a block, in column-major order.
+/// Quantised coefficients of a block, in column-major order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(align(32))]
 pub(crate) struct Block(pub(crate) [i16; 64]);
@@ -31,7 +31,7 @@ impl Default for Block {
     }
 }
 
-/// `SCAN[z]` is the place in a [`Block`] of the coefficient that comes `z`-th in zig-zag order.
+/// `SCAN[z]` is the place in a [`DctBlock`] of the `z`-th coefficient in zig-zag order.
 pub(crate) const SCAN: [u8; 64] = {
     let mut scan = [0; 64];
     let mut z = 0;
@@ -42,50 +42,49 @@ pub(crate) const SCAN: [u8; 64] = {
     scan
 };
 
-/// Half the cosine of k pi / 16, with 14 fractional bits; `COS[0]` is the factor of the DC term, half the
+/// Half the cosine of k pi / 16, with 14 fractional bits. `COS[0]` is the factor of the DC term, half the
 /// root of 1/2.
 const COS: [i16; 8] = [5793, 8035, 7568, 6811, 5793, 4551, 3135, 1598];
 
-/// Fractional bits that the first pass keeps.
+/// Fractional bits kept by the first pass.
 const FIRST_PASS_BITS: u32 = 5;
-/// What the first pass shifts out.
+/// Bits shifted out by the first pass.
 const FIRST_SHIFT: u32 = 14 - FIRST_PASS_BITS;
 /// Fractional bits of a coefficient before quantisation.
 const COEFFICIENT_BITS: u32 = 14 + FIRST_PASS_BITS;
 
-/// How far a coefficient moves away from zero, of a step of 1. The IJG's encoder rounds to eighths, then to steps with ties
-/// away from zero: that is as if half an eighth were added.
+/// Offset of a coefficient away from zero, for a step of 1. The IJG's encoder rounds to eighths, then to
+/// steps with ties away from zero. Half an eighth has the same effect.
 const AWAY: i32 = 1 << (COEFFICIENT_BITS - 4);
 
-/// What turns DCT sums into quantised coefficients.
+/// Factors that turn DCT sums into quantised coefficients.
 #[derive(Debug, Clone)]
 #[repr(align(32))]
 pub(crate) struct Reciprocals {
     factors: [f32; 64],
-    /// What is added to the size of a sum before.
+    /// Offset added to the magnitude of a sum before.
     away: i32,
 }
 
 impl Reciprocals {
-    /// For division by the steps of `table`.
+    /// Makes the reciprocals of the steps of `table`.
     pub(crate) fn new(table: &QuantTable) -> Reciprocals {
         let unit = (1_u32 << COEFFICIENT_BITS) as f32;
         let factors = std::array::from_fn(|i| 1.0 / (f32::from(table.0[i % 8 * 8 + i / 8]) * unit));
         Reciprocals { factors, away: AWAY }
     }
 
-    /// For coefficients that are not quantised but come out times 16, as the trellis wants them.
+    /// Makes factors for unquantised coefficients times 16, as the trellis needs them.
     pub(crate) fn sixteenths() -> Reciprocals {
         Reciprocals { factors: [16.0 / (1_u32 << COEFFICIENT_BITS) as f32; 64], away: 0 }
     }
 }
 
-/// Transforms and quantises as many neighbouring 8x8 blocks as there are `blocks`, the first at the start of
-/// `samples`, whose rows are `stride` apart. Bit `z` of a mask says that the coefficient which is `z`-th in
-/// zig-zag order is not zero.
+/// Transforms and quantises the neighbouring 8x8 blocks at the start of `samples`, one for each of `blocks`.
+/// Rows are `stride` apart. Bit `z` of a mask is set if the `z`-th coefficient in zig-zag order is not zero.
 ///
 /// # Panics
-/// When `samples` ends before the last block does, or there are not as many masks as blocks.
+/// If `samples` ends before the last block does, or the numbers of masks and blocks differ.
 pub(crate) fn forward(
     samples: &[u8],
     stride: usize,
@@ -106,7 +105,7 @@ pub(crate) fn forward(
     scalar::forward(samples, stride, reciprocals, blocks, masks);
 }
 
-/// The mask that [`forward`] gives with a block.
+/// Computes the mask that [`forward`] gives with a block.
 pub(crate) fn nonzero(block: &Block) -> u64 {
     SCAN.iter().rev().fold(0, |mask, &place| mask << 1 | u64::from(block.0[usize::from(place & 63)] != 0))
 }
@@ -162,7 +161,7 @@ mod tests {
             table in table(),
         ) {
             let (mut fine, mut block) = ([Block::default()], [Block::default()]);
-            // Sixteenths of a level are not exact, so that where they are near an edge either side is right.
+            // Sixteenths are not exact: near an edge, accept either side.
             forward(&samples, 8, &Reciprocals::sixteenths(), &mut fine, &mut [0]);
             forward(&samples, 8, &Reciprocals::new(&table), &mut block, &mut [0]);
             for i in 0..64 {

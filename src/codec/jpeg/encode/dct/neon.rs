@@ -15,7 +15,7 @@ pub(super) fn forward(
     blocks: &mut [Block],
     masks: &mut [u64],
 ) {
-    // SAFETY: the proof says that the instructions are there.
+    // SAFETY: the proof token guarantees the instructions.
     unsafe { forward_blocks(samples, stride, reciprocals, blocks, masks) }
 }
 
@@ -43,7 +43,7 @@ fn first_round(sums: int32x4_t) -> int16x4_t {
     vqrshrn_n_s32::<{ FIRST_SHIFT as i32 }>(sums)
 }
 
-/// The 8-point DCT of eight columns at once, not rounded.
+/// 8-point DCT of eight columns at once, not rounded.
 #[target_feature(enable = "neon")]
 #[inline]
 fn dct(x: [int16x8_t; 8]) -> [[int32x4_t; 2]; 8] {
@@ -91,7 +91,7 @@ fn turn(x: [int16x8_t; 8]) -> [int16x8_t; 8] {
     })
 }
 
-/// Quantises and stores.
+/// Quantises and stores a block.
 #[target_feature(enable = "neon")]
 #[inline]
 fn quantise(sums: [[int32x4_t; 2]; 8], reciprocals: &Reciprocals, block: &mut Block) {
@@ -102,7 +102,8 @@ fn quantise(sums: [[int32x4_t; 2]; 8], reciprocals: &Reciprocals, block: &mut Bl
         // SAFETY: these are the halves of 8 factors.
         let halves = unsafe { [vld1q_f32(factors.as_ptr()), vld1q_f32(factors.as_ptr().add(4))] };
         let [lo, hi]: [int16x4_t; 2] = std::array::from_fn(|i| {
-            // All ones for a negative sum, so that this is a subtraction; what a zero gains is rounded away.
+            // All ones for a negative sum, so that this is a subtraction. The offset of a zero is rounded
+            // away.
             let negative = vshrq_n_s32::<31>(sums[i]);
             let sum = vaddq_s32(sums[i], vsubq_s32(veorq_s32(away, negative), negative));
             vqmovn_s32(vcvtnq_s32_f32(vmulq_f32(vcvtq_f32_s32(sum), halves[i])))

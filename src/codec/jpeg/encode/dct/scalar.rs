@@ -12,7 +12,7 @@ pub(super) fn forward(
 ) {
     for (i, (block, mask)) in blocks.iter_mut().zip(masks).enumerate() {
         let sample = |x: usize, y: usize| i32::from(samples[y * stride + 8 * i + x]) - 128;
-        // After the first pass: [x][vertical frequency].
+        // Result of the first pass: [x][vertical frequency].
         let mut halfway = [[0_i32; 8]; 8];
         for (x, column) in halfway.iter_mut().enumerate() {
             let sums = dct(std::array::from_fn(|y| sample(x, y)));
@@ -30,7 +30,7 @@ pub(super) fn forward(
     }
 }
 
-/// The 8-point DCT with the cosines of [`COS`], not rounded.
+/// 8-point DCT with the cosines of [`COS`], not rounded.
 fn dct(x: [i32; 8]) -> [i32; 8] {
     let [_, c1, c2, c3, c4, c5, c6, c7] = COS.map(i32::from);
     let s: [i32; 4] = std::array::from_fn(|i| x[i] + x[7 - i]);

@@ -1,4 +1,4 @@
-//! The block decoder, with all its tables, against one that reads a bit at a time.
+//! The block decoder, with all its tables, against a bit-by-bit decoder.
 
 use super::super::Density;
 use super::*;
@@ -10,7 +10,7 @@ use crate::codec::jpeg::quant::QuantTable;
 use crate::codec::jpeg::zigzag::NATURAL;
 use std::sync::Arc;
 
-/// A whole block, as the flow charts of T.81 F.2.2 have it.
+/// Decodes a whole block as the flow charts of T.81 F.2.2 do.
 fn slow_block(slow: &mut Slow<'_>, dc: &HuffmanSpec, ac: &HuffmanSpec, prediction: &mut i32) -> [i16; 64] {
     let mut block = [0; 64];
     let size = slow.symbol(dc).min(15);

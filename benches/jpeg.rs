@@ -2,14 +2,13 @@
 //! one run only. Besides pictures made here it takes the photos in `$IMGSRV_SHARED/photos` (or `../shared`).
 
 use divan::{Bencher, black_box};
-use imgsrv::codec::{Geometry, Orientation, Size};
-use imgsrv::internals::codec::jpeg::encode::{Coding, Encoder, Options};
-use imgsrv::internals::codec::jpeg::header::Header;
-use imgsrv::internals::codec::jpeg::pipeline::{Resize, Scratch};
+use imgsrv::internals::codec::jpeg::encode::{Coding, EncodeOptions, Encoder, JpegQuality};
+use imgsrv::internals::codec::jpeg::header::JpegHeader;
+use imgsrv::internals::codec::jpeg::pipeline::{DecodeSpeed, Resize, ResizeScratch};
 use imgsrv::internals::codec::jpeg::planes::{Planes, Sampling};
-use imgsrv::internals::codec::jpeg::resample::{Axis, PlaneResizer, Samples, WeightCache};
+use imgsrv::internals::codec::jpeg::resample::{Axis, PlaneResizer, ResampleKernel, Samples, WeightCache};
+use imgsrv::internals::pixels::{Geometry, Orientation, Region};
 use imgsrv::limits::Limits;
-use imgsrv::spec::{Kernel, Quality, Spec};
 use std::path::Path;
 
 fn main() {
@@ -58,7 +57,7 @@ fn encode_smallest(bencher: Bencher<'_, '_>, size: (usize, usize)) {
 
 fn encode(bencher: Bencher<'_, '_>, (width, height): (usize, usize), coding: Coding) {
     let planes = picture(width, height, Sampling::S420);
-    let options = Options { coding, ..Options::default() };
+    let options = EncodeOptions { coding, ..EncodeOptions::default() };
     let mut encoder = Encoder::default();
     bencher.bench_local(|| encoder.encode(black_box(&planes), &options));
 }
@@ -70,7 +69,7 @@ const RATIOS: [(usize, usize); 4] = [(720, 480), (1500, 800), (1512, 800), (3024
 fn resample(bencher: Bencher<'_, '_>, (from, to): (usize, usize)) {
     let mut weights = WeightCache::default();
     resample_with(bencher, from, to, &mut |resizer, axis| {
-        resizer.start(Kernel::Lanczos3, axis, axis, axis.available, 16, &mut weights)
+        resizer.start(ResampleKernel::Lanczos3, axis, axis, axis.available, 16, &mut weights)
     });
 }
 
@@ -78,7 +77,7 @@ fn resample(bencher: Bencher<'_, '_>, (from, to): (usize, usize)) {
 #[divan::bench(args = RATIOS)]
 fn resample_first(bencher: Bencher<'_, '_>, (from, to): (usize, usize)) {
     resample_with(bencher, from, to, &mut |resizer, axis| {
-        resizer.start(Kernel::Lanczos3, axis, axis, axis.available, 16, &mut WeightCache::default())
+        resizer.start(ResampleKernel::Lanczos3, axis, axis, axis.available, 16, &mut WeightCache::default())
     });
 }
 
@@ -128,7 +127,10 @@ fn photo_by_two(bencher: Bencher<'_, '_>, (name, width, height, quality): (&str,
     let Some(input) = photo_file(name) else { return };
     let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().expect("two threads");
     let limits = Limits { spare_workers: 1, ..Limits::default() };
-    pool.scope(|_| transcode_with(bencher, &input, width, height, quality, &limits));
+    let mut scratch = ResizeScratch::default();
+    bencher.bench_local(|| {
+        pool.install(|| transcoded(black_box(&input), (width, height), quality, &limits, &mut scratch))
+    });
 }
 
 fn photo_file(name: &str) -> Option<Vec<u8>> {
@@ -144,39 +146,41 @@ fn photo_file(name: &str) -> Option<Vec<u8>> {
 #[divan::bench(args = SIZES, sample_count = 20)]
 fn made(bencher: Bencher<'_, '_>, (width, height): (usize, usize)) {
     let planes = picture(3000, 2000, Sampling::S420);
-    let input = Encoder::default().encode(&planes, &Options::default()).expect("a file");
+    let input = Encoder::default().encode(&planes, &EncodeOptions::default()).expect("a file");
     transcode(bencher, &input, width as u32, height as u32, 85);
 }
 
 fn transcode(bencher: Bencher<'_, '_>, input: &[u8], width: u32, height: u32, quality: u8) {
-    transcode_with(bencher, input, width, height, quality, &Limits::default());
+    let (limits, mut scratch) = (Limits::default(), ResizeScratch::default());
+    bencher.bench_local(|| transcoded(black_box(input), (width, height), quality, &limits, &mut scratch));
 }
 
-fn transcode_with(
-    bencher: Bencher<'_, '_>,
+fn transcoded(
     input: &[u8],
-    width: u32,
-    height: u32,
+    (width, height): (u32, u32),
     quality: u8,
     limits: &Limits,
-) {
-    let spec = Spec::plain(width, height);
-    let quality = Quality::new(quality).expect("a quality");
-    let options = Options { quality, ..Options::default() };
-    let mut scratch = Scratch::default();
-    bencher.bench_local(|| {
-        let header = Header::parse(black_box(input), limits).expect("a header");
-        let stored = Size { width: header.frame.width.into(), height: header.frame.height.into() };
-        let geometry = Geometry::plan(stored, Orientation::default(), &spec, limits).expect("a plan");
-        let resize = Resize {
-            input,
-            header: &header,
-            geometry: &geometry,
-            kernel: spec.kernel,
-            speed: spec.speed,
-            background: spec.background,
-            limits,
-        };
-        resize.transcode(Sampling::S420, &options, None, &mut scratch).expect("a file")
-    });
+    scratch: &mut ResizeScratch,
+) -> Vec<u8> {
+    let quality = JpegQuality::new(quality).expect("a quality");
+    let options = EncodeOptions { quality, ..EncodeOptions::default() };
+    let header = JpegHeader::parse(input, limits).expect("a header");
+    let (across, down) = (header.frame.width.into(), header.frame.height.into());
+    let geometry = Geometry {
+        orientation: Orientation::default(),
+        region: Region { x: 0.0, y: 0.0, width: across, height: down },
+        width,
+        height,
+        canvas: None,
+    };
+    let resize = Resize {
+        input,
+        header: &header,
+        geometry: &geometry,
+        kernel: ResampleKernel::Lanczos3,
+        speed: DecodeSpeed::Normal,
+        background: [255; 3],
+        limits,
+    };
+    resize.transcode(Sampling::S420, &options, scratch).expect("a file").value
 }

@@ -4,17 +4,21 @@
 //! others, tables change while they are in use, symbols mean nothing, or a block leaves the range of samples so far
 //! that intermediate results overflow. Enlarged chroma may be any mean of its neighbours.
 
-use imgsrv::internals::codec::jpeg::decode::{Coefficients, Decoder, Flaws, PlaneRows, Scale, Scratch};
-use imgsrv::internals::codec::jpeg::header::{Coding, Component, FrameHeader, Header, ScanHeader};
+use imgsrv::internals::codec::jpeg::decode::{
+    DecodeScratch, DecodedCoefficients, Decoder, Flaws, PlaneRows, Scale,
+};
+use imgsrv::internals::codec::jpeg::header::{
+    CodingProcess, FrameComponent, FrameHeader, JpegHeader, ScanHeader,
+};
 use imgsrv::internals::codec::jpeg::huffman::{TableClass, huffman_tables};
-use imgsrv::internals::codec::jpeg::marker::{Marker, Segments};
+use imgsrv::internals::codec::jpeg::marker::{Marker, MarkerSegments};
 use imgsrv::limits::Limits;
 use std::sync::LazyLock;
 
 /// Asserts that both decoders read the same samples, or one level off. False, and nothing is compared, unless both read
 /// `bytes` without complaint and T.81 says which samples they have.
 pub(crate) fn compare(bytes: &[u8], limits: &Limits) -> bool {
-    let Ok(header) = Header::parse(bytes, limits) else { return false };
+    let Ok(header) = JpegHeader::parse(bytes, limits) else { return false };
     let (Some(ours), Some(theirs)) = (ours(bytes, &header, limits), theirs(bytes)) else { return false };
     let frame = &header.frame;
     assert_eq!(theirs.len() as u64, frame.pixels() * ours.len() as u64, "samples of the other decoder");
@@ -61,9 +65,9 @@ impl Plane {
 }
 
 /// The planes by our decoder; `None` if it finds fault with the data.
-fn ours(bytes: &[u8], header: &Header<'_>, limits: &Limits) -> Option<Vec<Plane>> {
+fn ours(bytes: &[u8], header: &JpegHeader<'_>, limits: &Limits) -> Option<Vec<Plane>> {
     let frame = &header.frame;
-    let mut scratch = Scratch::default();
+    let mut scratch = DecodeScratch::default();
     let scales = vec![Scale::FULL; frame.components().len()];
     let mut decoder = Decoder::new(bytes, header, &scales, limits, &mut scratch).ok()?;
     let layouts = decoder.layouts().to_vec();
@@ -125,12 +129,12 @@ fn samplings_are_usual(frame: &FrameHeader) -> bool {
 
 /// Whether each bit of each coefficient is sent once, the high ones first and DC before the others (T.81 G.1.1.1), with
 /// one quantisation table throughout and Huffman symbols that stand for something (F.1.2, G.1.2).
-fn scans_are_sound(bytes: &[u8], header: &Header<'_>) -> bool {
+fn scans_are_sound(bytes: &[u8], header: &JpegHeader<'_>) -> bool {
     let frame = &header.frame;
     // By component and coefficient: how many low bits are still missing.
     let mut missing = [[None; 64]; 4];
     let mut scanned = false;
-    let mut segments = Segments::new(bytes, 2);
+    let mut segments = MarkerSegments::new(bytes, 2);
     while let Some(Ok(segment)) = segments.next() {
         match segment.marker {
             Marker::EOI => break,
@@ -138,7 +142,9 @@ fn scans_are_sound(bytes: &[u8], header: &Header<'_>) -> bool {
             Marker::DHT => {
                 let known = |symbol: u8, class| match (class, symbol >> 4, symbol & 15) {
                     (TableClass::Dc, run, size) => run == 0 && size <= 11,
-                    (TableClass::Ac, run, 0) => run == 0 || run == 15 || frame.coding == Coding::Progressive,
+                    (TableClass::Ac, run, 0) => {
+                        run == 0 || run == 15 || frame.coding == CodingProcess::Progressive
+                    }
                     (TableClass::Ac, _, size) => size <= 10,
                 };
                 let mut tables = huffman_tables(segment.body).flatten();
@@ -166,7 +172,7 @@ fn scans_are_sound(bytes: &[u8], header: &Header<'_>) -> bool {
             _ => {}
         }
     }
-    let components: &[Component] = frame.components();
+    let components: &[FrameComponent] = frame.components();
     missing[..components.len()].iter().all(|bits| bits[0].is_some())
 }
 
@@ -174,9 +180,11 @@ fn scans_are_sound(bytes: &[u8], header: &Header<'_>) -> bool {
 const MARGIN: f64 = 64.0;
 
 /// Whether all blocks hold coefficients that pictures of 8 bits have after quantisation.
-fn in_range(bytes: &[u8], header: &Header<'_>, limits: &Limits) -> bool {
-    let mut scratch = Scratch::default();
-    let Ok(coefficients) = Coefficients::decode(bytes, header, limits, &mut scratch) else { return false };
+fn in_range(bytes: &[u8], header: &JpegHeader<'_>, limits: &Limits) -> bool {
+    let mut scratch = DecodeScratch::default();
+    let Ok(coefficients) = DecodedCoefficients::decode(bytes, header, limits, &mut scratch) else {
+        return false;
+    };
     coefficients.quant_tables().iter().enumerate().all(|(index, steps)| {
         let (columns, rows) = coefficients.blocks(index);
         (0..columns * rows).all(|at| {

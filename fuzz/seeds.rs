@@ -2,7 +2,7 @@
 
 use imgsrv::codec::{Scratch, process};
 use imgsrv::internals::codec::jpeg::colour::from_pixels;
-use imgsrv::internals::codec::jpeg::encode::{Coding, Encoder, Options as JpegOptions};
+use imgsrv::internals::codec::jpeg::encode::{Coding, EncodeOptions, Encoder};
 use imgsrv::internals::codec::jpeg::planes::Sampling;
 use imgsrv::internals::pixels::{Channels, Pixels};
 use imgsrv::internals::wire::{Form, Header};
@@ -74,7 +74,7 @@ fn with_restarts() -> impl Iterator<Item = Seed> {
     [(Sampling::S420, Coding::Fixed), (Sampling::S422, Coding::Progressive)].into_iter().filter_map(
         move |(sampling, coding)| {
             let planes = from_pixels(pixels.as_ref()?, sampling).ok()?;
-            let options = JpegOptions { coding, restart_interval: 2, ..JpegOptions::default() };
+            let options = EncodeOptions { coding, restart_interval: 2, ..EncodeOptions::default() };
             let file = Encoder::default().encode(&planes, &options).ok()?;
             Some(("jpeg_paths", format!("restarts-{coding:?}"), file))
         },

@@ -1,4 +1,10 @@
-//! `Pixels`: a picture in memory, 8 bits a sample, interleaved, rows tight.
+//! `Pixels`: a picture in memory, 8 bits a sample, interleaved, rows tight; and its geometry.
+
+mod geometry;
+mod orientation;
+
+pub use geometry::{Canvas, Geometry, Region, Size};
+pub use orientation::Orientation;
 
 use crate::limits::{OutOfMemory, try_vec};
 

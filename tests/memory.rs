@@ -5,7 +5,7 @@
 
 mod support;
 
-use imgsrv::internals::codec::jpeg::encode::{Coding, Encoder, Options};
+use imgsrv::internals::codec::jpeg::encode::{Coding, EncodeOptions, Encoder};
 use imgsrv::internals::codec::jpeg::planes::{Planes, Sampling};
 use std::io::Write;
 use std::time::Duration;
@@ -23,7 +23,7 @@ fn picture(width: usize, height: usize, coding: Coding) -> Vec<u8> {
             }
         }
     }
-    Encoder::default().encode(&planes, &Options { coding, ..Options::default() }).unwrap()
+    Encoder::default().encode(&planes, &EncodeOptions { coding, ..EncodeOptions::default() }).unwrap()
 }
 
 /// A line of `/proc/PID/status`, in MiB.

@@ -3,8 +3,8 @@
 use crate::codec::bytes::Bytes;
 use crate::codec::error::CodecError;
 use crate::codec::jpeg::encode::{Basis, quantisation};
-use crate::codec::jpeg::error::{JpegError, Kind};
-use crate::codec::jpeg::header::{Coding, FrameHeader, Header};
+use crate::codec::jpeg::error::{JpegError, JpegKind};
+use crate::codec::jpeg::header::{CodingProcess, FrameHeader, JpegHeader};
 use crate::codec::metadata::Metadata;
 use crate::codec::metadata::exif;
 use crate::codec::metadata::ownership;
@@ -139,25 +139,25 @@ fn classes(metadata: &Metadata<'_>) -> Classes {
 }
 
 /// What `header` says, or, without one, why our own decoder has none.
-fn jpeg(input: &[u8], header: Option<&Header<'_>>, limits: &Limits) -> Option<JpegFacts> {
+fn jpeg(input: &[u8], header: Option<&JpegHeader<'_>>, limits: &Limits) -> Option<JpegFacts> {
     let other = |process| JpegFacts { process, subsampling: None, quality: None, restart_interval: 0 };
     if let Some(header) = header {
         return Some(JpegFacts {
             process: match header.frame.coding {
-                Coding::Sequential => "sequential",
-                Coding::Progressive => "progressive",
+                CodingProcess::Sequential => "sequential",
+                CodingProcess::Progressive => "progressive",
             },
             subsampling: subsampling(&header.frame),
             quality: quality(header),
             restart_interval: header.tables.restart_interval,
         });
     }
-    match Header::parse(input, limits) {
-        Err(JpegError::NotForUs(kind)) => Some(other(match kind {
-            Kind::Lossless => "lossless",
-            Kind::Arithmetic => "arithmetic",
-            Kind::Hierarchical => "hierarchical",
-            Kind::HighPrecision => "high precision",
+    match JpegHeader::parse(input, limits) {
+        Err(JpegError::Unsupported(kind)) => Some(other(match kind {
+            JpegKind::Lossless => "lossless",
+            JpegKind::Arithmetic => "arithmetic",
+            JpegKind::Hierarchical => "hierarchical",
+            JpegKind::HighPrecision => "high precision",
             _ => "unusual",
         })),
         _ => None,
@@ -180,7 +180,7 @@ fn subsampling(frame: &FrameHeader) -> Option<String> {
 }
 
 /// The quality whose tables have the smallest sum of differences from those of the file.
-fn quality(header: &Header<'_>) -> Option<EstimatedQuality> {
+fn quality(header: &JpegHeader<'_>) -> Option<EstimatedQuality> {
     let tables: Vec<_> = header
         .frame
         .components()
@@ -192,7 +192,7 @@ fn quality(header: &Header<'_>) -> Option<EstimatedQuality> {
         return None;
     }
     let difference = |quality: Quality| -> u64 {
-        let pairs = tables.iter().zip(quantisation(quality, Basis::AnnexK));
+        let pairs = tables.iter().zip(quantisation(quality.into(), Basis::AnnexK));
         pairs
             .flat_map(|(table, ijg)| table.0.into_iter().zip(ijg.0))
             .map(|(a, b)| u64::from(a.abs_diff(b)))

@@ -117,7 +117,7 @@ impl Held<'_> {
             return Ok(full);
         }
         found_or_made(small, sampling, || {
-            Ok(resized(full, size.width as usize, size.height as usize, planar.spec.kernel)?)
+            Ok(resized(full, size.width as usize, size.height as usize, planar.spec.kernel.into())?)
         })
     }
 }

@@ -4,7 +4,7 @@ use crate::codec::cost;
 use crate::codec::error::CodecError;
 use crate::codec::format::encode;
 use crate::codec::jpeg::encode::Coding;
-use crate::codec::jpeg::header::{self, Header};
+use crate::codec::jpeg::header::{self, JpegHeader};
 use crate::codec::jpeg::lossless::{Keep, Rearrangement};
 use crate::codec::memory;
 use crate::codec::probe::Probe;
@@ -155,7 +155,7 @@ pub(super) fn rearrangement<'s, 'a>(
     format: Format,
     geometry: &Geometry,
     spec: &Spec,
-) -> Option<(&'s Header<'a>, Rearrangement)> {
+) -> Option<(&'s JpegHeader<'a>, Rearrangement)> {
     let keeps_quality = spec.passthrough
         && spec.quality.is_none()
         && spec.max_bytes.is_none()
@@ -167,9 +167,9 @@ pub(super) fn rearrangement<'s, 'a>(
 }
 
 /// How a lossless result is coded: as asked, but a progressive source stays progressive, or it might grow.
-pub(super) fn kept_coding(header: &Header<'_>, spec: &Spec) -> Coding {
-    match Coding::of(spec) {
-        Coding::Optimised if header.frame.coding == header::Coding::Progressive => Coding::Progressive,
+pub(super) fn kept_coding(header: &JpegHeader<'_>, spec: &Spec) -> Coding {
+    match encode::coding(spec) {
+        Coding::Optimised if header.frame.coding == header::CodingProcess::Progressive => Coding::Progressive,
         asked => asked,
     }
 }

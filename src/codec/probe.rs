@@ -3,7 +3,7 @@
 use crate::codec::error::CodecError;
 use crate::codec::format;
 use crate::codec::jpeg::error::JpegError;
-use crate::codec::jpeg::header::Header;
+use crate::codec::jpeg::header::JpegHeader;
 use crate::codec::sniff::sniff;
 use crate::codec::transform::geometry::{Orientation, Size};
 use crate::format::Format;
@@ -57,7 +57,7 @@ pub fn probe(input: &[u8], limits: &Limits) -> Result<Probe, CodecError> {
 pub(super) fn of(
     format: Format,
     input: &[u8],
-    header: Option<&Header<'_>>,
+    header: Option<&JpegHeader<'_>>,
     limits: &Limits,
 ) -> Result<Probe, CodecError> {
     let probe = match header {
@@ -87,12 +87,12 @@ pub(super) fn jpeg_header<'a>(
     format: Format,
     input: &'a [u8],
     limits: &Limits,
-) -> Result<Option<Header<'a>>, CodecError> {
+) -> Result<Option<JpegHeader<'a>>, CodecError> {
     if format != Format::Jpeg {
         return Ok(None);
     }
-    match Header::parse(input, limits) {
-        Err(JpegError::NotForUs(_)) => Ok(None),
+    match JpegHeader::parse(input, limits) {
+        Err(JpegError::Unsupported(_)) => Ok(None),
         header => Ok(Some(header?)),
     }
 }

@@ -1,6 +1,6 @@
 //! `Scratch`: the large buffers of one worker, kept from picture to picture so that each is paid for once.
 
-use crate::codec::jpeg::pipeline;
+use crate::codec::jpeg::pipeline::ResizeScratch;
 use crate::limits::OutOfMemory;
 use std::fmt;
 
@@ -8,7 +8,7 @@ use std::fmt;
 /// could show, because every buffer is written in full before it is read.
 #[derive(Default)]
 pub struct Scratch {
-    pub(super) planar: pipeline::Scratch,
+    pub(super) planar: ResizeScratch,
     pub(super) frames: Frames,
     pub(super) resizer: fast_image_resize::Resizer,
 }

@@ -2,7 +2,7 @@
 
 use crate::codec::error::CodecError;
 use crate::codec::format;
-use crate::codec::jpeg::header::Header;
+use crate::codec::jpeg::header::JpegHeader;
 use crate::codec::metadata::Metadata;
 use crate::codec::probe::{self, Probe, jpeg_header};
 use crate::codec::sniff::sniff;
@@ -15,7 +15,7 @@ pub(super) struct Source<'a> {
     pub(super) probe: Probe,
     pub(super) metadata: Metadata<'a>,
     /// Of a JPEG that our own decoder reads.
-    pub(super) header: Option<Header<'a>>,
+    pub(super) header: Option<JpegHeader<'a>>,
 }
 
 impl<'a> Source<'a> {
@@ -39,7 +39,7 @@ impl<'a> Source<'a> {
         Ok(Source::of(input, probe, header))
     }
 
-    fn of(input: &'a [u8], probe: Probe, header: Option<Header<'a>>) -> Source<'a> {
+    fn of(input: &'a [u8], probe: Probe, header: Option<JpegHeader<'a>>) -> Source<'a> {
         let metadata = match &header {
             Some(header) => Metadata::of_jpeg(&header.metadata, input.get(header.scans..)),
             None => format::metadata(probe.format, input),

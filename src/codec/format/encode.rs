@@ -4,7 +4,7 @@
 use crate::codec::format::avif;
 use crate::codec::format::{gif, jpeg, png, simple, tiff, webp};
 
-pub(in crate::codec) use jpeg::encode::sampling;
+pub(in crate::codec) use jpeg::convert::{coding, sampling};
 
 use crate::codec::error::CodecError;
 use crate::codec::metadata::Metadata;

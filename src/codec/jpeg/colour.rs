@@ -6,7 +6,7 @@ use crate::pixels::{Channels, Pixels};
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
-pub(in crate::codec) mod chroma;
+pub mod chroma;
 
 /// Fractional bits of the factors below.
 const BITS: u32 = 14;

@@ -1,7 +1,5 @@
-//! `JpegError`: why a JPEG cannot be decoded here, by who has to act.
+//! `JpegError`: reasons why this codec cannot decode a JPEG, sorted by who has to act.
 
-use crate::codec::CodecError;
-use crate::format::Format;
 use crate::limits::{OutOfMemory, OverLimit, Stopped};
 
 /// Reason why this codec cannot decode a JPEG.
@@ -9,7 +7,7 @@ use crate::limits::{OutOfMemory, OverLimit, Stopped};
 pub enum JpegError {
     /// A valid file of a kind that this decoder does not support. Another decoder may read it.
     #[error("{0} JPEG")]
-    NotForUs(Kind),
+    Unsupported(JpegKind),
     /// Damaged so much that no part of the picture can be decoded.
     #[error("{0}")]
     Damaged(&'static str),
@@ -24,9 +22,9 @@ pub enum JpegError {
     OutOfMemory(#[from] OutOfMemory),
 }
 
-/// Kind of JPEG that this decoder leaves to others: other processes of T.81, and rare layouts.
+/// JpegKind of JPEG that this decoder leaves to others: other processes of T.81, and rare layouts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum JpegKind {
     /// Arithmetic entropy coding: SOF9 to SOF11.
     Arithmetic,
     /// Lossless prediction: SOF3.
@@ -39,26 +37,14 @@ pub enum Kind {
     ComponentCount(u8),
 }
 
-impl std::fmt::Display for Kind {
+impl std::fmt::Display for JpegKind {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Kind::Arithmetic => f.write_str("arithmetic-coded"),
-            Kind::Lossless => f.write_str("lossless"),
-            Kind::Hierarchical => f.write_str("hierarchical"),
-            Kind::HighPrecision => f.write_str("high-precision"),
-            Kind::ComponentCount(n) => write!(f, "{n}-component"),
-        }
-    }
-}
-
-impl From<JpegError> for CodecError {
-    fn from(error: JpegError) -> CodecError {
-        match error {
-            JpegError::NotForUs(kind) => CodecError::Unsupported(format!("{kind} JPEG is not supported")),
-            JpegError::Damaged(reason) => CodecError::damaged(Format::Jpeg, reason),
-            JpegError::TooLarge(over) => CodecError::TooLarge(over),
-            JpegError::Stopped(stopped) => CodecError::Stopped(stopped),
-            JpegError::OutOfMemory(refused) => CodecError::OutOfMemory(refused),
+            JpegKind::Arithmetic => f.write_str("arithmetic-coded"),
+            JpegKind::Lossless => f.write_str("lossless"),
+            JpegKind::Hierarchical => f.write_str("hierarchical"),
+            JpegKind::HighPrecision => f.write_str("high-precision"),
+            JpegKind::ComponentCount(n) => write!(f, "{n}-component"),
         }
     }
 }

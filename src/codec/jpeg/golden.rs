@@ -3,13 +3,13 @@
 use super::colour;
 use super::decode::testing::TestPicture;
 use super::decode::{self, Decoder, PlaneRows, Scale};
-use super::encode::{Coding, Encoder, Options};
-use super::header::Header;
-use super::pipeline::{Resize, Scratch};
+use super::encode::{Coding, EncodeOptions, Encoder};
+use super::header::JpegHeader;
+use super::pipeline::{DecodeSpeed, Resize, ResizeScratch};
 use super::planes::{Planes, Sampling};
-use crate::codec::transform::geometry::{Canvas, Geometry, Orientation, Region};
+use super::resample::ResampleKernel;
 use crate::limits::Limits;
-use crate::spec::{Colour, Kernel, Speed};
+use crate::pixels::{Canvas, Geometry, Orientation, Region};
 
 const CODINGS: [Coding; 4] = [Coding::Fixed, Coding::Optimised, Coding::Progressive, Coding::Smallest];
 const SAMPLINGS: [Sampling; 4] = [Sampling::Gray, Sampling::S444, Sampling::S422, Sampling::S420];
@@ -46,7 +46,7 @@ fn with_resize<T>(
     change: impl FnOnce(&mut Geometry),
     run: impl FnOnce(&Resize<'_>) -> T,
 ) -> T {
-    let header = Header::parse(file, limits).unwrap();
+    let header = JpegHeader::parse(file, limits).unwrap();
     let (width, height) = (header.frame.width.into(), header.frame.height.into());
     let mut geometry = Geometry {
         orientation: Orientation::default(),
@@ -60,9 +60,9 @@ fn with_resize<T>(
         input: file,
         header: &header,
         geometry: &geometry,
-        kernel: Kernel::Lanczos3,
-        speed: Speed::Normal,
-        background: Colour { r: 250, g: 20, b: 30, a: 255 },
+        kernel: ResampleKernel::Lanczos3,
+        speed: DecodeSpeed::Normal,
+        background: [250, 20, 30],
         limits,
     })
 }
@@ -73,8 +73,8 @@ fn samples_at_every_scale_are_the_same_as_ever() {
     for file in sources() {
         for scale in Scale::ALL {
             let limits = Limits::default();
-            let header = Header::parse(&file, &limits).unwrap();
-            let mut scratch = decode::Scratch::default();
+            let header = JpegHeader::parse(&file, &limits).unwrap();
+            let mut scratch = decode::DecodeScratch::default();
             let scales = vec![scale; header.frame.components().len()];
             let mut decoder = Decoder::new(&file, &header, &scales, &limits, &mut scratch).unwrap();
             let layouts = decoder.layouts().to_vec();
@@ -110,7 +110,7 @@ fn encoded_planes_are_the_same_as_ever() {
         }
         for coding in CODINGS {
             for restart_interval in [0, 5] {
-                let options = Options { coding, restart_interval, ..Options::default() };
+                let options = EncodeOptions { coding, restart_interval, ..EncodeOptions::default() };
                 hash.add(&Encoder::default().encode(&planes, &options).unwrap());
             }
         }
@@ -123,10 +123,10 @@ fn resized_files_are_the_same_as_ever_by_any_number_of_workers() {
     for spare_workers in [0, 1, 3] {
         let limits = Limits { spare_workers, ..Limits::default() };
         let mut hash = Hash::new();
-        let mut scratch = Scratch::default();
+        let mut scratch = ResizeScratch::default();
         for (n, file) in sources().into_iter().enumerate() {
             for (m, size) in [(160, 120), (97, 201), (330, 250), (20, 15)].into_iter().enumerate() {
-                let options = Options { coding: CODINGS[(n + m) % 4], ..Options::default() };
+                let options = EncodeOptions { coding: CODINGS[(n + m) % 4], ..EncodeOptions::default() };
                 let sampling = SAMPLINGS[(n + 3 * m) % 4];
                 with_resize(
                     &file,
@@ -134,7 +134,7 @@ fn resized_files_are_the_same_as_ever_by_any_number_of_workers() {
                     &limits,
                     |_| {},
                     |resize| {
-                        hash.add(&resize.transcode(sampling, &options, None, &mut scratch).unwrap().value);
+                        hash.add(&resize.transcode(sampling, &options, &mut scratch).unwrap().value);
                     },
                 );
             }
@@ -147,7 +147,7 @@ fn resized_files_are_the_same_as_ever_by_any_number_of_workers() {
 fn turned_cropped_and_padded_pictures_are_the_same_as_ever() {
     let mut hash = Hash::new();
     let limits = Limits::default();
-    let mut scratch = Scratch::default();
+    let mut scratch = ResizeScratch::default();
     for file in sources() {
         for exif in 1..=8 {
             let change = |geometry: &mut Geometry| {
@@ -158,7 +158,7 @@ fn turned_cropped_and_padded_pictures_are_the_same_as_ever() {
             with_resize(&file, (77, 65), &limits, change, |resize| {
                 let pixels = resize.pixels(&mut scratch).unwrap().value;
                 hash.add(pixels.data());
-                let planes = resize.planes(Sampling::S420, None, &mut scratch).unwrap().value;
+                let planes = resize.planes(Sampling::S420, &mut scratch).unwrap().value;
                 planes.planes().iter().flat_map(|plane| plane.rows()).for_each(|row| hash.add(row));
                 let again = colour::from_pixels(&pixels, Sampling::S422).unwrap();
                 again.planes().iter().for_each(|plane| hash.add(plane.samples()));

@@ -5,13 +5,13 @@ mod metadata;
 mod scan;
 mod tables;
 
-pub use frame::{Coding, ColorModel, Component, FrameHeader};
-pub use metadata::{Adobe, Density, IccChunks, Metadata};
-pub use scan::{ScanComponent, ScanHeader};
-pub use tables::Tables;
+pub use frame::{CodingProcess, ColorModel, FrameComponent, FrameHeader};
+pub use metadata::{Adobe, Density, IccChunks, JpegMetadata};
+pub use scan::{ComponentSelector, ScanHeader};
+pub use tables::DecodingTables;
 
 use super::error::JpegError;
-use super::marker::{Marker, Segments, find_marker};
+use super::marker::{Marker, MarkerSegments, find_marker};
 use crate::limits::Limits;
 
 /// Checked contents of a JPEG file before its first scan.
@@ -19,31 +19,31 @@ use crate::limits::Limits;
 /// Parsing reads up to the first SOS marker. It allocates only the list of ICC chunks. If the frame header
 /// leaves the height open, it reads the DNL segment behind the first scan.
 #[derive(Debug, Clone)]
-pub struct Header<'a> {
+pub struct JpegHeader<'a> {
     /// Size, coding process and components.
     pub frame: FrameHeader,
     /// The quantisation tables, Huffman tables and restart interval in force at the first scan.
-    pub tables: Tables<'a>,
+    pub tables: DecodingTables<'a>,
     /// Contents of the application segments.
-    pub metadata: Metadata<'a>,
+    pub metadata: JpegMetadata<'a>,
     /// Offset of the first SOS marker.
     pub scans: usize,
 }
 
-impl<'a> Header<'a> {
+impl<'a> JpegHeader<'a> {
     /// Parses `input`, a whole JPEG file.
     ///
     /// # Errors
-    /// [`JpegError::NotForUs`] for kinds that other decoders read, [`JpegError::TooLarge`] past `limits`,
+    /// [`JpegError::Unsupported`] for kinds that other decoders read, [`JpegError::TooLarge`] past `limits`,
     /// [`JpegError::Damaged`] for data that is no JPEG or ends before its first scan.
-    pub fn parse(input: &'a [u8], limits: &Limits) -> Result<Header<'a>, JpegError> {
+    pub fn parse(input: &'a [u8], limits: &Limits) -> Result<JpegHeader<'a>, JpegError> {
         if input.get(..2) != Some(&[0xFF, Marker::SOI.0]) {
             return Err(JpegError::Damaged("no SOI marker"));
         }
         let mut frame: Option<FrameHeader> = None;
-        let mut tables = Tables::default();
-        let mut metadata = Metadata::default();
-        for segment in Segments::new(input, 2) {
+        let mut tables = DecodingTables::default();
+        let mut metadata = JpegMetadata::default();
+        for segment in MarkerSegments::new(input, 2) {
             let segment = segment.map_err(|_| JpegError::Damaged("a marker segment is cut short"))?;
             match segment.marker {
                 Marker::SOS => {
@@ -53,7 +53,7 @@ impl<'a> Header<'a> {
                         frame.height = lines.ok_or(JpegError::Damaged("the height is nowhere given"))?;
                     }
                     frame.check_limits(limits)?;
-                    return Ok(Header { frame, tables, metadata, scans: segment.start });
+                    return Ok(JpegHeader { frame, tables, metadata, scans: segment.start });
                 }
                 Marker::EOI => break,
                 marker if marker.is_frame() || marker == Marker::DHP => {
@@ -81,7 +81,7 @@ impl<'a> Header<'a> {
 
 /// Returns the number of lines from the DNL segment that ends the first scan (T.81 B.2.5).
 fn lines_behind_first_scan(input: &[u8], entropy_coded: usize) -> Option<u16> {
-    let segment = Segments::new(input, find_marker(input, entropy_coded)?).next()?.ok()?;
+    let segment = MarkerSegments::new(input, find_marker(input, entropy_coded)?).next()?.ok()?;
     let lines = u16::from_be_bytes(segment.body.try_into().ok()?);
     (segment.marker == Marker::DNL && lines > 0).then_some(lines)
 }
@@ -89,7 +89,7 @@ fn lines_behind_first_scan(input: &[u8], entropy_coded: usize) -> Option<u16> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::codec::jpeg::error::Kind;
+    use crate::codec::jpeg::error::JpegKind;
     use crate::limits::OverLimit;
 
     const SOI: [u8; 2] = [0xFF, 0xD8];
@@ -114,8 +114,8 @@ mod tests {
         [SOI.to_vec(), parts.concat(), segment(0xDA, &[1, 1, 0, 0, 63, 0])].concat()
     }
 
-    fn parse(bytes: &[u8]) -> Result<Header<'_>, JpegError> {
-        Header::parse(bytes, &Limits::default())
+    fn parse(bytes: &[u8]) -> Result<JpegHeader<'_>, JpegError> {
+        JpegHeader::parse(bytes, &Limits::default())
     }
 
     const GREY: [u8; 3] = [1, 0x11, 0];
@@ -123,17 +123,17 @@ mod tests {
     #[test]
     fn other_processes_are_told_apart() {
         for (marker, precision, kind) in [
-            (0xC3, 8, Kind::Lossless),
-            (0xC9, 8, Kind::Arithmetic),
-            (0xC5, 8, Kind::Hierarchical),
-            (0xDE, 8, Kind::Hierarchical),
-            (0xC1, 12, Kind::HighPrecision),
+            (0xC3, 8, JpegKind::Lossless),
+            (0xC9, 8, JpegKind::Arithmetic),
+            (0xC5, 8, JpegKind::Hierarchical),
+            (0xDE, 8, JpegKind::Hierarchical),
+            (0xC1, 12, JpegKind::HighPrecision),
         ] {
             let bytes = file(&[sof(marker, precision, 8, 8, &[GREY])]);
-            assert_eq!(parse(&bytes).unwrap_err(), JpegError::NotForUs(kind));
+            assert_eq!(parse(&bytes).unwrap_err(), JpegError::Unsupported(kind));
         }
         let bytes = file(&[sof(0xC0, 8, 8, 8, &[GREY; 255][..])]);
-        assert_eq!(parse(&bytes).unwrap_err(), JpegError::NotForUs(Kind::ComponentCount(255)));
+        assert_eq!(parse(&bytes).unwrap_err(), JpegError::Unsupported(JpegKind::ComponentCount(255)));
     }
 
     #[test]
@@ -212,7 +212,7 @@ mod tests {
         assert_eq!(header.metadata.exif, Some(&b"II*\0"[..]));
         assert_eq!(header.metadata.xmp, Some(&b"<x/>"[..]));
         assert_eq!(header.metadata.iptc, Some(&b"8BIM"[..]));
-        assert_eq!(header.frame.coding, Coding::Progressive);
+        assert_eq!(header.frame.coding, CodingProcess::Progressive);
         assert_eq!(header.scans, bytes.len() - 10);
     }
 }

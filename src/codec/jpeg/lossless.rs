@@ -6,14 +6,13 @@
 //! Does, and refuses, the same as `jpegtran -perfect`.
 
 use super::decode;
-use super::encode::{self, ColourMark, Component, Encoder, Frame};
+use super::encode::{self, ColourMark, Component, Encoder, FrameLayout};
 use super::error::JpegError;
-use super::header::{ColorModel, FrameHeader, Header};
-use super::pipeline::Made;
+use super::header::{ColorModel, FrameHeader, JpegHeader};
+use super::pipeline::{JpegOutput, JpegTimes};
 use super::quant::QuantTable;
-use crate::codec::StageTimes;
-use crate::codec::transform::geometry::{Geometry, Orientation, Region, Size};
 use crate::limits::Limits;
+use crate::pixels::{Geometry, Orientation, Region, Size};
 use std::time::Instant;
 
 /// Components to keep.
@@ -32,14 +31,14 @@ pub struct Rearrangement {
     /// First MCU that is kept, across and down.
     origin: (usize, usize),
     /// The layout of the result.
-    frame: Frame,
+    frame: FrameLayout,
 }
 
 impl Rearrangement {
     /// Plans the move of whole blocks for the given geometry. Returns `None` if blocks cannot express it: a
     /// resample, padding, a crop that begins within an MCU, a turn or mirror that moves the partial MCUs of
     /// an edge to the front, or a colour model that JPEG results do not have.
-    pub fn of(header: &Header<'_>, geometry: &Geometry, keep: Keep) -> Option<Rearrangement> {
+    pub fn of(header: &JpegHeader<'_>, geometry: &Geometry, keep: Keep) -> Option<Rearrangement> {
         let source = &header.frame;
         let Geometry { orientation, region, width, height, canvas } = *geometry;
         let same_size =
@@ -63,8 +62,8 @@ impl Rearrangement {
     }
 
     /// Upper bound of the bytes held by [`Rearrangement::run`] besides the input.
-    pub fn estimate(&self, input: &[u8], header: &Header<'_>, coding: encode::Coding) -> u64 {
-        decode::Coefficients::estimate(&header.frame)
+    pub fn estimate(&self, input: &[u8], header: &JpegHeader<'_>, coding: encode::Coding) -> u64 {
+        decode::DecodedCoefficients::estimate(&header.frame)
             + encode::estimate_coefficients(&self.frame, coding)
             + 2 * input.len() as u64
     }
@@ -73,28 +72,28 @@ impl Rearrangement {
     /// of `options`. Returns `None` if a coefficient exceeds the range of an 8-bit file.
     ///
     /// # Errors
-    /// As [`decode::Coefficients::decode`].
+    /// As [`decode::DecodedCoefficients::decode`].
     pub fn run(
         &self,
         input: &[u8],
-        header: &Header<'_>,
-        options: &encode::Options<'_>,
+        header: &JpegHeader<'_>,
+        options: &encode::EncodeOptions<'_>,
         limits: &Limits,
-        (memory, encoder): (&mut decode::Scratch, &mut Encoder),
-    ) -> Result<Option<Made<Vec<u8>>>, JpegError> {
+        (memory, encoder): (&mut decode::DecodeScratch, &mut Encoder),
+    ) -> Result<Option<JpegOutput<Vec<u8>>>, JpegError> {
         let started = Instant::now();
-        let source = decode::Coefficients::decode(input, header, limits, memory)?;
+        let source = decode::DecodedCoefficients::decode(input, header, limits, memory)?;
         let Some(result) = self.rearranged(&source, limits)? else { return Ok(None) };
         let (flaws, decoded) = (source.flaws(), Instant::now());
         let value = encoder.encode_coefficients(&result, options)?;
         let times =
-            StageTimes { decode: decoded - started, encode: decoded.elapsed(), ..StageTimes::default() };
-        Ok(Some(Made { value, flaws, times }))
+            JpegTimes { decode: decoded - started, encode: decoded.elapsed(), ..JpegTimes::default() };
+        Ok(Some(JpegOutput { value, flaws, times }))
     }
 
     fn rearranged(
         &self,
-        source: &decode::Coefficients<'_>,
+        source: &decode::DecodedCoefficients<'_>,
         limits: &Limits,
     ) -> Result<Option<encode::Coefficients>, JpegError> {
         let Orientation { transpose, mirror_x, mirror_y } = self.orientation;
@@ -128,7 +127,7 @@ impl Rearrangement {
     }
 
     /// Returns the layout with the turned quantisation tables of the source components, each table once.
-    fn quantised(&self, of_components: &[QuantTable]) -> Option<(Frame, Vec<QuantTable>)> {
+    fn quantised(&self, of_components: &[QuantTable]) -> Option<(FrameLayout, Vec<QuantTable>)> {
         let mut tables: Vec<QuantTable> = Vec::new();
         let components = self.frame.components().iter().zip(of_components).map(|(component, table)| {
             let place = |i| if self.orientation.transpose { i % 8 * 8 + i / 8 } else { i };
@@ -142,7 +141,7 @@ impl Rearrangement {
         });
         let components = components.collect();
         let (width, height) = self.frame.size();
-        Some((Frame::new(width, height, components, ColourMark::Jfif)?, tables))
+        Some((FrameLayout::new(width, height, components, ColourMark::Jfif)?, tables))
     }
 }
 
@@ -164,7 +163,7 @@ fn origin(start: f64, len: f64, unit: u32, mirrored: bool) -> Option<usize> {
         .then_some((start / f64::from(unit)) as usize)
 }
 
-fn frame(source: &FrameHeader, size: Size, orientation: Orientation, keep: Keep) -> Option<Frame> {
+fn frame(source: &FrameHeader, size: Size, orientation: Orientation, keep: Keep) -> Option<FrameLayout> {
     let (width, height) = (u16::try_from(size.width).ok()?, u16::try_from(size.height).ok()?);
     let kept = if keep == Keep::Luma { 1 } else { source.components().len() };
     let components = (0_u8..).zip(&source.components()[..kept]).map(|(index, component)| {
@@ -173,7 +172,7 @@ fn frame(source: &FrameHeader, size: Size, orientation: Orientation, keep: Keep)
         let (h, v) = if kept == 1 { (1, 1) } else { (h, v) };
         Component { id: index + 1, h, v, quantisation: index, huffman: index.min(1) }
     });
-    Frame::new(width, height, components.collect(), ColourMark::Jfif)
+    FrameLayout::new(width, height, components.collect(), ColourMark::Jfif)
 }
 
 /// Turns the coefficients of a block. A mirror changes the sign of the odd frequencies.

@@ -67,7 +67,7 @@ impl Marker {
 
 /// One marker and its segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Segment<'a> {
+pub struct MarkerSegment<'a> {
     /// The marker.
     pub marker: Marker,
     /// Offset of the marker's `0xFF` in the input.
@@ -90,15 +90,15 @@ pub struct BadSegment {
 /// Iterates over the marker segments of a file. Bytes outside of any segment are skipped, as other decoders
 /// do.
 #[derive(Debug, Clone)]
-pub struct Segments<'a> {
+pub struct MarkerSegments<'a> {
     input: &'a [u8],
     at: usize,
 }
 
-impl<'a> Segments<'a> {
+impl<'a> MarkerSegments<'a> {
     /// Starts at offset `at` of `input`.
-    pub fn new(input: &'a [u8], at: usize) -> Segments<'a> {
-        Segments { input, at }
+    pub fn new(input: &'a [u8], at: usize) -> MarkerSegments<'a> {
+        MarkerSegments { input, at }
     }
 
     /// Skips the entropy-coded data behind a scan header, to the next marker other than RSTn.
@@ -107,21 +107,21 @@ impl<'a> Segments<'a> {
     }
 }
 
-impl<'a> Iterator for Segments<'a> {
-    type Item = Result<Segment<'a>, BadSegment>;
+impl<'a> Iterator for MarkerSegments<'a> {
+    type Item = Result<MarkerSegment<'a>, BadSegment>;
 
     fn next(&mut self) -> Option<Self::Item> {
         let start = find_any_marker(self.input, self.at)?;
         let marker = Marker(*self.input.get(start + 1)?);
         self.at = start + 2;
         if marker.is_standalone() {
-            return Some(Ok(Segment { marker, start, end: self.at, body: &[] }));
+            return Some(Ok(MarkerSegment { marker, start, end: self.at, body: &[] }));
         }
         let segment = self.input.get(self.at..).and_then(|rest| {
             let (length, _) = rest.split_first_chunk::<2>()?;
             let length = usize::from(u16::from_be_bytes(*length));
             let body = rest.get(2..length)?;
-            Some(Segment { marker, start, end: self.at + length, body })
+            Some(MarkerSegment { marker, start, end: self.at + length, body })
         });
         self.at = segment.map_or(self.input.len(), |segment| segment.end);
         Some(segment.ok_or(BadSegment { marker, start }))
@@ -171,7 +171,7 @@ mod tests {
     #[test]
     fn segments_are_walked_over_fill_and_garbage() {
         let bytes = [0xFF, 0xD8, 7, 7, 0xFF, 0xFF, 0xFF, 0xFE, 0, 4, 1, 2, 0xFF, 0xD9];
-        let found: Vec<_> = Segments::new(&bytes, 0).map(|segment| segment.unwrap()).collect();
+        let found: Vec<_> = MarkerSegments::new(&bytes, 0).map(|segment| segment.unwrap()).collect();
         assert_eq!(
             found.iter().map(|s| s.marker).collect::<Vec<_>>(),
             [Marker::SOI, Marker::COM, Marker::EOI]
@@ -183,7 +183,7 @@ mod tests {
     fn a_length_that_lies_ends_the_walk() {
         for length in [[0, 0], [0, 1], [0, 9]] {
             let bytes = [0xFF, 0xFE, length[0], length[1], 5, 5];
-            let mut segments = Segments::new(&bytes, 0);
+            let mut segments = MarkerSegments::new(&bytes, 0);
             assert_eq!(segments.next(), Some(Err(BadSegment { marker: Marker::COM, start: 0 })));
             assert_eq!(segments.next(), None);
         }

@@ -7,7 +7,7 @@ pub(in crate::codec) mod ownership; // artist and copyright, from whichever bloc
 pub(in crate::codec) mod xmp; // orientation and owner in XMP.
 
 use crate::codec::jpeg::header;
-use crate::codec::jpeg::marker::{Marker, Segments};
+use crate::codec::jpeg::marker::{Marker, MarkerSegments};
 use crate::spec::{self, Icc, Spec};
 use std::borrow::Cow;
 
@@ -34,7 +34,7 @@ impl Metadata<'_> {
 
     /// What the application segments of a JPEG carry, and the rest of the file from its first scan on.
     pub(in crate::codec) fn of_jpeg<'a>(
-        found: &header::Metadata<'a>,
+        found: &header::JpegMetadata<'a>,
         scans: Option<&'a [u8]>,
     ) -> Metadata<'a> {
         let icc = found.icc.profile();
@@ -85,7 +85,7 @@ impl Metadata<'_> {
 /// Whether the rest of a JPEG file, from its first scan on, holds scans and their tables alone and ends with them:
 /// cameras put further pictures and notes behind.
 fn only_scans(rest: &[u8]) -> bool {
-    let mut segments = Segments::new(rest, 0);
+    let mut segments = MarkerSegments::new(rest, 0);
     while let Some(Ok(segment)) = segments.next() {
         match segment.marker {
             Marker::EOI => return segment.end == rest.len(),

@@ -3,47 +3,11 @@
 //! The rules for sizes are sharp's (`fit`, `position`, rounding half up), so that who moves from there
 //! gets the same dimensions.
 
-mod orientation;
-
-pub use orientation::Orientation;
+pub use crate::pixels::{Canvas, Geometry, Orientation, Region, Size};
 
 use crate::codec::error::CodecError;
 use crate::limits::{LimitKind, Limits, OverLimit};
 use crate::spec::{CropBox, Fit, Rotate, Spec};
-
-/// Width and height in pixels.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Size {
-    /// Pixels in a row.
-    pub width: u32,
-    /// Rows.
-    pub height: u32,
-}
-
-impl Size {
-    /// Width times height.
-    pub fn pixels(self) -> u64 {
-        u64::from(self.width) * u64::from(self.height)
-    }
-
-    /// Width and height exchanged.
-    pub fn transposed(self) -> Size {
-        Size { width: self.height, height: self.width }
-    }
-}
-
-/// A rectangle of the upright source, in pixels with fractions. Sides are positive.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Region {
-    /// Left edge.
-    pub x: f64,
-    /// Top edge.
-    pub y: f64,
-    /// Width.
-    pub width: f64,
-    /// Height.
-    pub height: f64,
-}
 
 impl Region {
     /// `crop`, or all of a picture of this size.
@@ -52,35 +16,6 @@ impl Region {
             crop.unwrap_or(CropBox { x: 0, y: 0, width: size.width, height: size.height });
         Region { x: x.into(), y: y.into(), width: width.into(), height: height.into() }
     }
-}
-
-/// The larger picture that a contained result is centred on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Canvas {
-    /// Width in pixels.
-    pub width: u32,
-    /// Height in pixels.
-    pub height: u32,
-    /// Column of the canvas on which the resized picture starts.
-    pub x: u32,
-    /// Row of the canvas on which the resized picture starts.
-    pub y: u32,
-}
-
-/// The whole way from stored source pixels to the result: turn upright, take `region`, resample it to
-/// `width` x `height`, lay it on `canvas` if there is one.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Geometry {
-    /// From stored to upright.
-    pub orientation: Orientation,
-    /// The part of the upright picture that is used.
-    pub region: Region,
-    /// Width of the resampled region, in pixels, at least 1.
-    pub width: u32,
-    /// Height of the resampled region, in pixels, at least 1.
-    pub height: u32,
-    /// Padding around it.
-    pub canvas: Option<Canvas>,
 }
 
 impl Geometry {
@@ -131,14 +66,6 @@ impl Geometry {
                 y: (f64::from(whole.height - size.height) * anchor.1) as u32,
             }),
         })
-    }
-
-    /// The size of the result, padding included.
-    pub fn output(&self) -> Size {
-        match self.canvas {
-            Some(canvas) => Size { width: canvas.width, height: canvas.height },
-            None => Size { width: self.width, height: self.height },
-        }
     }
 
     /// Whether the picture gets more pixels than it had, in either direction.

@@ -12,8 +12,8 @@ use crate::codec::encoded::{StageTimes, Warning, Warnings};
 use crate::codec::error::CodecError;
 use crate::codec::format::encode::Output;
 use crate::codec::format::{self, Decoded, Tolerance};
-use crate::codec::jpeg::encode::Options;
-use crate::codec::jpeg::pipeline::Made;
+use crate::codec::jpeg::encode::EncodeOptions;
+use crate::codec::jpeg::pipeline::JpegOutput;
 use crate::codec::picture::Picture;
 use crate::codec::plan::{self, Plan, Route};
 use crate::codec::scratch::Scratch;
@@ -110,7 +110,7 @@ impl<'a> Transform<'a> {
         let memory = scratch.planar.lossless();
         let coding = plan::kept_coding(header, spec);
         let made = output.jpeg(spec.quality(), |options| {
-            moved.run(source.input, header, &Options { coding, ..*options }, limits, memory)
+            moved.run(source.input, header, &EncodeOptions { coding, ..*options }, limits, memory)
         })?;
         let Some(made) = made else { return Ok(None) };
         let planar = Planar { input: source.input, header, spec, limits };
@@ -216,9 +216,13 @@ impl<'a> Transform<'a> {
 }
 
 /// What the planar pipeline made, if what was wrong with the data is no reason to refuse it.
-fn judged<T>(planar: &Planar<'_>, geometry: Geometry, made: Made<T>) -> Result<Transformed<T>, CodecError> {
-    let Made { value, flaws, times } = made;
-    Ok(Transformed { value, geometry, warnings: planar.judged(flaws)?, times })
+fn judged<T>(
+    planar: &Planar<'_>,
+    geometry: Geometry,
+    made: JpegOutput<T>,
+) -> Result<Transformed<T>, CodecError> {
+    let JpegOutput { value, flaws, times } = made;
+    Ok(Transformed { value, geometry, warnings: planar.judged(flaws)?, times: times.into() })
 }
 
 fn stopped(error: OpError) -> CodecError {

@@ -5,15 +5,16 @@ use crate::codec::error::CodecError;
 use crate::codec::format::encode::{self, Output};
 use crate::codec::jpeg;
 use crate::codec::jpeg::decode::Flaws;
-use crate::codec::jpeg::header::{ColorModel, Header};
-use crate::codec::jpeg::pipeline::{Made, Resize, Scratch};
+use crate::codec::jpeg::header::{ColorModel, JpegHeader};
+use crate::codec::jpeg::pipeline::{self, DecodeSpeed, JpegOutput, Resize, ResizeScratch};
 use crate::codec::jpeg::planes::{Planes, Sampling};
+use crate::codec::jpeg::resample::ResampleKernel;
 use crate::codec::plan::{Plan, Route};
 use crate::codec::transform::geometry::{Geometry, Orientation, Region, Size};
 use crate::format::Format;
 use crate::limits::Limits;
 use crate::pixels::Pixels;
-use crate::spec::{Kernel, Quality, Spec, Speed};
+use crate::spec::{Colour, Quality, Spec};
 
 /// Whether our own decoder may serve `spec`. Planes of luma and chroma have no linear light.
 pub(in crate::codec) fn decodes(spec: &Spec) -> bool {
@@ -21,7 +22,7 @@ pub(in crate::codec) fn decodes(spec: &Spec) -> bool {
 }
 
 /// Whether the file stores what a JPEG result stores, so that no colour need be converted.
-pub(in crate::codec) fn is_luma_chroma(header: &Header<'_>) -> bool {
+pub(in crate::codec) fn is_luma_chroma(header: &JpegHeader<'_>) -> bool {
     matches!(header.color_model(), ColorModel::Grey | ColorModel::YCbCr)
 }
 
@@ -29,7 +30,7 @@ pub(in crate::codec) fn is_luma_chroma(header: &Header<'_>) -> bool {
 #[derive(Debug, Clone, Copy)]
 pub(in crate::codec) struct Planar<'a> {
     pub(in crate::codec) input: &'a [u8],
-    pub(in crate::codec) header: &'a Header<'a>,
+    pub(in crate::codec) header: &'a JpegHeader<'a>,
     pub(in crate::codec) spec: &'a Spec,
     pub(in crate::codec) limits: &'a Limits,
 }
@@ -46,11 +47,11 @@ impl Planar<'_> {
         &self,
         geometry: &Geometry,
         output: &Output<'_>,
-        scratch: &mut Scratch,
-    ) -> Result<Made<Vec<u8>>, CodecError> {
+        scratch: &mut ResizeScratch,
+    ) -> Result<JpegOutput<Vec<u8>>, CodecError> {
         let quality = self.spec.quality();
         output.jpeg(quality, |options| {
-            self.resize(geometry).transcode(self.sampling(quality), options, None, scratch)
+            Ok(self.resize(geometry).transcode(self.sampling(quality), options, scratch)?)
         })
     }
 
@@ -59,18 +60,18 @@ impl Planar<'_> {
         &self,
         geometry: &Geometry,
         sampling: Sampling,
-        scratch: &mut Scratch,
-    ) -> Result<Made<Planes>, CodecError> {
-        self.resize(geometry).planes(sampling, None, scratch)
+        scratch: &mut ResizeScratch,
+    ) -> Result<JpegOutput<Planes>, CodecError> {
+        Ok(self.resize(geometry).planes(sampling, scratch)?)
     }
 
     /// The result as upright pixels, without the canvas.
     pub(in crate::codec) fn pixels(
         &self,
         geometry: &Geometry,
-        scratch: &mut Scratch,
-    ) -> Result<Made<Pixels>, CodecError> {
-        self.resize(geometry).pixels(scratch)
+        scratch: &mut ResizeScratch,
+    ) -> Result<JpegOutput<Pixels>, CodecError> {
+        Ok(self.resize(geometry).pixels(scratch)?)
     }
 
     /// A small upright picture of `region`, to look at.
@@ -79,11 +80,12 @@ impl Planar<'_> {
         orientation: Orientation,
         region: Region,
         size: Size,
-        scratch: &mut Scratch,
+        scratch: &mut ResizeScratch,
     ) -> Result<Pixels, CodecError> {
         let Size { width, height } = size;
         let geometry = Geometry { orientation, region, width, height, canvas: None };
-        let resize = Resize { kernel: Kernel::Box, speed: Speed::Fast, ..self.resize(&geometry) };
+        let resize =
+            Resize { kernel: ResampleKernel::Box, speed: DecodeSpeed::Fast, ..self.resize(&geometry) };
         Ok(resize.pixels(scratch)?.value)
     }
 
@@ -105,15 +107,16 @@ impl Planar<'_> {
     }
 
     fn resize<'r>(&'r self, geometry: &'r Geometry) -> Resize<'r> {
-        let Spec { kernel, speed, background, .. } = *self.spec;
+        let Spec { kernel, speed, background: Colour { r, g, b, .. }, .. } = *self.spec;
         let Planar { input, header, limits, .. } = *self;
-        Resize { input, header, geometry, kernel, speed, background, limits }
+        let (kernel, speed) = (kernel.into(), speed.into());
+        Resize { input, header, geometry, kernel, speed, background: [r, g, b], limits }
     }
 }
 
 /// Eighths of its size, 1 to 8, at which the decoder hands out luma.
-pub(in crate::codec) fn decode_scale(header: &Header<'_>, geometry: &Geometry, spec: &Spec) -> u8 {
-    jpeg::pipeline::luma_scale(header, geometry, spec.kernel, spec.speed).k() as u8
+pub(in crate::codec) fn decode_scale(header: &JpegHeader<'_>, geometry: &Geometry, spec: &Spec) -> u8 {
+    pipeline::luma_scale(header, geometry, spec.kernel.into(), spec.speed.into()).k() as u8
 }
 
 /// Most bytes that decoding, resizing and, on a planar route, encoding hold at once besides the input.
@@ -144,7 +147,7 @@ pub(in crate::codec) fn estimate(plan: &Plan, spec: &Spec) -> u64 {
 pub(in crate::codec) fn encoding(plan: &Plan, spec: &Spec) -> u64 {
     let Size { width, height } = plan.size();
     let sampling = encode::sampling(spec.quality(), spec);
-    jpeg::encode::estimate(width as usize, height as usize, sampling, jpeg::encode::Coding::of(spec))
+    jpeg::encode::estimate(width as usize, height as usize, sampling, encode::coding(spec))
 }
 
 /// Coefficients of a block that the decoder keeps at a scale.

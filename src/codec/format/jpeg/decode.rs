@@ -5,8 +5,8 @@ use crate::codec::bytes::Bytes;
 use crate::codec::encoded::{Warning, Warnings};
 use crate::codec::error::CodecError;
 use crate::codec::format::{Decoded, Tolerance};
-use crate::codec::jpeg::header::{self, Coding, Header};
-use crate::codec::jpeg::marker::{Marker, Segment, Segments};
+use crate::codec::jpeg::header::{CodingProcess, JpegHeader, JpegMetadata};
+use crate::codec::jpeg::marker::{Marker, MarkerSegment, MarkerSegments};
 use crate::codec::metadata::Metadata;
 use crate::codec::metadata::exif;
 use crate::codec::probe::Probe;
@@ -23,7 +23,7 @@ const ADOBE: &[u8] = b"Adobe";
 
 /// Walks the segments of a kind that is left to others, up to the first scan.
 pub(in crate::codec) fn probe(input: &[u8]) -> Result<Probe, CodecError> {
-    let structure = Structure::of(input).ok_or_else(|| damaged("there is no frame header"))?;
+    let structure = SourceStructure::of(input).ok_or_else(|| damaged("there is no frame header"))?;
     let frame = structure.frame;
     if frame.size.height == 0 {
         return Err(CodecError::Unsupported(
@@ -34,9 +34,9 @@ pub(in crate::codec) fn probe(input: &[u8]) -> Result<Probe, CodecError> {
     let samples = frame.size.pixels() * u64::from(frame.components);
     // Progressive files keep 16-bit coefficients until the last scan.
     let working = match frame.process {
-        Process::Progressive => samples * 2,
-        Process::Sequential | Process::Lossless if frame.components == 4 => samples,
-        Process::Sequential | Process::Lossless => 0,
+        SourceProcess::Progressive => samples * 2,
+        SourceProcess::Sequential | SourceProcess::Lossless if frame.components == 4 => samples,
+        SourceProcess::Sequential | SourceProcess::Lossless => 0,
     };
     Ok(Probe {
         format: Format::Jpeg,
@@ -51,7 +51,7 @@ pub(in crate::codec) fn probe(input: &[u8]) -> Result<Probe, CodecError> {
 }
 
 /// What the header says that our own decoder has read.
-pub(in crate::codec) fn probe_read(input: &[u8], header: &Header<'_>) -> Probe {
+pub(in crate::codec) fn probe_read(input: &[u8], header: &JpegHeader<'_>) -> Probe {
     let frame = &header.frame;
     let components = frame.components().len();
     let samples = frame.pixels() * components as u64;
@@ -59,10 +59,10 @@ pub(in crate::codec) fn probe_read(input: &[u8], header: &Header<'_>) -> Probe {
     let scanned = input.get(header.scans + 4).copied().unwrap_or_default();
     // Files of several scans keep 16-bit coefficients until the last one.
     let working = match frame.coding {
-        Coding::Progressive => samples * 2,
-        Coding::Sequential if usize::from(scanned) < components => samples * 2,
-        Coding::Sequential if components == 4 => samples,
-        Coding::Sequential => 0,
+        CodingProcess::Progressive => samples * 2,
+        CodingProcess::Sequential if usize::from(scanned) < components => samples * 2,
+        CodingProcess::Sequential if components == 4 => samples,
+        CodingProcess::Sequential => 0,
     };
     Probe {
         format: Format::Jpeg,
@@ -78,7 +78,7 @@ pub(in crate::codec) fn probe_read(input: &[u8], header: &Header<'_>) -> Probe {
 
 /// EXIF, XMP, IPTC and the profile, which may lie in several segments.
 pub(in crate::codec) fn metadata(input: &[u8]) -> Metadata<'_> {
-    let mut found = header::Metadata::default();
+    let mut found = JpegMetadata::default();
     let mut scans = None;
     for segment in segments(input) {
         if segment.marker == Marker::SOS {
@@ -96,7 +96,7 @@ pub(in crate::codec) fn decode(
     tolerance: Tolerance,
     limits: &Limits,
 ) -> Result<Decoded, CodecError> {
-    let structure = Structure::of(input).ok_or_else(|| damaged("there is no scan"))?;
+    let structure = SourceStructure::of(input).ok_or_else(|| damaged("there is no scan"))?;
     let mut warnings = Warnings::default();
     if !structure.ends(input) {
         if tolerance == Tolerance::Strict {
@@ -105,8 +105,10 @@ pub(in crate::codec) fn decode(
         warnings.add(Warning::Truncated);
     }
     let samples = match structure.frame.process {
-        Process::Lossless => decode_lossless(input, &structure, limits, &mut warnings)?,
-        Process::Sequential | Process::Progressive => decode_dct(input, &structure, tolerance, limits)?,
+        SourceProcess::Lossless => decode_lossless(input, &structure, limits, &mut warnings)?,
+        SourceProcess::Sequential | SourceProcess::Progressive => {
+            decode_dct(input, &structure, tolerance, limits)?
+        }
     };
     let (channels, data) = match structure.frame.components {
         1 => (Channels::Gray, samples),
@@ -122,7 +124,7 @@ pub(in crate::codec) fn decode(
 /// zune-jpeg: baseline, extended, progressive, arithmetic. It yields grey where data is missing.
 fn decode_dct(
     input: &[u8],
-    structure: &Structure,
+    structure: &SourceStructure,
     tolerance: Tolerance,
     limits: &Limits,
 ) -> Result<Vec<u8>, CodecError> {
@@ -149,7 +151,7 @@ fn decode_dct(
 #[expect(clippy::host_endian_bytes, reason = "the crate gives samples in the machine's order")]
 fn decode_lossless(
     input: &[u8],
-    structure: &Structure,
+    structure: &SourceStructure,
     limits: &Limits,
     warnings: &mut Warnings,
 ) -> Result<Vec<u8>, CodecError> {
@@ -195,36 +197,36 @@ fn cmyk_to_rgb(mut samples: Vec<u8>, inks: Inks) -> Vec<u8> {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Process {
+enum SourceProcess {
     Sequential,
     Progressive,
     Lossless,
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Frame {
+struct SourceFrame {
     size: Size,
     depth: u8,
     components: u8,
-    process: Process,
+    process: SourceProcess,
 }
 
 /// What decides how the pixels are decoded.
-struct Structure {
-    frame: Frame,
+struct SourceStructure {
+    frame: SourceFrame,
     orientation: Orientation,
     inks: Inks,
     /// Where the first scan begins.
     scan_at: usize,
 }
 
-impl Structure {
-    fn of(input: &[u8]) -> Option<Structure> {
+impl SourceStructure {
+    fn of(input: &[u8]) -> Option<SourceStructure> {
         let mut frame = None;
         let mut orientation = None;
         let mut inks = Inks::Plain;
         let mut scan_at = input.len();
-        for Segment { marker, body, end, .. } in segments(input) {
+        for MarkerSegment { marker, body, end, .. } in segments(input) {
             if marker.is_frame() {
                 frame = frame.or(frame_header(marker, body));
             } else if marker == Marker::app(1) {
@@ -234,7 +236,7 @@ impl Structure {
             }
             scan_at = end;
         }
-        Some(Structure { frame: frame?, orientation: orientation.unwrap_or_default(), inks, scan_at })
+        Some(SourceStructure { frame: frame?, orientation: orientation.unwrap_or_default(), inks, scan_at })
     }
 
     /// Whether an end-of-image marker follows the first scan.
@@ -244,24 +246,24 @@ impl Structure {
     }
 }
 
-fn frame_header(marker: Marker, body: &[u8]) -> Option<Frame> {
+fn frame_header(marker: Marker, body: &[u8]) -> Option<SourceFrame> {
     let mut bytes = Bytes(body);
     let depth = bytes.u8()?;
     let (height, width) = (bytes.be16()?, bytes.be16()?);
     let components = bytes.u8()?;
     let process = match marker.0 & 3 {
-        2 => Process::Progressive,
-        3 => Process::Lossless,
-        _ => Process::Sequential,
+        2 => SourceProcess::Progressive,
+        3 => SourceProcess::Lossless,
+        _ => SourceProcess::Sequential,
     };
     let size = Size { width: width.into(), height: height.into() };
-    Some(Frame { size, depth, components, process })
+    Some(SourceFrame { size, depth, components, process })
 }
 
 /// Each whole segment up to the first scan, that scan's header included.
-fn segments(input: &[u8]) -> impl Iterator<Item = Segment<'_>> {
+fn segments(input: &[u8]) -> impl Iterator<Item = MarkerSegment<'_>> {
     let mut scan_seen = false;
-    Segments::new(input, 2).map_while(Result::ok).take_while(move |segment| {
+    MarkerSegments::new(input, 2).map_while(Result::ok).take_while(move |segment| {
         let goes_on = !scan_seen && segment.marker != Marker::EOI;
         scan_seen |= segment.marker == Marker::SOS;
         goes_on

@@ -1,4 +1,5 @@
-//! JPEG: reader and writer.
+//! JPEG: decoder and encoder around our own codec in `codec/jpeg`.
 
+pub(in crate::codec) mod convert;
 pub(in crate::codec) mod decode;
 pub(in crate::codec) mod encode;

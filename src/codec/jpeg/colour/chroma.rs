@@ -13,7 +13,7 @@ use crate::pixels::Pixels;
 ///
 /// # Errors
 /// [`OutOfMemory`] if the allocator refuses a copy of the chroma planes.
-pub(in crate::codec) fn sharpen(planes: &mut Planes, pixels: &Pixels) -> Result<(), OutOfMemory> {
+pub fn sharpen(planes: &mut Planes, pixels: &Pixels) -> Result<(), OutOfMemory> {
     let (width, height) = (planes.width(), planes.height());
     let (h, v) = planes.sampling().factors();
     if h * v == 1 {
@@ -69,10 +69,10 @@ pub(in crate::codec) fn sharpen(planes: &mut Planes, pixels: &Pixels) -> Result<
 mod tests {
     use super::super::from_pixels;
     use super::*;
-    use crate::codec::jpeg::encode::{Coding, Encoder, Options};
+    use crate::codec::jpeg::encode::JpegQuality;
+    use crate::codec::jpeg::encode::{Coding, EncodeOptions, Encoder};
     use crate::codec::jpeg::planes::Sampling;
     use crate::pixels::Channels;
-    use crate::spec::Quality;
 
     /// Makes stripes of colours of equal brightness, 3 pixels wide.
     fn stripes(width: u32, height: u32) -> Pixels {
@@ -83,8 +83,11 @@ mod tests {
     }
 
     fn error_by_an_interpolating_decoder(pixels: &Pixels, planes: &Planes) -> u64 {
-        let options =
-            Options { quality: Quality::new(100).unwrap(), coding: Coding::Optimised, ..Options::default() };
+        let options = EncodeOptions {
+            quality: JpegQuality::new(100).unwrap(),
+            coding: Coding::Optimised,
+            ..EncodeOptions::default()
+        };
         let file = Encoder::default().encode(planes, &options).unwrap();
         let shown = jpeg_decoder::Decoder::new(file.as_slice()).decode().unwrap();
         shown.iter().zip(pixels.data()).map(|(a, b)| u64::from(a.abs_diff(*b)).pow(2)).sum()

@@ -6,7 +6,7 @@ use super::window::WindowBytes;
 ///
 /// Refilling has no branch: it always reads eight bytes and advances over those that fitted.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Bits {
+pub(super) struct BitBuffer {
     /// The next bits, first bit highest. The bits behind the valid ones come from the data, too.
     pub(super) buffer: u64,
     /// Number of valid bits, modulo 64. Only the low six bits count, so that [`BitBuffer::consume`] needs no
@@ -16,7 +16,7 @@ pub(super) struct Bits {
     next: usize,
 }
 
-impl Bits {
+impl BitBuffer {
     /// Refills the buffer to at least 56 valid bits.
     #[inline(always)]
     pub(super) fn refill(&mut self, bytes: &WindowBytes) {
@@ -82,7 +82,7 @@ mod tests {
         let expected: Vec<u32> =
             (0..1600).map(|i| u32::from(bytes.bytes_mut()[i / 8] >> (7 - i % 8) & 1)).collect();
         for portion in 1..=26 {
-            let mut bits = Bits::default();
+            let mut bits = BitBuffer::default();
             let mut at = 0;
             while at + portion as usize <= 1500 {
                 bits.refill(&bytes);

@@ -53,10 +53,10 @@ const DUMP: u8 = 64;
 /// behind it takes the unneeded coefficients. Its 256 values make each byte a valid index.
 #[derive(Debug, Clone)]
 #[repr(align(64))]
-pub(super) struct Block(pub(super) [i16; 256]);
+pub(super) struct CoefficientBlock(pub(super) [i16; 256]);
 
-impl Block {
-    pub(super) const ZERO: Block = Block([0; 256]);
+impl CoefficientBlock {
+    pub(super) const ZERO: CoefficientBlock = CoefficientBlock([0; 256]);
 
     /// Sets the corner to zero.
     #[inline(always)]
@@ -77,19 +77,19 @@ pub(super) const fn bit(z: usize) -> u64 {
 /// first, and a bit in it.
 #[derive(Debug, Clone)]
 #[repr(align(64))]
-pub(super) struct Members {
+pub(super) struct CoefficientMask {
     pub(super) bytes: [u8; 64],
     pub(super) bits: [u8; 64],
 }
 
-impl Members {
+impl CoefficientMask {
     /// No coefficient at any place: vector shuffles read a byte of 0x80 as zero.
-    const NONE: Members = Members { bytes: [0x80; 64], bits: [0xFF; 64] };
+    const NONE: CoefficientMask = CoefficientMask { bytes: [0x80; 64], bits: [0xFF; 64] };
 }
 
 /// Selection and dequantisation of one component's coefficients at its scale.
 #[derive(Debug, Clone)]
-pub(super) struct Corner {
+pub(super) struct ScaledIdctLayout {
     pub(super) scale: Scale,
     /// Place in a [`CoefficientBlock`] by zig-zag position; defined for any byte.
     pub(super) place: [u8; 256],
@@ -99,38 +99,38 @@ pub(super) struct Corner {
     pub(super) last: usize,
     /// Quantisation steps in the order of a [`CoefficientBlock`], modulo 2^16. 0 for DC, which is dequantised
     /// on its own.
-    pub(super) steps: Block,
+    pub(super) steps: CoefficientBlock,
     /// Lookup of each place in a set of zig-zag positions.
-    pub(super) members: Members,
+    pub(super) lookup: CoefficientMask,
     /// Quantisation step of DC, modulo 2^16.
     dc_step: i16,
 }
 
-impl Corner {
-    pub(super) fn new(scale: Scale, quant: &QuantTable) -> Corner {
-        let mut corner = Corner {
+impl ScaledIdctLayout {
+    pub(super) fn new(scale: Scale, quant: &QuantTable) -> ScaledIdctLayout {
+        let mut idct = ScaledIdctLayout {
             scale,
             place: [DUMP; 256],
             mask: 0,
             last: 0,
-            steps: Block::ZERO,
-            members: Members::NONE,
+            steps: CoefficientBlock::ZERO,
+            lookup: CoefficientMask::NONE,
             dc_step: 0,
         };
         for (z, &natural) in NATURAL.iter().enumerate() {
             let (row, column) = (usize::from(natural) / 8, usize::from(natural) % 8);
             if row < scale.k() && column < scale.k() {
                 let place = row * scale.row_step() + column;
-                corner.place[z] = place as u8;
-                corner.steps.0[place] = quant.0[usize::from(natural)] as i16;
-                corner.members.bytes[place] = 7 - z as u8 / 8;
-                corner.members.bits[place] = 1 << (7 - z % 8);
-                corner.mask |= if z > 0 { bit(z) } else { 0 };
-                corner.last = z;
+                idct.place[z] = place as u8;
+                idct.steps.0[place] = quant.0[usize::from(natural)] as i16;
+                idct.lookup.bytes[place] = 7 - z as u8 / 8;
+                idct.lookup.bits[place] = 1 << (7 - z % 8);
+                idct.mask |= if z > 0 { bit(z) } else { 0 };
+                idct.last = z;
             }
         }
-        corner.dc_step = std::mem::take(&mut corner.steps.0[0]);
-        corner
+        idct.dc_step = std::mem::take(&mut idct.steps.0[0]);
+        idct
     }
 
     /// Multiplies a DC coefficient by its step.
@@ -148,14 +148,14 @@ mod tests {
     fn corners_hold_k_by_k_coefficients() {
         let quant = QuantTable(std::array::from_fn(|i| i as u16 + 1));
         for scale in Scale::ALL {
-            let corner = Corner::new(scale, &quant);
-            assert_eq!(corner.mask.count_ones() as usize, scale.k() * scale.k() - 1);
-            assert_eq!((corner.dequantised(3), corner.steps.0[0]), (3, 0));
-            assert_eq!(corner.last, 63 - (corner.mask | bit(0)).trailing_zeros() as usize);
-            assert!(corner.place[64..].iter().all(|&place| place == DUMP));
+            let idct = ScaledIdctLayout::new(scale, &quant);
+            assert_eq!(idct.mask.count_ones() as usize, scale.k() * scale.k() - 1);
+            assert_eq!((idct.dequantised(3), idct.steps.0[0]), (3, 0));
+            assert_eq!(idct.last, 63 - (idct.mask | bit(0)).trailing_zeros() as usize);
+            assert!(idct.place[64..].iter().all(|&place| place == DUMP));
         }
-        assert_eq!(Corner::new(Scale::ALL[3], &quant).last, 24);
-        assert_eq!(Corner::new(Scale::ALL[2], &quant).last, 12);
+        assert_eq!(ScaledIdctLayout::new(Scale::ALL[3], &quant).last, 24);
+        assert_eq!(ScaledIdctLayout::new(Scale::ALL[2], &quant).last, 12);
         assert!(Scale::new(0).is_none() && Scale::new(9).is_none());
     }
 }

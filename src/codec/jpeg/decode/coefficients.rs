@@ -1,50 +1,50 @@
 //! `DecodedCoefficients`: all DCT coefficients of a file of any coding process, for lossless transcoding.
 
 use super::Flaws;
-use super::block::{Block, Corner, Scale};
+use super::block::{CoefficientBlock, Scale, ScaledIdctLayout};
 use super::plane;
-use super::scratch::Scratch;
+use super::scratch::DecodeScratch;
 use super::script::Script;
 use super::stored::Stored;
 use crate::codec::jpeg::error::JpegError;
-use crate::codec::jpeg::header::{Component, FrameHeader, Header};
+use crate::codec::jpeg::header::{FrameComponent, FrameHeader, JpegHeader};
 use crate::codec::jpeg::quant::QuantTable;
 use crate::limits::Limits;
 
 /// All quantised DCT coefficients of a picture. Takes about 138 bytes a block, in the memory of the scratch.
 #[derive(Debug)]
-pub struct Coefficients<'a> {
+pub struct DecodedCoefficients<'a> {
     frame: FrameHeader,
     quant: Vec<QuantTable>,
-    corners: Vec<Corner>,
+    idcts: Vec<ScaledIdctLayout>,
     stored: Stored<'a>,
     flaws: Flaws,
 }
 
-impl<'a> Coefficients<'a> {
+impl<'a> DecodedCoefficients<'a> {
     /// Decodes all scans of `input`, whose header is `header`.
     ///
     /// # Errors
     /// As [`super::Decoder::new`] and [`super::Decoder::next_mcu_row`].
     pub fn decode(
         input: &'a [u8],
-        header: &Header<'a>,
+        header: &JpegHeader<'a>,
         limits: &Limits,
-        scratch: &'a mut Scratch,
-    ) -> Result<Coefficients<'a>, JpegError> {
+        scratch: &'a mut DecodeScratch,
+    ) -> Result<DecodedCoefficients<'a>, JpegError> {
         let frame = header.frame;
         let script = Script::read(input, header, limits)?;
         let quant = script.quant_tables(&frame)?;
-        let corners: Vec<_> = quant.iter().map(|quant| Corner::new(Scale::FULL, quant)).collect();
-        let mut stored = Stored::new(input, &frame, &corners, scratch)?;
-        let flaws = stored.decode_scans(&script, &corners, &limits.cancel)?;
-        Ok(Coefficients { frame, quant, corners, stored, flaws })
+        let idcts: Vec<_> = quant.iter().map(|quant| ScaledIdctLayout::new(Scale::FULL, quant)).collect();
+        let mut stored = Stored::new(input, &frame, &idcts, scratch)?;
+        let flaws = stored.decode_scans(&script, &idcts, &limits.cancel)?;
+        Ok(DecodedCoefficients { frame, quant, idcts, stored, flaws })
     }
 
     /// Bytes taken by the coefficients of a picture.
     pub fn estimate(frame: &FrameHeader) -> u64 {
         let mcus = (plane::mcu_columns(frame) * plane::mcu_rows(frame)) as u64;
-        let blocks = |component: &Component| mcus * u64::from(component.h) * u64::from(component.v);
+        let blocks = |component: &FrameComponent| mcus * u64::from(component.h) * u64::from(component.v);
         frame.components().iter().map(blocks).sum::<u64>() * (2 + 8 + 128)
     }
 
@@ -79,9 +79,9 @@ impl<'a> Coefficients<'a> {
     pub fn block(&self, index: usize, column: usize, row: usize) -> [i16; 64] {
         let (columns, rows) = self.blocks(index);
         assert!(column < columns && row < rows, "a block of the component");
-        let mut block = Block::ZERO;
+        let mut block = CoefficientBlock::ZERO;
         let (store, at) = (self.stored.store(index), row * columns + column);
-        store.load(at, &self.corners[index], &mut block);
+        store.load(at, &self.idcts[index], &mut block);
         block.0[0] = store.dc[at];
         std::array::from_fn(|i| block.0[i])
     }

@@ -6,12 +6,12 @@
 //! Usage: parse a [`JpegHeader`](super::header::JpegHeader), choose a [`Scale`] for each component, make a
 //! [`Decoder`], and call [`Decoder::next_mcu_row`] with room for one row of MCUs until it returns false:
 //! ```
-//! # use imgsrv::codec::jpeg::decode::{Decoder, PlaneRows, Scale, Scratch};
+//! # use imgsrv::codec::jpeg::decode::{Decoder, PlaneRows, Scale, DecodeScratch};
 //! # use imgsrv::codec::jpeg::error::JpegError;
-//! # use imgsrv::codec::jpeg::header::Header;
+//! # use imgsrv::codec::jpeg::header::JpegHeader;
 //! # use imgsrv::limits::Limits;
-//! fn luminance(input: &[u8], limits: &Limits, scratch: &mut Scratch) -> Result<Vec<u8>, JpegError> {
-//!     let header = Header::parse(input, limits)?;
+//! fn luminance(input: &[u8], limits: &Limits, scratch: &mut DecodeScratch) -> Result<Vec<u8>, JpegError> {
+//!     let header = JpegHeader::parse(input, limits)?;
 //!     let scales = vec![Scale::FULL; header.frame.components().len()];
 //!     let mut decoder = Decoder::new(input, &header, &scales, limits, scratch)?;
 //!     let planes = decoder.layouts().to_vec();
@@ -57,11 +57,11 @@ mod tables;
 mod window;
 
 pub use block::Scale;
-pub use coefficients::Coefficients;
-pub use decoder::{Decoder, Upper, Whole};
+pub use coefficients::DecodedCoefficients;
+pub use decoder::{DecodedPicture, Decoder, Upper};
 pub use parallel::Lower;
 pub use plane::{Extent, PlaneLayout, PlaneRows};
-pub use scratch::Scratch;
+pub use scratch::DecodeScratch;
 
 #[cfg(test)]
 pub(in crate::codec::jpeg) mod testing;
@@ -69,7 +69,7 @@ pub(in crate::codec::jpeg) mod testing;
 mod tests;
 
 use super::marker::Marker;
-use window::Reader;
+use window::ScanReader;
 
 /// Flaws in the data of a picture that was decoded nevertheless.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -88,7 +88,7 @@ impl Flaws {
     }
 
     /// Records that `reader` ran out of data too early.
-    fn data_ended(&mut self, reader: &Reader<'_>) {
+    fn data_ended(&mut self, reader: &ScanReader<'_>) {
         match reader.next_marker() {
             None | Some(Marker::EOI) => self.truncated = true,
             Some(_) => self.damaged = true,

@@ -2,7 +2,7 @@
 //! A.1.1, A.2.4).
 
 use super::block::Scale;
-use crate::codec::jpeg::header::{Component, FrameHeader};
+use crate::codec::jpeg::header::{FrameComponent, FrameHeader};
 use std::ops::Range;
 
 /// Layout of the decoded samples of one component.
@@ -25,7 +25,7 @@ pub struct PlaneLayout {
 }
 
 impl PlaneLayout {
-    pub(super) fn new(frame: &FrameHeader, component: &Component, scale: Scale) -> PlaneLayout {
+    pub(super) fn new(frame: &FrameHeader, component: &FrameComponent, scale: Scale) -> PlaneLayout {
         let extent = |pixels: u16, factor: u8, max: u8| Extent {
             numerator: u32::from(pixels) * u32::from(factor) * scale.k() as u32,
             denominator: u32::from(max) * 8,
@@ -97,21 +97,21 @@ impl Columns {
 
 /// The wanted part of a plane, in whole blocks and rows of MCUs.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Part {
+pub(super) struct WantedPart {
     columns: Columns,
     mcu_rows: Range<usize>,
 }
 
-impl Part {
-    pub(super) const ALL: Part = Part { columns: Columns::ALL, mcu_rows: 0..usize::MAX };
+impl WantedPart {
+    pub(super) const ALL: WantedPart = WantedPart { columns: Columns::ALL, mcu_rows: 0..usize::MAX };
 
     /// Returns the smallest part that holds the samples at `columns` and `rows`.
-    pub(super) fn holding(columns: Range<usize>, rows: Range<usize>, layout: &PlaneLayout) -> Part {
+    pub(super) fn holding(columns: Range<usize>, rows: Range<usize>, layout: &PlaneLayout) -> WantedPart {
         let k = layout.scale.k();
         let first = columns.start / k;
         let count = if columns.is_empty() { 0 } else { columns.end.div_ceil(k) - first };
         let mcu_rows = rows.start / layout.strip_rows..rows.end.div_ceil(layout.strip_rows);
-        Part { columns: Columns { first, count }, mcu_rows }
+        WantedPart { columns: Columns { first, count }, mcu_rows }
     }
 
     /// Returns the wanted columns of row `row` of the MCUs.
@@ -141,7 +141,7 @@ pub(super) fn mcu_rows(frame: &FrameHeader) -> usize {
 }
 
 /// Columns and rows of blocks of a component in a non-interleaved scan (A.2.2).
-pub(super) fn lone_blocks(frame: &FrameHeader, component: &Component) -> (usize, usize) {
+pub(super) fn lone_blocks(frame: &FrameHeader, component: &FrameComponent) -> (usize, usize) {
     let blocks = |pixels: u16, factor: u8, max: u8| {
         (usize::from(pixels) * usize::from(factor)).div_ceil(usize::from(max)).div_ceil(8)
     };

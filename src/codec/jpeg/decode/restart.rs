@@ -2,11 +2,11 @@
 
 use super::Flaws;
 use super::kernels::Kernels;
-use super::window::{Reader, Restart};
+use super::window::{Restart, ScanReader};
 
 /// Counts MCUs between restart markers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Restarts {
+pub(super) struct RestartCounter {
     /// MCUs between two markers; 0 for no markers.
     interval: u32,
     /// MCUs until the next marker.
@@ -15,14 +15,14 @@ pub(super) struct Restarts {
     number: u8,
 }
 
-impl Restarts {
-    pub(super) fn new(interval: u16) -> Restarts {
-        Restarts { interval: interval.into(), left: interval.into(), number: 0 }
+impl RestartCounter {
+    pub(super) fn new(interval: u16) -> RestartCounter {
+        RestartCounter { interval: interval.into(), left: interval.into(), number: 0 }
     }
 
     /// Works like [`RestartCounter::new`], behind `passed` markers.
-    pub(super) fn behind(interval: u16, passed: usize) -> Restarts {
-        Restarts { number: (passed & 7) as u8, ..Restarts::new(interval) }
+    pub(super) fn behind(interval: u16, passed: usize) -> RestartCounter {
+        RestartCounter { number: (passed & 7) as u8, ..RestartCounter::new(interval) }
     }
 
     /// Returns true if the scan has restart markers.
@@ -45,7 +45,7 @@ impl Restarts {
     /// Passes the marker.
     #[cold]
     #[inline(never)]
-    pub(super) fn restart<K: Kernels>(&mut self, reader: &mut Reader<'_>, flaws: &mut Flaws, kernels: K) {
+    pub(super) fn restart<K: Kernels>(&mut self, reader: &mut ScanReader<'_>, flaws: &mut Flaws, kernels: K) {
         if reader.is_overdrawn(&reader.bits) {
             flaws.data_ended(reader);
         }

@@ -1,11 +1,11 @@
 //! `Script`: all scans of a file and the subset to decode, found before decoding (T.81 B.2.1, G.1.1).
 
 use super::Flaws;
-use super::block::Corner;
+use super::block::ScaledIdctLayout;
 use crate::codec::jpeg::error::JpegError;
-use crate::codec::jpeg::header::{Coding, FrameHeader, Header, ScanHeader};
+use crate::codec::jpeg::header::{CodingProcess, FrameHeader, JpegHeader, ScanHeader};
 use crate::codec::jpeg::huffman::HuffmanRef;
-use crate::codec::jpeg::marker::{Marker, Segments};
+use crate::codec::jpeg::marker::{Marker, MarkerSegments};
 use crate::codec::jpeg::quant::QuantTable;
 use crate::limits::{LimitKind, Limits, OverLimit};
 
@@ -14,7 +14,7 @@ const MAX_SCANNED_PIXELS: u64 = 5_000_000_000;
 
 /// One scan, with the tables in force at its place.
 #[derive(Debug, Clone)]
-pub(super) struct Scan<'a> {
+pub(super) struct ScriptScan<'a> {
     pub(super) header: ScanHeader,
     /// Offset of its entropy-coded data.
     pub(super) data: usize,
@@ -28,7 +28,7 @@ pub(super) struct Scan<'a> {
 /// The scans of a file.
 #[derive(Debug, Clone)]
 pub(super) struct Script<'a> {
-    pub(super) scans: Vec<Scan<'a>>,
+    pub(super) scans: Vec<ScriptScan<'a>>,
     /// Quantisation table of each component: the one in force at its first scan.
     pub(super) quant: [Option<QuantTable>; 4],
     pub(super) flaws: Flaws,
@@ -39,12 +39,12 @@ impl<'a> Script<'a> {
     /// Unreadable segments behind the first scan end the list.
     pub(super) fn read(
         input: &'a [u8],
-        header: &Header<'a>,
+        header: &JpegHeader<'a>,
         limits: &Limits,
     ) -> Result<Script<'a>, JpegError> {
         let mut script = Script { scans: Vec::new(), quant: [None; 4], flaws: Flaws::default() };
         let mut tables = header.tables.clone();
-        let mut segments = Segments::new(input, header.scans);
+        let mut segments = MarkerSegments::new(input, header.scans);
         script.flaws.truncated = true;
         while let Some(segment) = segments.next() {
             let Ok(segment) = segment else {
@@ -72,7 +72,13 @@ impl<'a> Script<'a> {
                         script.quant[component.index] = script.quant[component.index].or(tables.quant[slot]);
                     }
                     let restart_interval = tables.restart_interval;
-                    script.scans.push(Scan { header: scan, data: segment.end, dc, ac, restart_interval });
+                    script.scans.push(ScriptScan {
+                        header: scan,
+                        data: segment.end,
+                        dc,
+                        ac,
+                        restart_interval,
+                    });
                     script.check_limits(header, limits)?;
                     if script.streams(header) {
                         script.flaws.truncated = false;
@@ -92,10 +98,11 @@ impl<'a> Script<'a> {
 
     /// Returns true if the first scan alone is the whole picture, with the components in the order of the
     /// frame.
-    pub(super) fn streams(&self, header: &Header<'_>) -> bool {
+    pub(super) fn streams(&self, header: &JpegHeader<'_>) -> bool {
         let count = header.frame.components().len();
-        let whole = |scan: &Scan<'_>| scan.header.components().iter().map(|part| part.index).eq(0..count);
-        header.frame.coding == Coding::Sequential && self.scans.first().is_some_and(whole)
+        let whole =
+            |scan: &ScriptScan<'_>| scan.header.components().iter().map(|part| part.index).eq(0..count);
+        header.frame.coding == CodingProcess::Sequential && self.scans.first().is_some_and(whole)
     }
 
     /// Returns the quantisation table of each component. A component without scan and table gets a flat
@@ -117,7 +124,7 @@ impl<'a> Script<'a> {
 
     /// Drops scans that change no needed coefficient: those with a band outside of the k x k corners. Keeps a
     /// scan if a later kept scan refines the same coefficients, because refinement depends on their history.
-    pub(super) fn keep_needed(&mut self, corners: &[Corner]) {
+    pub(super) fn keep_needed(&mut self, idcts: &[ScaledIdctLayout]) {
         let mut history = [0; 4];
         let mut needed: Vec<bool> = Vec::with_capacity(self.scans.len());
         for scan in self.scans.iter().rev() {
@@ -128,7 +135,7 @@ impl<'a> Script<'a> {
             };
             let band = header.band().reverse_bits();
             let history = &mut history[component.index];
-            let wanted = corners[component.index].mask | *history;
+            let wanted = idcts[component.index].mask | *history;
             let matters = band & wanted != 0;
             if matters && header.high > 0 {
                 *history |= band;
@@ -139,7 +146,7 @@ impl<'a> Script<'a> {
         self.scans.retain(|_| needed.next().unwrap_or(true));
     }
 
-    fn check_limits(&self, header: &Header<'_>, limits: &Limits) -> Result<(), JpegError> {
+    fn check_limits(&self, header: &JpegHeader<'_>, limits: &Limits) -> Result<(), JpegError> {
         let scans = self.scans.len() as u64;
         OverLimit::check(LimitKind::Scans, scans, limits.max_scans.into())?;
         let pixels = scans * header.frame.pixels();

@@ -2,49 +2,56 @@
 
 mod block;
 
-pub(super) use block::Last;
+pub(super) use block::BlockEnd;
 
 use super::Flaws;
-use super::bits::Bits;
-use super::block::{Block, Corner};
+use super::bits::BitBuffer;
+use super::block::{CoefficientBlock, ScaledIdctLayout};
 use super::kernels::Kernels;
-use super::restart::Restarts;
+use super::restart::RestartCounter;
 use super::tables::{AcTable, DcTable};
-use super::window::Reader;
+use super::window::ScanReader;
 use block::{decode_ac, decode_dc, skip_ac};
 use std::sync::Arc;
 
 /// Receives the blocks of a scan as they are decoded.
 pub(super) trait Sink {
     /// Receives the block at `place` and leaves `ac` zero. Ignores a block of no component of the scan.
-    fn block<K: Kernels>(&mut self, kernels: K, place: Place, dc: i16, ac: &mut Block, last: Last);
+    fn block<K: Kernels>(
+        &mut self,
+        kernels: K,
+        place: BlockPlace,
+        dc: i16,
+        ac: &mut CoefficientBlock,
+        last: BlockEnd,
+    );
 
     /// Receives a block at `place` with only DC, or of which only DC is wanted.
     #[inline(always)]
-    fn flat<K: Kernels>(&mut self, kernels: K, place: Place, dc: i16) {
-        self.block(kernels, place, dc, &mut { Block::ZERO }, Last::FLAT);
+    fn flat<K: Kernels>(&mut self, kernels: K, place: BlockPlace, dc: i16) {
+        self.block(kernels, place, dc, &mut { CoefficientBlock::ZERO }, BlockEnd::FLAT);
     }
 }
 
 /// Place of a block.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Place {
+pub(super) struct BlockPlace {
     /// Number of the component in its scan.
-    pub(super) lane: usize,
+    pub(super) component: usize,
     /// Column of blocks.
     pub(super) column: usize,
     /// Row of blocks within the row of MCUs.
     pub(super) row: usize,
 }
 
-impl Place {
+impl BlockPlace {
     /// A place outside of the scan, which a sink ignores.
-    const NOWHERE: Place = Place { lane: usize::MAX, column: 0, row: 0 };
+    const NOWHERE: BlockPlace = BlockPlace { component: usize::MAX, column: 0, row: 0 };
 }
 
 /// Average number of bits per block of a scan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Density {
+pub(super) enum SymbolDensity {
     /// Few bits.
     Sparse,
     /// Many bits, so that skipping unwanted symbols pays more.
@@ -55,7 +62,7 @@ pub(super) enum Density {
 /// two workers out of one cache line, and out of a pair of lines fetched together.
 #[derive(Debug, Clone)]
 #[repr(align(128))]
-pub(super) struct Lane {
+pub(super) struct ScanComponent {
     pub(super) dc: Arc<DcTable>,
     pub(super) ac: Arc<AcTable>,
     /// Place of a coefficient in a [`CoefficientBlock`], by zig-zag position.
@@ -71,19 +78,19 @@ pub(super) struct Lane {
     pub(super) prediction: i32,
 }
 
-impl Lane {
+impl ScanComponent {
     pub(super) fn new(
         dc: Arc<DcTable>,
         ac: Arc<AcTable>,
-        corner: &Corner,
+        idct: &ScaledIdctLayout,
         h: usize,
         v: usize,
-        density: Density,
-    ) -> Lane {
+        density: SymbolDensity,
+    ) -> ScanComponent {
         // Skipping is a second loop and costs one branch miss a block: it pays for small corners only.
-        let passes_over = corner.scale.k() <= if density == Density::Dense { 3 } else { 2 };
-        let limit = if passes_over { corner.last } else { 63 };
-        Lane { dc, ac, place: corner.place, limit, wanted_limit: limit, h, v, prediction: 0 }
+        let passes_over = idct.scale.k() <= if density == SymbolDensity::Dense { 3 } else { 2 };
+        let limit = if passes_over { idct.last } else { 63 };
+        ScanComponent { dc, ac, place: idct.place, limit, wanted_limit: limit, h, v, prediction: 0 }
     }
 
     /// Sets whether AC coefficients of the following blocks are wanted.
@@ -95,11 +102,11 @@ impl Lane {
 /// A sequential scan in the course of decoding.
 #[derive(Debug)]
 pub(super) struct SequentialScan<'a> {
-    pub(super) reader: Reader<'a>,
-    pub(super) lanes: Vec<Lane>,
+    pub(super) reader: ScanReader<'a>,
+    pub(super) components: Vec<ScanComponent>,
     /// MCUs in a row.
     pub(super) columns: usize,
-    pub(super) restarts: Restarts,
+    pub(super) restarts: RestartCounter,
     pub(super) flaws: Flaws,
 }
 
@@ -107,14 +114,14 @@ impl SequentialScan<'_> {
     /// Returns true if only DC is wanted of every block. Such a row suits [`SequentialScan::decode_row`] with
     /// `FLAT`.
     pub(super) fn is_flat(&self) -> bool {
-        self.lanes.iter().all(|lane| lane.limit == 0)
+        self.components.iter().all(|component| component.limit == 0)
     }
 
     /// Decodes a row of MCUs into `sink`; only the DC coefficients if `FLAT`. Missing data becomes zero
     /// blocks, which are grey.
     #[inline(always)]
     pub(super) fn decode_row<const FLAT: bool, K: Kernels, S: Sink>(&mut self, kernels: K, sink: &mut S) {
-        let mut pending = Pending::default();
+        let mut pending = PendingBlock::default();
         let mut bits = self.reader.bits;
         for column in 0..self.columns {
             if self.restarts.is_due() {
@@ -139,31 +146,31 @@ impl SequentialScan<'_> {
     /// Passes a restart marker.
     pub(super) fn restart<K: Kernels>(&mut self, kernels: K) {
         self.restarts.restart(&mut self.reader, &mut self.flaws, kernels);
-        self.lanes.iter_mut().for_each(|lane| lane.prediction = 0);
+        self.components.iter_mut().for_each(|component| component.prediction = 0);
     }
 
     /// Decodes one MCU, which must lie in the window. Its last block stays in `pending`.
     #[inline(always)]
     pub(super) fn decode_mcu<K: Kernels, S: Sink>(
         &mut self,
-        bits: &mut Bits,
+        bits: &mut BitBuffer,
         kernels: K,
         sink: &mut S,
         column: usize,
-        pending: &mut Pending,
+        pending: &mut PendingBlock,
     ) {
         let bytes = self.reader.bytes();
         let damaged = &mut self.flaws.damaged;
-        for (i, lane) in self.lanes.iter_mut().enumerate() {
-            for row in 0..lane.v {
-                for across in 0..lane.h {
-                    decode_dc(bits, bytes, lane, damaged);
+        for (i, component) in self.components.iter_mut().enumerate() {
+            for row in 0..component.v {
+                for across in 0..component.h {
+                    decode_dc(bits, bytes, component, damaged);
                     // At least 25 bits are left, the most that a pair can have.
-                    let first = lane.ac.pair(bits.buffer);
+                    let first = component.ac.pair(bits.buffer);
                     let block = pending.hand_over(kernels, sink);
-                    let last = decode_ac(bits, bytes, lane, first, block, damaged);
-                    let place = Place { lane: i, column: column * lane.h + across, row };
-                    pending.take(place, lane.prediction as i16, last);
+                    let last = decode_ac(bits, bytes, component, first, block, damaged);
+                    let place = BlockPlace { component: i, column: column * component.h + across, row };
+                    pending.take(place, component.prediction as i16, last);
                 }
             }
         }
@@ -173,20 +180,20 @@ impl SequentialScan<'_> {
     #[inline(always)]
     fn decode_flat_mcu<K: Kernels, S: Sink>(
         &mut self,
-        bits: &mut Bits,
+        bits: &mut BitBuffer,
         kernels: K,
         sink: &mut S,
         column: usize,
     ) {
         let bytes = self.reader.bytes();
         let damaged = &mut self.flaws.damaged;
-        for (i, lane) in self.lanes.iter_mut().enumerate() {
-            for row in 0..lane.v {
-                for across in 0..lane.h {
-                    decode_dc(bits, bytes, lane, damaged);
-                    skip_ac(bits, bytes, lane, damaged);
-                    let place = Place { lane: i, column: column * lane.h + across, row };
-                    sink.flat(kernels, place, lane.prediction as i16);
+        for (i, component) in self.components.iter_mut().enumerate() {
+            for row in 0..component.v {
+                for across in 0..component.h {
+                    decode_dc(bits, bytes, component, damaged);
+                    skip_ac(bits, bytes, component, damaged);
+                    let place = BlockPlace { component: i, column: column * component.h + across, row };
+                    sink.flat(kernels, place, component.prediction as i16);
                 }
             }
         }
@@ -194,10 +201,10 @@ impl SequentialScan<'_> {
 
     #[cold]
     fn missing_mcu<K: Kernels, S: Sink>(&mut self, kernels: K, sink: &mut S, column: usize) {
-        for (i, lane) in self.lanes.iter().enumerate() {
-            for row in 0..lane.v {
-                for across in 0..lane.h {
-                    let place = Place { lane: i, column: column * lane.h + across, row };
+        for (i, component) in self.components.iter().enumerate() {
+            for row in 0..component.v {
+                for across in 0..component.h {
+                    let place = BlockPlace { component: i, column: column * component.h + across, row };
                     sink.flat(kernels, place, 0);
                 }
             }
@@ -215,26 +222,32 @@ impl SequentialScan<'_> {
 /// The block decoded last. It goes to the sink during the first lookups of the next block: those lookups wait
 /// for each other, and the transform does not.
 #[derive(Debug)]
-pub(super) struct Pending {
+pub(super) struct PendingBlock {
     /// Two blocks by turns: one is pending, the other is zero and receives the next block.
-    blocks: [Block; 2],
+    blocks: [CoefficientBlock; 2],
     /// True if the second one is pending.
     turn: bool,
-    place: Place,
+    place: BlockPlace,
     dc: i16,
-    last: Last,
+    last: BlockEnd,
 }
 
-impl Default for Pending {
-    fn default() -> Pending {
-        Pending { blocks: [Block::ZERO; 2], turn: false, place: Place::NOWHERE, dc: 0, last: Last::FLAT }
+impl Default for PendingBlock {
+    fn default() -> PendingBlock {
+        PendingBlock {
+            blocks: [CoefficientBlock::ZERO; 2],
+            turn: false,
+            place: BlockPlace::NOWHERE,
+            dc: 0,
+            last: BlockEnd::FLAT,
+        }
     }
 }
 
-impl Pending {
+impl PendingBlock {
     /// Passes the block to `sink`. Returns a zero block for the next.
     #[inline(always)]
-    fn hand_over<K: Kernels, S: Sink>(&mut self, kernels: K, sink: &mut S) -> &mut Block {
+    fn hand_over<K: Kernels, S: Sink>(&mut self, kernels: K, sink: &mut S) -> &mut CoefficientBlock {
         let [a, b] = &mut self.blocks;
         let (old, new) = if self.turn { (b, a) } else { (a, b) };
         sink.block(kernels, self.place, self.dc, old, self.last);
@@ -243,7 +256,7 @@ impl Pending {
 
     /// Stores the block that was decoded into the result of [`PendingBlock::hand_over`].
     #[inline(always)]
-    fn take(&mut self, place: Place, dc: i16, last: Last) {
+    fn take(&mut self, place: BlockPlace, dc: i16, last: BlockEnd) {
         self.turn = !self.turn;
         (self.place, self.dc, self.last) = (place, dc, last);
     }
@@ -253,6 +266,6 @@ impl Pending {
     #[inline(never)]
     pub(super) fn flush<K: Kernels, S: Sink>(&mut self, kernels: K, sink: &mut S) {
         self.hand_over(kernels, sink);
-        self.take(Place::NOWHERE, 0, Last::FLAT);
+        self.take(BlockPlace::NOWHERE, 0, BlockEnd::FLAT);
     }
 }

@@ -1,14 +1,14 @@
 //! Sinks of decoded blocks: the inverse DCT into rows of planes, or the coefficient stores.
 
-use super::block::{Block, Corner};
+use super::block::{CoefficientBlock, ScaledIdctLayout};
 use super::kernels::{self, Kernels, Task};
 use super::plane::{Columns, PlaneRows};
-use super::sequential::{Last, Place, SequentialScan, Sink};
+use super::sequential::{BlockEnd, BlockPlace, SequentialScan, Sink};
 use super::store::Store;
 
 /// Transforms blocks and writes their samples to the rows of the planes.
 pub(super) struct PlaneSink<'t, 'r> {
-    pub(super) corners: &'t [Corner],
+    pub(super) idcts: &'t [ScaledIdctLayout],
     /// Wanted columns of each component.
     pub(super) columns: &'t [Columns],
     pub(super) rows: &'t mut [PlaneRows<'r>],
@@ -28,8 +28,8 @@ impl PlaneSink<'_, '_> {
             }
         }
 
-        for (lane, columns) in scan.lanes.iter_mut().zip(self.columns) {
-            lane.want_ac(!columns.is_empty());
+        for (component, columns) in scan.components.iter_mut().zip(self.columns) {
+            component.want_ac(!columns.is_empty());
         }
         if scan.is_flat() {
             kernels::run(StreamRow::<true>(scan, self));
@@ -41,35 +41,42 @@ impl PlaneSink<'_, '_> {
 
 impl Sink for PlaneSink<'_, '_> {
     #[inline(always)]
-    fn block<K: Kernels>(&mut self, kernels: K, place: Place, dc: i16, ac: &mut Block, last: Last) {
-        let Place { lane, column, row } = place;
-        let (Some(corner), Some(columns), Some(rows)) =
-            (self.corners.get(lane), self.columns.get(lane), self.rows.get_mut(lane))
+    fn block<K: Kernels>(
+        &mut self,
+        kernels: K,
+        place: BlockPlace,
+        dc: i16,
+        ac: &mut CoefficientBlock,
+        last: BlockEnd,
+    ) {
+        let BlockPlace { component, column, row } = place;
+        let (Some(idct), Some(columns), Some(rows)) =
+            (self.idcts.get(component), self.columns.get(component), self.rows.get_mut(component))
         else {
             return;
         };
         if !columns.has(column) {
             if !last.is_flat() {
-                ac.clear(corner.scale);
+                ac.clear(idct.scale);
             }
             return;
         }
-        if corner.scale.fills_flat() && last.is_flat() {
-            fill(corner, dc, rows, column, row);
+        if idct.scale.fills_flat() && last.is_flat() {
+            fill(idct, dc, rows, column, row);
         } else {
-            transform(kernels, corner, dc, ac, rows, column, row);
-            ac.clear(corner.scale);
+            transform(kernels, idct, dc, ac, rows, column, row);
+            ac.clear(idct.scale);
         }
     }
 
     #[inline(always)]
-    fn flat<K: Kernels>(&mut self, _kernels: K, place: Place, dc: i16) {
-        let Place { lane, column, row } = place;
-        if let (Some(corner), Some(columns), Some(rows)) =
-            (self.corners.get(lane), self.columns.get(lane), self.rows.get_mut(lane))
+    fn flat<K: Kernels>(&mut self, _kernels: K, place: BlockPlace, dc: i16) {
+        let BlockPlace { component, column, row } = place;
+        if let (Some(idct), Some(columns), Some(rows)) =
+            (self.idcts.get(component), self.columns.get(component), self.rows.get_mut(component))
             && columns.has(column)
         {
-            fill(corner, dc, rows, column, row);
+            fill(idct, dc, rows, column, row);
         }
     }
 }
@@ -78,17 +85,17 @@ impl Sink for PlaneSink<'_, '_> {
 #[inline(always)]
 pub(super) fn transform<K: Kernels>(
     kernels: K,
-    corner: &Corner,
+    idct: &ScaledIdctLayout,
     dc: i16,
-    ac: &Block,
+    ac: &CoefficientBlock,
     rows: &mut PlaneRows<'_>,
     column: usize,
     row: usize,
 ) {
     let stride = rows.stride;
-    let (dc, steps) = (corner.dequantised(dc), &corner.steps);
-    let Some(out) = strip_from(corner, rows, column, row) else { return };
-    match corner.scale.k() {
+    let (dc, steps) = (idct.dequantised(dc), &idct.steps);
+    let Some(out) = strip_from(idct, rows, column, row) else { return };
+    match idct.scale.k() {
         1 => kernels.idct::<1>(dc, ac, steps, out, stride),
         2 => kernels.idct::<2>(dc, ac, steps, out, stride),
         3 => kernels.idct::<3>(dc, ac, steps, out, stride),
@@ -103,11 +110,11 @@ pub(super) fn transform<K: Kernels>(
 /// Does the work of [`transform`] for a block with only DC. Writes eight samples a row; those behind the
 /// block are overwritten later.
 #[inline(always)]
-pub(super) fn fill(corner: &Corner, dc: i16, rows: &mut PlaneRows<'_>, column: usize, row: usize) {
-    let sample = kernels::flat_sample(corner.dequantised(dc));
+pub(super) fn fill(idct: &ScaledIdctLayout, dc: i16, rows: &mut PlaneRows<'_>, column: usize, row: usize) {
+    let sample = kernels::flat_sample(idct.dequantised(dc));
     let stride = rows.stride;
-    let Some(out) = strip_from(corner, rows, column, row) else { return };
-    for row in out.chunks_mut(stride).take(corner.scale.k()) {
+    let Some(out) = strip_from(idct, rows, column, row) else { return };
+    for row in out.chunks_mut(stride).take(idct.scale.k()) {
         if let Some(row) = row.first_chunk_mut::<8>() {
             *row = [sample; 8];
         }
@@ -117,34 +124,40 @@ pub(super) fn fill(corner: &Corner, dc: i16, rows: &mut PlaneRows<'_>, column: u
 /// Returns the samples of a strip from the block at `column` and `row` on.
 #[inline(always)]
 fn strip_from<'r>(
-    corner: &Corner,
+    idct: &ScaledIdctLayout,
     rows: &'r mut PlaneRows<'_>,
     column: usize,
     row: usize,
 ) -> Option<&'r mut [u8]> {
-    let k = corner.scale.k();
+    let k = idct.scale.k();
     rows.samples.get_mut(row * k * rows.stride + column * k..)
 }
 
 /// Stores the blocks of one row of MCUs.
 pub(super) struct StoreSink<'t> {
-    pub(super) corners: &'t [Corner],
+    pub(super) idcts: &'t [ScaledIdctLayout],
     pub(super) stores: &'t mut [Store],
     /// The frame index of each component of the scan, and its blocks of an MCU downwards.
-    pub(super) lanes: &'t [(usize, usize)],
+    pub(super) components: &'t [(usize, usize)],
     pub(super) mcu_row: usize,
 }
 
 impl Sink for StoreSink<'_> {
     #[inline(always)]
-    fn block<K: Kernels>(&mut self, _kernels: K, place: Place, dc: i16, ac: &mut Block, last: Last) {
-        let Some(&(component, v)) = self.lanes.get(place.lane) else { return };
-        let (Some(store), Some(corner)) = (self.stores.get_mut(component), self.corners.get(component))
-        else {
+    fn block<K: Kernels>(
+        &mut self,
+        _kernels: K,
+        place: BlockPlace,
+        dc: i16,
+        ac: &mut CoefficientBlock,
+        last: BlockEnd,
+    ) {
+        let Some(&(component, v)) = self.components.get(place.component) else { return };
+        let (Some(store), Some(idct)) = (self.stores.get_mut(component), self.idcts.get(component)) else {
             return;
         };
         let at = (self.mcu_row * v + place.row) * store.columns + place.column;
         store.save(at, dc, (!last.is_flat()).then_some(&*ac));
-        ac.clear(corner.scale);
+        ac.clear(idct.scale);
     }
 }

@@ -1,20 +1,20 @@
 //! `Stored`: pictures of several scans, which keep their coefficients until the last scan.
 
 use super::Flaws;
-use super::block::{Block, Corner};
+use super::block::{CoefficientBlock, ScaledIdctLayout};
 use super::kernels::{self, Kernels, Task};
 use super::plane::{self, Columns, PlaneRows};
-use super::progressive::{Band, DcLane, FirstBand, ProgressiveScan, RefinedBand};
-use super::restart::Restarts;
-use super::scratch::Scratch;
-use super::script::{Scan, Script};
-use super::sequential::{Density, Lane, SequentialScan};
+use super::progressive::{AcBand, DcComponent, FirstBand, ProgressiveScan, RefinedBand};
+use super::restart::RestartCounter;
+use super::scratch::DecodeScratch;
+use super::script::{Script, ScriptScan};
+use super::sequential::{ScanComponent, SequentialScan, SymbolDensity};
 use super::sink::{StoreSink, fill, transform};
 use super::store::Store;
 use super::tables::TableCache;
-use super::window::{Reader, WindowBytes};
+use super::window::{ScanReader, WindowBytes};
 use crate::codec::jpeg::error::JpegError;
-use crate::codec::jpeg::header::{Coding, FrameHeader};
+use crate::codec::jpeg::header::{CodingProcess, FrameHeader};
 use crate::limits::{Cancel, OutOfMemory, Stopped};
 
 /// Coefficients of a picture of several scans.
@@ -22,7 +22,7 @@ use crate::limits::{Cancel, OutOfMemory, Stopped};
 pub(super) struct Stored<'a> {
     input: &'a [u8],
     frame: FrameHeader,
-    scratch: &'a mut Scratch,
+    scratch: &'a mut DecodeScratch,
 }
 
 impl<'a> Stored<'a> {
@@ -30,11 +30,11 @@ impl<'a> Stored<'a> {
     pub(super) fn new(
         input: &'a [u8],
         frame: &FrameHeader,
-        corners: &[Corner],
-        scratch: &'a mut Scratch,
+        idcts: &[ScaledIdctLayout],
+        scratch: &'a mut DecodeScratch,
     ) -> Result<Stored<'a>, OutOfMemory> {
-        for ((component, corner), store) in frame.components().iter().zip(corners).zip(&mut scratch.stores) {
-            store.prepare(frame, component, corner.scale)?;
+        for ((component, idct), store) in frame.components().iter().zip(idcts).zip(&mut scratch.stores) {
+            store.prepare(frame, component, idct.scale)?;
         }
         Ok(Stored { input, frame: *frame, scratch })
     }
@@ -43,17 +43,17 @@ impl<'a> Stored<'a> {
     pub(super) fn decode_scans(
         &mut self,
         script: &Script<'_>,
-        corners: &[Corner],
+        idcts: &[ScaledIdctLayout],
         cancel: &Cancel,
     ) -> Result<Flaws, JpegError> {
         let mut flaws = script.flaws;
         for scan in &script.scans {
-            let Scratch { tables, window, stores, .. } = &mut *self.scratch;
+            let DecodeScratch { tables, window, stores, .. } = &mut *self.scratch;
             let task = DecodeScan {
                 input: self.input,
                 frame: &self.frame,
                 scan,
-                corners,
+                idcts,
                 tables,
                 window,
                 stores,
@@ -73,15 +73,15 @@ impl<'a> Stored<'a> {
     pub(super) fn transform_row(
         &self,
         mcu_row: usize,
-        corners: &[Corner],
+        idcts: &[ScaledIdctLayout],
         columns: &[Columns],
         rows: &mut [PlaneRows<'_>],
     ) {
-        let parts = corners.iter().zip(columns).zip(rows);
-        for ((component, store), ((corner, &columns), rows)) in
+        let parts = idcts.iter().zip(columns).zip(rows);
+        for ((component, store), ((idct, &columns), rows)) in
             self.frame.components().iter().zip(&self.scratch.stores).zip(parts)
         {
-            kernels::run(TransformRow { store, corner, columns, v: component.v.into(), mcu_row, rows });
+            kernels::run(TransformStoredRow { store, idct, columns, v: component.v.into(), mcu_row, rows });
         }
     }
 
@@ -105,8 +105,8 @@ impl From<Stopped> for ScanError {
 struct DecodeScan<'t, 's> {
     input: &'t [u8],
     frame: &'t FrameHeader,
-    scan: &'t Scan<'s>,
-    corners: &'t [Corner],
+    scan: &'t ScriptScan<'s>,
+    idcts: &'t [ScaledIdctLayout],
     tables: &'t mut TableCache,
     window: &'t mut WindowBytes,
     stores: &'t mut [Store; 4],
@@ -119,9 +119,9 @@ impl Task for DecodeScan<'_, '_> {
     #[inline(always)]
     fn run<K: Kernels>(self, kernels: K) -> Self::Output {
         match (self.frame.coding, self.scan.header.first, self.scan.header.high) {
-            (Coding::Sequential, _, _) => self.sequential(kernels),
-            (Coding::Progressive, 0, _) => self.dc(kernels),
-            (Coding::Progressive, _, _) => self.ac(kernels),
+            (CodingProcess::Sequential, _, _) => self.sequential(kernels),
+            (CodingProcess::Progressive, 0, _) => self.dc(kernels),
+            (CodingProcess::Progressive, _, _) => self.ac(kernels),
         }
     }
 }
@@ -152,19 +152,19 @@ impl<'t, 's> DecodeScan<'t, 's> {
     #[inline(always)]
     fn sequential<K: Kernels>(self, kernels: K) -> Result<Flaws, ScanError> {
         let (columns, rows) = self.size();
-        let mut lanes = Vec::new();
+        let mut components = Vec::new();
         for (i, (component, (h, v))) in self.blocks().enumerate() {
             let dc = self.tables.dc(self.scan.dc[i].ok_or(ScanError::NoTable)?);
             let ac = self.tables.ac(self.scan.ac[i].ok_or(ScanError::NoTable)?);
-            lanes.push(Lane::new(dc, ac, &self.corners[component], h, v, Density::Sparse));
+            components.push(ScanComponent::new(dc, ac, &self.idcts[component], h, v, SymbolDensity::Sparse));
         }
         let places: Vec<_> = self.blocks().map(|(component, (_, v))| (component, v)).collect();
-        let reader = Reader::new(self.input, self.scan.data, self.blocks_in_mcu(), self.window, kernels);
-        let restarts = Restarts::new(self.scan.restart_interval);
-        let mut scan = SequentialScan { reader, lanes, columns, restarts, flaws: Flaws::default() };
+        let reader = ScanReader::new(self.input, self.scan.data, self.blocks_in_mcu(), self.window, kernels);
+        let restarts = RestartCounter::new(self.scan.restart_interval);
+        let mut scan = SequentialScan { reader, components, columns, restarts, flaws: Flaws::default() };
         for mcu_row in 0..rows {
             self.cancel.check()?;
-            let mut sink = StoreSink { corners: self.corners, stores: self.stores, lanes: &places, mcu_row };
+            let mut sink = StoreSink { idcts: self.idcts, stores: self.stores, components: &places, mcu_row };
             scan.decode_row::<false, _, _>(kernels, &mut sink);
         }
         scan.finish();
@@ -174,17 +174,17 @@ impl<'t, 's> DecodeScan<'t, 's> {
     #[inline(always)]
     fn dc<K: Kernels>(self, kernels: K) -> Result<Flaws, ScanError> {
         let size = self.size();
-        let mut lanes = Vec::new();
+        let mut components = Vec::new();
         for (i, (component, (h, v))) in self.blocks().enumerate() {
             let table = match self.scan.header.high {
                 0 => Some(self.tables.dc(self.scan.dc[i].ok_or(ScanError::NoTable)?)),
                 _ => None,
             };
-            lanes.push(DcLane { component, h, v, table });
+            components.push(DcComponent { index: component, h, v, table });
         }
-        let reader = Reader::new(self.input, self.scan.data, self.blocks_in_mcu(), self.window, kernels);
+        let reader = ScanReader::new(self.input, self.scan.data, self.blocks_in_mcu(), self.window, kernels);
         let mut scan = progressive(reader, self.scan);
-        scan.decode_dc(kernels, &lanes, size, self.stores, self.cancel)?;
+        scan.decode_dc(kernels, &components, size, self.stores, self.cancel)?;
         Ok(scan.flaws)
     }
 
@@ -193,15 +193,15 @@ impl<'t, 's> DecodeScan<'t, 's> {
         let size = self.size();
         let header = &self.scan.header;
         let [part] = *header.components() else { return Err(ScanError::NoTable) };
-        let band = Band {
+        let band = AcBand {
             first: header.first.into(),
             last: header.last.into(),
             set: header.band().reverse_bits(),
-            corner: &self.corners[part.index],
+            idct: &self.idcts[part.index],
         };
         let table = self.scan.ac[0].ok_or(ScanError::NoTable)?;
         let store = &mut self.stores[part.index];
-        let reader = Reader::new(self.input, self.scan.data, 1, self.window, kernels);
+        let reader = ScanReader::new(self.input, self.scan.data, 1, self.window, kernels);
         let mut scan = progressive(reader, self.scan);
         if header.high == 0 {
             let band = FirstBand::new(band, self.tables.first(table));
@@ -214,14 +214,14 @@ impl<'t, 's> DecodeScan<'t, 's> {
     }
 }
 
-fn progressive<'t>(reader: Reader<'t>, scan: &Scan<'_>) -> ProgressiveScan<'t> {
-    let restarts = Restarts::new(scan.restart_interval);
+fn progressive<'t>(reader: ScanReader<'t>, scan: &ScriptScan<'_>) -> ProgressiveScan<'t> {
+    let restarts = RestartCounter::new(scan.restart_interval);
     ProgressiveScan { reader, restarts, flaws: Flaws::default(), low: scan.header.low }
 }
 
-struct TransformRow<'t, 'r> {
+struct TransformStoredRow<'t, 'r> {
     store: &'t Store,
-    corner: &'t Corner,
+    idct: &'t ScaledIdctLayout,
     columns: Columns,
     /// Rows of blocks in an MCU.
     v: usize,
@@ -229,23 +229,23 @@ struct TransformRow<'t, 'r> {
     rows: &'t mut PlaneRows<'r>,
 }
 
-impl Task for TransformRow<'_, '_> {
+impl Task for TransformStoredRow<'_, '_> {
     type Output = ();
 
     #[inline(always)]
     fn run<K: Kernels>(self, kernels: K) {
-        let TransformRow { store, corner, columns, v, mcu_row, rows } = self;
+        let TransformStoredRow { store, idct, columns, v, mcu_row, rows } = self;
         let columns = columns.below(store.columns);
-        let mut ac = Block::ZERO;
+        let mut ac = CoefficientBlock::ZERO;
         for row in 0..v {
             let start = (mcu_row * v + row) * store.columns;
             for (column, &dc) in columns.clone().zip(&store.dc[start + columns.start..start + columns.end]) {
-                if store.load(start + column, corner, &mut ac) {
-                    transform(kernels, corner, dc, &ac, rows, column, row);
-                } else if corner.scale.k() > 2 {
-                    fill(corner, dc, rows, column, row);
+                if store.load(start + column, idct, &mut ac) {
+                    transform(kernels, idct, dc, &ac, rows, column, row);
+                } else if idct.scale.k() > 2 {
+                    fill(idct, dc, rows, column, row);
                 } else {
-                    transform(kernels, corner, dc, &Block::ZERO, rows, column, row);
+                    transform(kernels, idct, dc, &CoefficientBlock::ZERO, rows, column, row);
                 }
             }
         }

@@ -195,7 +195,7 @@ impl TestPicture {
                 picture: self,
                 scan,
                 spec: &spec,
-                bits: Bits::default(),
+                bits: TestBits::default(),
                 run: 0,
                 pending: Vec::new(),
             }
@@ -217,9 +217,9 @@ fn segment(out: &mut Vec<u8>, marker: u8, body: &[u8]) {
 
 /// Bits, padded with ones to whole bytes and stuffed when taken.
 #[derive(Debug, Default)]
-struct Bits(Vec<bool>);
+struct TestBits(Vec<bool>);
 
-impl Bits {
+impl TestBits {
     fn put(&mut self, value: u32, count: u32) {
         self.0.extend((0..count).rev().map(|i| value >> i & 1 != 0));
     }
@@ -235,7 +235,7 @@ struct ScanWriter<'a> {
     picture: &'a TestPicture,
     scan: &'a TestScan,
     spec: &'a HuffmanSpec,
-    bits: Bits,
+    bits: TestBits,
     /// Blocks of a pending end-of-band run, and the correction bits that follow it.
     run: u32,
     pending: Vec<bool>,

@@ -3,7 +3,7 @@
 use super::testing::{Codes, Random, TestPicture, natural, scan, steps};
 use super::*;
 use crate::codec::jpeg::error::JpegError;
-use crate::codec::jpeg::header::Header;
+use crate::codec::jpeg::header::JpegHeader;
 use crate::limits::Limits;
 
 mod damage;
@@ -13,14 +13,14 @@ const YCC_420: [(usize, usize); 3] = [(2, 2), (1, 1), (1, 1)];
 /// Layouts, samples of each plane (`width` x `height`), flaws.
 type Decoded = (Vec<PlaneLayout>, Vec<Vec<u8>>, Flaws);
 
-fn decode(file: &[u8], scales: &[Scale], scratch: &mut Scratch) -> Result<Decoded, JpegError> {
+fn decode(file: &[u8], scales: &[Scale], scratch: &mut DecodeScratch) -> Result<Decoded, JpegError> {
     decode_with(file, scales, scratch, &Limits::default())
 }
 
 fn decode_with(
     file: &[u8],
     scales: &[Scale],
-    scratch: &mut Scratch,
+    scratch: &mut DecodeScratch,
     limits: &Limits,
 ) -> Result<Decoded, JpegError> {
     decode_part(file, scales, scratch, limits, Split::No, |_| {})
@@ -36,12 +36,12 @@ enum Split {
 fn decode_part(
     file: &[u8],
     scales: &[Scale],
-    scratch: &mut Scratch,
+    scratch: &mut DecodeScratch,
     limits: &Limits,
     split: Split,
     choose: impl FnOnce(&mut Decoder<'_>),
 ) -> Result<Decoded, JpegError> {
-    let header = Header::parse(file, limits)?;
+    let header = JpegHeader::parse(file, limits)?;
     let mut decoder = Decoder::new(file, &header, scales, limits, scratch)?;
     choose(&mut decoder);
     let layouts = decoder.layouts().to_vec();
@@ -88,11 +88,11 @@ fn decode_part(
 }
 
 fn components(file: &[u8]) -> usize {
-    Header::parse(file, &Limits::default()).map_or(1, |header| header.frame.components().len())
+    JpegHeader::parse(file, &Limits::default()).map_or(1, |header| header.frame.components().len())
 }
 
 fn full(file: &[u8]) -> Decoded {
-    decode(file, &vec![Scale::FULL; components(file)], &mut Scratch::default()).unwrap()
+    decode(file, &vec![Scale::FULL; components(file)], &mut DecodeScratch::default()).unwrap()
 }
 
 /// Computes the inverse DCT of the k x k corner by its definition (T.81 A.3.3), in floating point.
@@ -121,9 +121,9 @@ fn natural_steps() -> [i16; 64] {
 fn check(picture: &TestPicture, scales: &[Scale]) {
     let file = picture.write();
     let limits = Limits::default();
-    let header = Header::parse(&file, &limits).unwrap();
-    let mut scratch = Scratch::default();
-    let coefficients = Coefficients::decode(&file, &header, &limits, &mut scratch).unwrap();
+    let header = JpegHeader::parse(&file, &limits).unwrap();
+    let mut scratch = DecodeScratch::default();
+    let coefficients = DecodedCoefficients::decode(&file, &header, &limits, &mut scratch).unwrap();
     assert_eq!(coefficients.flaws(), Flaws::default());
     let shown = |component: usize| {
         let component = &header.frame.components()[component];
@@ -236,7 +236,7 @@ fn long_runs_of_empty_blocks_are_jumped() {
 
 #[test]
 fn restart_intervals_can_be_decoded_from_one_scratch_after_another() {
-    let mut scratch = Scratch::default();
+    let mut scratch = DecodeScratch::default();
     let pictures = [
         TestPicture::new(200, 90, &YCC_420, 20, 1).make_progressive(),
         TestPicture::new(90, 200, &YCC_420, 3, 2).make_progressive(),
@@ -245,7 +245,7 @@ fn restart_intervals_can_be_decoded_from_one_scratch_after_another() {
     for picture in pictures.iter().chain(&pictures) {
         let file = picture.write();
         let scales = vec![Scale::ALL[3]; picture.sampling.len()];
-        let fresh = decode(&file, &scales, &mut Scratch::default()).unwrap();
+        let fresh = decode(&file, &scales, &mut DecodeScratch::default()).unwrap();
         assert!(decode(&file, &scales, &mut scratch).unwrap() == fresh);
     }
     let held = scratch.bytes();
@@ -321,7 +321,7 @@ fn other_decoders_agree_to_one_level() {
 #[test]
 fn several_workers_decode_the_same_as_one() {
     let mut random = Random(99);
-    let mut scratch = Scratch::default();
+    let mut scratch = DecodeScratch::default();
     let samplings = [&[(1, 1)][..], &YCC_420, &[(2, 1), (1, 1), (1, 1)]];
     for (i, (sampling, restart_interval)) in
         samplings.into_iter().flat_map(|s| [(s, 0), (s, 1), (s, 53)]).enumerate()
@@ -342,7 +342,7 @@ fn several_workers_decode_the_same_as_one() {
                 }
             }
             let scales = vec![Scale::ALL[(i + round) % 8]; sampling.len()];
-            let alone = decode(&file, &scales, &mut Scratch::default()).unwrap();
+            let alone = decode(&file, &scales, &mut DecodeScratch::default()).unwrap();
             for spare_workers in [1, 2, 7] {
                 let limits = Limits { spare_workers, ..Limits::default() };
                 for split in [Split::No, Split::After(0), Split::After(60), Split::After(usize::MAX)] {
@@ -372,11 +372,11 @@ fn unwanted_samples_are_left_out_and_the_wanted_ones_are_as_ever() {
         let file = picture.write();
         let limits = Limits { spare_workers, ..Limits::default() };
         for scale in [Scale::ALL[1], Scale::ALL[3], Scale::FULL] {
-            let (layouts, whole, _) = decode(&file, &[scale; 3], &mut Scratch::default()).unwrap();
+            let (layouts, whole, _) = decode(&file, &[scale; 3], &mut DecodeScratch::default()).unwrap();
             let (width, height) = (layouts[0].width, layouts[0].height);
             let (columns, rows) = (width / 3..width / 2, height / 4..height / 3);
             let (_, part, flaws) =
-                decode_part(&file, &[scale; 3], &mut Scratch::default(), &limits, split, |decoder| {
+                decode_part(&file, &[scale; 3], &mut DecodeScratch::default(), &limits, split, |decoder| {
                     decoder.want_only(0, columns.clone(), rows.clone());
                     decoder.want_only(2, 0..0, 0..0);
                 })

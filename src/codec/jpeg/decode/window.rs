@@ -1,7 +1,7 @@
 //! `ScanReader`: entropy-coded data without its byte stuffing, in a sliding window (T.81 B.1.1.5, F.1.2.3,
 //! E.2.4).
 
-use super::bits::Bits;
+use super::bits::BitBuffer;
 use super::kernels::{self, Kernels, Task};
 use crate::codec::jpeg::marker::{Marker, find_any_marker};
 
@@ -56,7 +56,7 @@ pub(super) enum Ending {
 
 /// Reads the entropy-coded segments of one scan.
 #[derive(Debug)]
-pub(super) struct Reader<'a> {
+pub(super) struct ScanReader<'a> {
     input: &'a [u8],
     /// Offset in `input` of the first byte not yet in the window.
     at: usize,
@@ -73,10 +73,10 @@ pub(super) struct Reader<'a> {
     /// End of the data in the window.
     mcu: usize,
     /// Upper bound of the bytes of an MCU.
-    pub(super) bits: Bits,
+    pub(super) bits: BitBuffer,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> ScanReader<'a> {
     /// Starts at offset `at` of `input`, behind the header of a scan with `blocks` blocks in an MCU.
     pub(super) fn new<K: Kernels>(
         input: &'a [u8],
@@ -84,23 +84,28 @@ impl<'a> Reader<'a> {
         blocks: usize,
         window: &'a mut WindowBytes,
         kernels: K,
-    ) -> Reader<'a> {
-        let mut reader = Reader::closed(input, blocks, window);
+    ) -> ScanReader<'a> {
+        let mut reader = ScanReader::closed(input, blocks, window);
         (reader.at, reader.mark) = (at, input.len());
         reader.fill(kernels);
         reader
     }
 
     /// Works like [`ScanReader::new`], with the best kernels of this machine.
-    pub(super) fn open(input: &'a [u8], at: usize, blocks: usize, window: &'a mut WindowBytes) -> Reader<'a> {
-        let mut reader = Reader::closed(input, blocks, window);
+    pub(super) fn open(
+        input: &'a [u8],
+        at: usize,
+        blocks: usize,
+        window: &'a mut WindowBytes,
+    ) -> ScanReader<'a> {
+        let mut reader = ScanReader::closed(input, blocks, window);
         reader.open_at(at, input.len());
         reader
     }
 
     /// Makes a reader to be opened by [`ScanReader::open_at`].
-    pub(super) fn closed(input: &'a [u8], blocks: usize, window: &'a mut WindowBytes) -> Reader<'a> {
-        Reader {
+    pub(super) fn closed(input: &'a [u8], blocks: usize, window: &'a mut WindowBytes) -> ScanReader<'a> {
+        ScanReader {
             input,
             at: 0,
             mark: 0,
@@ -110,14 +115,14 @@ impl<'a> Reader<'a> {
             window,
             end: 0,
             mcu: blocks.min(10) * BLOCK + 16,
-            bits: Bits::default(),
+            bits: BitBuffer::default(),
         }
     }
 
     /// Starts at offset `at` of the input, behind the header of a scan or anywhere in its data. Counts the
     /// data up to offset `mark`. The byte before `at` must not be `0xFF`.
     pub(super) fn open_at(&mut self, at: usize, mark: usize) {
-        struct Fill<'t, 'a>(&'t mut Reader<'a>);
+        struct Fill<'t, 'a>(&'t mut ScanReader<'a>);
 
         impl Task for Fill<'_, '_> {
             type Output = ();
@@ -130,17 +135,8 @@ impl<'a> Reader<'a> {
 
         (self.at, self.mark, self.bits_to_mark) = (at, mark, None);
         (self.dropped, self.ending, self.end) = (0, Ending::NotYet, 0);
-        self.bits = Bits::default();
+        self.bits = BitBuffer::default();
         kernels::run(Fill(self));
-    }
-
-    /// Moves the mark on to offset `mark`. Returns false, and moves nothing, if the window has passed it.
-    pub(super) fn move_mark(&mut self, mark: usize) -> bool {
-        let is_ahead = self.at <= mark;
-        if is_ahead {
-            (self.mark, self.bits_to_mark) = (mark, None);
-        }
-        is_ahead
     }
 
     /// Bits of data between the start and the mark, once the mark is in the window.
@@ -151,7 +147,7 @@ impl<'a> Reader<'a> {
 
     /// Bits of data dropped since the start. Valid up to the first restart.
     #[inline(always)]
-    pub(super) fn bits_done(&self, bits: &Bits) -> usize {
+    pub(super) fn bits_done(&self, bits: &BitBuffer) -> usize {
         bits.position_behind(self.dropped)
     }
 
@@ -169,14 +165,14 @@ impl<'a> Reader<'a> {
     /// Returns true if the next MCU may reach the end of the window, so that [`ScanReader::more`] must be
     /// called first.
     #[inline(always)]
-    pub(super) fn is_low(&self, bits: &Bits) -> bool {
+    pub(super) fn is_low(&self, bits: &BitBuffer) -> bool {
         bits.next_byte() + self.mcu > self.end
     }
 
     /// Slides the window on. Returns false if all data of this segment has been used.
     #[cold]
     #[inline(never)]
-    pub(super) fn more<K: Kernels>(&mut self, bits: &mut Bits, kernels: K) -> bool {
+    pub(super) fn more<K: Kernels>(&mut self, bits: &mut BitBuffer, kernels: K) -> bool {
         if self.ending == Ending::NotYet {
             let used = bits.next_byte().min(self.end);
             self.window.0.copy_within(used..self.end, 0);
@@ -189,7 +185,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Returns true if more bits have been dropped than the data had.
-    pub(super) fn is_overdrawn(&self, bits: &Bits) -> bool {
+    pub(super) fn is_overdrawn(&self, bits: &BitBuffer) -> bool {
         self.ending != Ending::NotYet && bits.position() > self.end * 8
     }
 
@@ -219,7 +215,7 @@ impl<'a> Reader<'a> {
     /// Independent JPEG Group: keeps a marker a little ahead for later, with an empty segment now; skips one
     /// a little behind; takes any other restart marker for the wanted one.
     pub(super) fn restart<K: Kernels>(&mut self, number: u8, kernels: K) -> Restart {
-        self.bits = Bits::default();
+        self.bits = BitBuffer::default();
         self.end = 0;
         let mut outcome = Restart::Found;
         loop {
@@ -281,7 +277,7 @@ mod tests {
     use super::super::kernels::Scalar;
     use super::*;
 
-    fn drain(reader: &mut Reader<'_>) -> Vec<u8> {
+    fn drain(reader: &mut ScanReader<'_>) -> Vec<u8> {
         let mut bits = reader.bits;
         let mut out = Vec::new();
         loop {
@@ -307,11 +303,11 @@ mod tests {
             }
         }
         let mut window = WindowBytes::default();
-        let mut reader = Reader::new(&stuffed, 0, 1, &mut window, Scalar);
+        let mut reader = ScanReader::new(&stuffed, 0, 1, &mut window, Scalar);
         assert_eq!(drain(&mut reader), clean);
         assert_eq!((reader.ending, reader.next_marker()), (Ending::Input, None));
         stuffed.extend([0xFF, 0xFF, 0xD0, 1, 2, 0xFF, 0xD9]);
-        let mut reader = Reader::new(&stuffed, 0, 1, &mut window, Scalar);
+        let mut reader = ScanReader::new(&stuffed, 0, 1, &mut window, Scalar);
         assert_eq!(drain(&mut reader), clean);
         assert_eq!((reader.ending, reader.next_marker()), (Ending::Marker, Some(Marker::restart(0))));
         assert_eq!(reader.restart(0, Scalar), Restart::Found);
@@ -324,7 +320,7 @@ mod tests {
     fn restarts_resynchronise_as_libjpeg_does() {
         let bytes = [1, 0xFF, 0xD1, 2, 0xFF, 0xD5, 3, 0xFF, 0xD0, 4];
         let mut window = WindowBytes::default();
-        let mut reader = Reader::new(&bytes, 0, 1, &mut window, Scalar);
+        let mut reader = ScanReader::new(&bytes, 0, 1, &mut window, Scalar);
         assert_eq!(reader.restart(0, Scalar), Restart::Missing, "one ahead is kept for later");
         assert_eq!(reader.restart(1, Scalar), Restart::Found);
         assert_eq!(drain(&mut reader), [2]);

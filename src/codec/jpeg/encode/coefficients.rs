@@ -1,9 +1,9 @@
 //! `Coefficients`: a whole picture as quantised DCT coefficients, for codings that need several passes.
 
-use super::dct::{self, Block, Reciprocals, SCAN, nonzero};
-use super::frame::Frame;
+use super::dct::{self, DctBlock, Reciprocals, SCAN, nonzero};
+use super::frame::FrameLayout;
 use super::huffman::{Coverage, Histogram};
-use super::padding::Blocks;
+use super::padding::BlockRows;
 use super::token::{self, CLASS, PER_BLOCK, Token};
 use super::trellis::{self, Rates, Steps};
 use crate::codec::jpeg::planes::Plane;
@@ -14,7 +14,7 @@ use crate::limits::{OutOfMemory, try_vec};
 /// Quantised coefficients of all blocks of a picture, and their quantisation tables.
 #[derive(Debug, Clone)]
 pub struct Coefficients {
-    pub(super) frame: Frame,
+    pub(super) frame: FrameLayout,
     pub(super) tables: Vec<QuantTable>,
     pub(super) planes: Vec<BlockPlane>,
 }
@@ -23,7 +23,7 @@ pub struct Coefficients {
 #[derive(Debug, Clone, Default)]
 pub(super) struct BlockPlane {
     pub(super) across: usize,
-    pub(super) blocks: Vec<Block>,
+    pub(super) blocks: Vec<DctBlock>,
     /// Masks of the blocks: bit `z` is set if the `z`-th coefficient in zig-zag order is not zero.
     pub(super) masks: Vec<u64>,
 }
@@ -38,7 +38,7 @@ impl Coefficients {
     ///
     /// # Errors
     /// [`OutOfMemory`] if the allocator refuses.
-    pub fn new(frame: Frame, tables: Vec<QuantTable>) -> Result<Coefficients, OutOfMemory> {
+    pub fn new(frame: FrameLayout, tables: Vec<QuantTable>) -> Result<Coefficients, OutOfMemory> {
         let planes = (0..frame.components.len())
             .map(|index| {
                 let (across, down) = frame.padded_blocks(index);
@@ -50,7 +50,7 @@ impl Coefficients {
     }
 
     /// Layout of the picture.
-    pub fn frame(&self) -> &Frame {
+    pub fn frame(&self) -> &FrameLayout {
         &self.frame
     }
 
@@ -109,7 +109,7 @@ impl Coefficients {
             let across = blocks.across;
             let rows = to * v * across..(to + 1) * v * across;
             let (blocks, masks) = (&mut blocks.blocks[rows.clone()], &mut blocks.masks[rows]);
-            Blocks { blocks, masks, across, mcu: (h, v) }.fill_up(plane, 0, row * v);
+            BlockRows { blocks, masks, across, mcu: (h, v) }.fill_up(plane, 0, row * v);
         }
     }
 
@@ -117,7 +117,7 @@ impl Coefficients {
     /// optimal sequential tables for plain rounding.
     pub(super) fn optimise(&mut self) {
         let steps: Vec<Steps> = self.tables.iter().map(Steps::new).collect();
-        let of = |frame: &Frame, index: usize| usize::from(frame.components[index].quantisation);
+        let of = |frame: &FrameLayout, index: usize| usize::from(frame.components[index].quantisation);
         let mut histogram = Histogram::default();
         let mut tokens = [0; PER_BLOCK];
         for (index, plane) in self.planes.iter().enumerate() {
@@ -140,8 +140,8 @@ impl Coefficients {
     }
 
     /// Bytes of the coefficients of `frame`.
-    pub fn estimate(frame: &Frame) -> u64 {
+    pub fn estimate(frame: &FrameLayout) -> u64 {
         let blocks = (0..frame.components.len()).map(|index| frame.padded_blocks(index));
-        blocks.map(|(x, y)| (x * y * (size_of::<Block>() + size_of::<u64>())) as u64).sum()
+        blocks.map(|(x, y)| (x * y * (size_of::<DctBlock>() + size_of::<u64>())) as u64).sum()
     }
 }

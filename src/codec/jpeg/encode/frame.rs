@@ -28,24 +28,24 @@ pub enum ColourMark {
 
 /// Layout of a picture in blocks.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Frame {
+pub struct FrameLayout {
     pub(super) width: u16,
     pub(super) height: u16,
     pub(super) components: Vec<Component>,
     pub(super) mark: ColourMark,
 }
 
-impl Frame {
+impl FrameLayout {
     /// Makes a frame of `width` x `height` pixels. Returns `None` if a side is zero, there are none or more
     /// than four components, or T.81 forbids a factor, a table number or the size of the MCU.
-    pub fn new(width: u16, height: u16, components: Vec<Component>, mark: ColourMark) -> Option<Frame> {
+    pub fn new(width: u16, height: u16, components: Vec<Component>, mark: ColourMark) -> Option<FrameLayout> {
         let factors = 1..=4;
         let legal = components
             .iter()
             .all(|c| factors.contains(&c.h) && factors.contains(&c.v) && c.quantisation < 4 && c.huffman < 2);
         let blocks: u32 = components.iter().map(|c| u32::from(c.h) * u32::from(c.v)).sum();
         let whole = width > 0 && height > 0 && (1..=4).contains(&components.len());
-        (whole && legal && (components.len() == 1 || blocks <= 10)).then_some(Frame {
+        (whole && legal && (components.len() == 1 || blocks <= 10)).then_some(FrameLayout {
             width,
             height,
             components,
@@ -54,13 +54,13 @@ impl Frame {
     }
 
     /// Makes the frame of a picture in planes.
-    pub(super) fn of(width: u16, height: u16, sampling: Sampling) -> Frame {
+    pub(super) fn of(width: u16, height: u16, sampling: Sampling) -> FrameLayout {
         let (h, v) = sampling.factors();
         let luma = Component { id: 1, h: h as u8, v: v as u8, quantisation: 0, huffman: 0 };
         let chroma = |id| Component { id, h: 1, v: 1, quantisation: 1, huffman: 1 };
         let components =
             if sampling == Sampling::Gray { vec![luma] } else { vec![luma, chroma(2), chroma(3)] };
-        Frame { width, height, components, mark: ColourMark::Jfif }
+        FrameLayout { width, height, components, mark: ColourMark::Jfif }
     }
 
     /// Returns true if readers would mistake the colour model without the mark. All readers take one

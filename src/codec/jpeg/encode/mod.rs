@@ -25,9 +25,9 @@ mod trellis;
 
 pub use coefficients::{BadCoefficient, Coefficients};
 pub use estimate::{estimate, estimate_coefficients};
-pub use frame::{ColourMark, Component, Frame};
-pub use options::{Coding, Options};
-pub use segments::Segments;
+pub use frame::{ColourMark, Component, FrameLayout};
+pub use options::{Coding, EncodeOptions, JpegQuality};
+pub use segments::AppSegments;
 pub(crate) use tables::{Basis, quantisation};
 pub use tail::Tail;
 
@@ -35,13 +35,13 @@ use super::planes::Planes;
 use crate::limits::OutOfMemory;
 use dct::Reciprocals;
 use progressive::Progressive;
-use script::Group;
-use segments::Process;
-use sequential::{Sequential, Tables};
+use script::ScanGroup;
+use segments::CodingProcess;
+use sequential::{Sequential, TableChoice};
 
 /// A picture that keeps its coefficients until all are there.
 #[derive(Debug)]
-struct Whole {
+struct WholePicture {
     coefficients: Coefficients,
     reciprocals: [Reciprocals; 2],
     coding: Coding,
@@ -61,7 +61,7 @@ pub struct Encoder {
     /// Coder of files with several scans, made on first use.
     progressive: Option<Box<Progressive>>,
     /// The picture so far, if it is coded as a whole.
-    whole: Option<Whole>,
+    whole: Option<WholePicture>,
     restart_interval: u16,
 }
 
@@ -70,7 +70,7 @@ impl Encoder {
     ///
     /// # Errors
     /// [`OutOfMemory`] if the allocator refuses the pending tokens or the file.
-    pub fn encode(&mut self, planes: &Planes, options: &Options<'_>) -> Result<Vec<u8>, OutOfMemory> {
+    pub fn encode(&mut self, planes: &Planes, options: &EncodeOptions<'_>) -> Result<Vec<u8>, OutOfMemory> {
         self.start(planes, options)?;
         for row in 0..mcu_rows(planes) {
             self.mcu_row(planes, row)?;
@@ -82,8 +82,8 @@ impl Encoder {
     ///
     /// # Errors
     /// [`OutOfMemory`] if the allocator refuses the pending tokens or the file.
-    pub fn start(&mut self, planes: &Planes, options: &Options<'_>) -> Result<(), OutOfMemory> {
-        let frame = Frame::of(planes.width() as u16, planes.height() as u16, planes.sampling());
+    pub fn start(&mut self, planes: &Planes, options: &EncodeOptions<'_>) -> Result<(), OutOfMemory> {
+        let frame = FrameLayout::of(planes.width() as u16, planes.height() as u16, planes.sampling());
         let basis = if options.coding == Coding::Smallest { Basis::Eye } else { Basis::AnnexK };
         let steps = tables::quantisation(options.quality, basis);
         self.open(&frame, options)?;
@@ -95,15 +95,16 @@ impl Encoder {
             }
         };
         let tables = match options.coding {
-            Coding::Fixed => Tables::Standard,
-            Coding::Optimised => Tables::Optimised,
+            Coding::Fixed => TableChoice::Standard,
+            Coding::Optimised => TableChoice::Optimised,
             Coding::Progressive | Coding::Smallest => {
                 let coefficients = Coefficients::new(frame, steps.to_vec())?;
-                self.whole = Some(Whole { coefficients, reciprocals, coding: options.coding, rows: 0 });
+                self.whole =
+                    Some(WholePicture { coefficients, reciprocals, coding: options.coding, rows: 0 });
                 return Ok(());
             }
         };
-        segments::write_frame(&mut self.out, &frame, &steps, Process::Sequential);
+        segments::write_frame(&mut self.out, &frame, &steps, CodingProcess::Sequential);
         self.sequential.start(frame, reciprocals, tables, self.restart_interval, &mut self.out)
     }
 
@@ -157,7 +158,7 @@ impl Encoder {
     /// [`OutOfMemory`] if the allocator refuses the pending tokens or the file.
     pub fn finish(&mut self) -> Result<Vec<u8>, OutOfMemory> {
         match self.whole.take() {
-            Some(Whole { mut coefficients, coding, .. }) => {
+            Some(WholePicture { mut coefficients, coding, .. }) => {
                 if coding == Coding::Smallest {
                     coefficients.optimise();
                 }
@@ -178,7 +179,7 @@ impl Encoder {
     pub fn encode_coefficients(
         &mut self,
         coefficients: &Coefficients,
-        options: &Options<'_>,
+        options: &EncodeOptions<'_>,
     ) -> Result<Vec<u8>, OutOfMemory> {
         self.open(&coefficients.frame, options)?;
         self.code_whole(coefficients, options.coding)
@@ -188,8 +189,8 @@ impl Encoder {
     fn code_whole(&mut self, coefficients: &Coefficients, coding: Coding) -> Result<Vec<u8>, OutOfMemory> {
         let coder = self.progressive.get_or_insert_default();
         match coding {
-            Coding::Fixed => self.one_scan(coefficients, Tables::Standard)?,
-            Coding::Optimised => self.one_scan(coefficients, Tables::Optimised)?,
+            Coding::Fixed => self.one_scan(coefficients, TableChoice::Standard)?,
+            Coding::Optimised => self.one_scan(coefficients, TableChoice::Optimised)?,
             Coding::Progressive => {
                 let script = script::fixed(coefficients.frame.components.len());
                 self.scans(coefficients, &script)?;
@@ -199,7 +200,7 @@ impl Encoder {
                 let head = self.out.clone();
                 self.scans(coefficients, &script)?;
                 let several = std::mem::replace(&mut self.out, head);
-                self.one_scan(coefficients, Tables::Optimised)?;
+                self.one_scan(coefficients, TableChoice::Optimised)?;
                 if several.len() < self.out.len() {
                     self.out = several;
                 }
@@ -209,17 +210,17 @@ impl Encoder {
     }
 
     /// Writes the frame header of several scans, and the scans.
-    fn scans(&mut self, coefficients: &Coefficients, script: &[Group]) -> Result<(), OutOfMemory> {
+    fn scans(&mut self, coefficients: &Coefficients, script: &[ScanGroup]) -> Result<(), OutOfMemory> {
         let (frame, tables) = (&coefficients.frame, &coefficients.tables);
-        segments::write_frame(&mut self.out, frame, tables, Process::Progressive);
+        segments::write_frame(&mut self.out, frame, tables, CodingProcess::Progressive);
         let coder = self.progressive.get_or_insert_default();
         coder.write(coefficients, script, self.restart_interval, &mut self.out)
     }
 
     /// Writes the frame header of one scan, and the scan.
-    fn one_scan(&mut self, coefficients: &Coefficients, tables: Tables) -> Result<(), OutOfMemory> {
+    fn one_scan(&mut self, coefficients: &Coefficients, tables: TableChoice) -> Result<(), OutOfMemory> {
         let frame = &coefficients.frame;
-        segments::write_frame(&mut self.out, frame, &coefficients.tables, Process::Sequential);
+        segments::write_frame(&mut self.out, frame, &coefficients.tables, CodingProcess::Sequential);
         let unused = [Reciprocals::sixteenths(), Reciprocals::sixteenths()];
         self.sequential.start(frame.clone(), unused, tables, self.restart_interval, &mut self.out)?;
         for row in 0..frame.mcus().1 {
@@ -234,7 +235,7 @@ impl Encoder {
     }
 
     /// Writes the segments before the frame header.
-    fn open(&mut self, frame: &Frame, options: &Options<'_>) -> Result<(), OutOfMemory> {
+    fn open(&mut self, frame: &FrameLayout, options: &EncodeOptions<'_>) -> Result<(), OutOfMemory> {
         // A file of the default quality takes a fifth of a byte per pixel.
         let (width, height) = frame.size();
         let likely = usize::from(width) * usize::from(height) / 5 + 4096;
@@ -266,8 +267,8 @@ pub fn mcu_rows(planes: &Planes) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::codec::jpeg::encode::JpegQuality;
     use crate::codec::jpeg::planes::Sampling;
-    use crate::spec::Quality;
     use zune_core::bytestream::ZCursor;
     use zune_core::colorspace::ColorSpace;
     use zune_core::options::DecoderOptions;
@@ -290,8 +291,8 @@ mod tests {
         planes
     }
 
-    fn options(quality: u8, coding: Coding) -> Options<'static> {
-        Options { quality: Quality::new(quality).unwrap(), coding, ..Options::default() }
+    fn options(quality: u8, coding: Coding) -> EncodeOptions<'static> {
+        EncodeOptions { quality: JpegQuality::new(quality).unwrap(), coding, ..EncodeOptions::default() }
     }
 
     /// Decodes by an independent decoder: grey, or YCbCr interleaved with chroma upsampled.
@@ -335,10 +336,10 @@ mod tests {
             let colour = if sampling == Sampling::Gray { ColorSpace::Luma } else { ColorSpace::RGB };
             let fixed = encoder.encode(&planes, &options(80, Coding::Fixed)).unwrap();
             let best = encoder.encode(&planes, &options(80, Coding::Optimised)).unwrap();
-            let restarts = Options { restart_interval: 3, ..options(80, Coding::Optimised) };
+            let restarts = EncodeOptions { restart_interval: 3, ..options(80, Coding::Optimised) };
             let restarts = encoder.encode(&planes, &restarts).unwrap();
             let progressive = encoder.encode(&planes, &options(80, Coding::Progressive)).unwrap();
-            let restarts_too = Options { restart_interval: 5, ..options(80, Coding::Progressive) };
+            let restarts_too = EncodeOptions { restart_interval: 5, ..options(80, Coding::Progressive) };
             let restarts_too = encoder.encode(&planes, &restarts_too).unwrap();
             assert!(best.len() < fixed.len());
             assert!(restarts.windows(2).any(|pair| pair == [0xFF, 0xD7]));

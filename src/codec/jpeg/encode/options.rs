@@ -1,7 +1,6 @@
 //! `EncodeOptions`: form of a JPEG file, its quality, and its application segments.
 
-use super::segments::Segments;
-use crate::spec::{Effort, Quality, Spec};
+use super::segments::AppSegments;
 
 /// Form of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,38 +18,45 @@ pub enum Coding {
     Smallest,
 }
 
-impl Coding {
-    /// What `spec` asks for.
-    pub fn of(spec: &Spec) -> Coding {
-        match (spec.effort, spec.progressive) {
-            (Effort::Smallest, _) => Coding::Smallest,
-            (Effort::Balanced | Effort::Fast, true) => Coding::Progressive,
-            (Effort::Balanced, false) => Coding::Optimised,
-            (Effort::Fast, false) => Coding::Fixed,
-        }
+/// Quality of a file, 1 to 100, on the scale of the Independent JPEG Group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct JpegQuality(u8);
+
+impl JpegQuality {
+    /// Quality 85.
+    pub const DEFAULT: JpegQuality = JpegQuality(85);
+
+    /// Makes a quality; `None` outside of 1 to 100.
+    pub const fn new(quality: u8) -> Option<JpegQuality> {
+        if matches!(quality, 1..=100) { Some(JpegQuality(quality)) } else { None }
+    }
+
+    /// The number, 1 to 100.
+    pub const fn get(self) -> u8 {
+        self.0
     }
 }
 
 /// Options of one file.
 #[derive(Debug, Clone, Copy)]
-pub struct Options<'a> {
+pub struct EncodeOptions<'a> {
     /// Scale of the quantisation tables.
-    pub quality: Quality,
+    pub quality: JpegQuality,
     /// Form of the file.
     pub coding: Coding,
     /// MCUs between restart markers; 0 for none.
     pub restart_interval: u16,
     /// Application segments.
-    pub segments: Segments<'a>,
+    pub segments: AppSegments<'a>,
 }
 
-impl Default for Options<'_> {
+impl Default for EncodeOptions<'_> {
     fn default() -> Self {
-        Options {
-            quality: Quality::DEFAULT,
+        EncodeOptions {
+            quality: JpegQuality::DEFAULT,
             coding: Coding::Optimised,
             restart_interval: 0,
-            segments: Segments::default(),
+            segments: AppSegments::default(),
         }
     }
 }

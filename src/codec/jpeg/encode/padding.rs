@@ -1,12 +1,12 @@
 //! Padding blocks of partial MCUs (T.81 A.2.4): they lie behind the last column or row of samples and are
 //! never shown.
 
-use super::dct::Block;
+use super::dct::DctBlock;
 use crate::codec::jpeg::planes::Plane;
 
 /// Rows of blocks that make whole MCUs.
-pub(super) struct Blocks<'t> {
-    pub(super) blocks: &'t mut [Block],
+pub(super) struct BlockRows<'t> {
+    pub(super) blocks: &'t mut [DctBlock],
     pub(super) masks: &'t mut [u64],
     /// Blocks in a row.
     pub(super) across: usize,
@@ -14,11 +14,11 @@ pub(super) struct Blocks<'t> {
     pub(super) mcu: (usize, usize),
 }
 
-impl Blocks<'_> {
+impl BlockRows<'_> {
     /// Sets the blocks behind the end of `plane` to the DC coefficient of the block before them in the scan,
     /// which costs least. The first block is block (`x`, `y`) of the plane.
     pub(super) fn fill_up(self, plane: &Plane, x: usize, y: usize) {
-        let Blocks { blocks, masks, across, mcu: (h, v) } = self;
+        let BlockRows { blocks, masks, across, mcu: (h, v) } = self;
         let (columns, rows) = (plane.width().div_ceil(8) - x, plane.height().div_ceil(8) - y);
         if columns >= across && rows >= v {
             return;
@@ -31,7 +31,7 @@ impl Blocks<'_> {
                 // The first block of an MCU always has samples.
                 let before = if x % h > 0 { y * across + x - 1 } else { (y - 1) * across + x + h - 1 };
                 let (dc, at) = (blocks[before].0[0], y * across + x);
-                blocks[at] = Block::default();
+                blocks[at] = DctBlock::default();
                 blocks[at].0[0] = dc;
                 masks[at] = u64::from(dc != 0);
             }
@@ -42,7 +42,7 @@ impl Blocks<'_> {
 #[cfg(test)]
 mod tests {
     use crate::codec::jpeg::encode::tests::picture;
-    use crate::codec::jpeg::encode::{Coding, Encoder, Options};
+    use crate::codec::jpeg::encode::{Coding, EncodeOptions, Encoder};
     use crate::codec::jpeg::planes::Sampling;
 
     #[test]
@@ -54,7 +54,7 @@ mod tests {
             (Sampling::S444, 30, 9),
         ] {
             for coding in [Coding::Fixed, Coding::Optimised, Coding::Progressive, Coding::Smallest] {
-                let options = Options { coding, ..Options::default() };
+                let options = EncodeOptions { coding, ..EncodeOptions::default() };
                 let mut planes = picture(width, height, sampling);
                 let expected = Encoder::default().encode(&planes, &options).unwrap();
                 for plane in planes.planes_mut() {

@@ -2,10 +2,10 @@
 
 use super::bits::BitWriter;
 use super::coefficients::{BlockPlane, Coefficients};
-use super::dct::{Block, SCAN};
-use super::frame::Frame;
+use super::dct::{DctBlock, SCAN};
+use super::frame::FrameLayout;
 use super::huffman::{CodeBook, Coverage, Histogram};
-use super::script::{Group, Scan};
+use super::script::{Scan, ScanGroup};
 use super::segments::{self, Band};
 use super::tables::TablePair;
 use super::token::{self, AC_SPAN, AC_SYMBOL, CLASS, END_OF_BLOCK, RESTART, Token, ZERO_RUN, raw};
@@ -28,7 +28,7 @@ impl Progressive {
     pub(super) fn write(
         &mut self,
         coefficients: &Coefficients,
-        script: &[Group],
+        script: &[ScanGroup],
         restart_interval: u16,
         out: &mut Vec<u8>,
     ) -> Result<(), OutOfMemory> {
@@ -73,7 +73,8 @@ impl Progressive {
         tokens.clear();
         self.ends.clear();
         for scan in group {
-            let mut restarts = Restarts { interval: restart_interval.into(), left: restart_interval.into() };
+            let mut restarts =
+                RestartInterval { interval: restart_interval.into(), left: restart_interval.into() };
             if scan.band.first == 0 {
                 dc_scan(coefficients, scan, &mut restarts, &mut tokens)?;
             } else {
@@ -95,18 +96,18 @@ impl Progressive {
     }
 }
 
-fn write_tables(out: &mut Vec<u8>, frame: &Frame, group: &[Scan], tables: &[TablePair; 2]) {
+fn write_tables(out: &mut Vec<u8>, frame: &FrameLayout, group: &[Scan], tables: &[TablePair; 2]) {
     let components: Vec<usize> = group.iter().flat_map(|scan| scan.components.iter().copied()).collect();
     segments::write_huffman(out, frame, &components, tables);
 }
 
 /// Counts MCUs between restart markers.
-struct Restarts {
+struct RestartInterval {
     interval: usize,
     left: usize,
 }
 
-impl Restarts {
+impl RestartInterval {
     /// Returns true if a marker precedes the next MCU.
     fn due(&mut self) -> bool {
         if self.interval == 0 {
@@ -129,7 +130,7 @@ fn reserve(tokens: &mut Vec<Token>, more: usize) -> Result<(), OutOfMemory> {
 fn dc_scan(
     coefficients: &Coefficients,
     scan: &Scan,
-    restarts: &mut Restarts,
+    restarts: &mut RestartInterval,
     tokens: &mut Vec<Token>,
 ) -> Result<(), OutOfMemory> {
     let frame = &coefficients.frame;
@@ -167,7 +168,7 @@ fn ac_scan(
     coefficients: &Coefficients,
     index: usize,
     band: Band,
-    restarts: &mut Restarts,
+    restarts: &mut RestartInterval,
     tokens: &mut Vec<Token>,
 ) -> Result<(), OutOfMemory> {
     let plane = &coefficients.planes[index];
@@ -338,6 +339,6 @@ impl AcCoder<'_> {
 }
 
 /// Returns the `z`-th coefficient in zig-zag order.
-fn coefficient(block: &Block, z: u32) -> i16 {
+fn coefficient(block: &DctBlock, z: u32) -> i16 {
     block.0[usize::from(SCAN[z as usize % 64] % 64)]
 }

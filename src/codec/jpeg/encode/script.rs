@@ -20,11 +20,11 @@ impl Scan {
 }
 
 /// Scans with common Huffman tables.
-pub(super) type Group = Vec<Scan>;
+pub(super) type ScanGroup = Vec<Scan>;
 
 /// Returns a script that shows a coarse picture early: that of the Independent JPEG Group's `jpegtran`, for
 /// any number of components.
-pub(super) fn fixed(components: usize) -> Vec<Group> {
+pub(super) fn fixed(components: usize) -> Vec<ScanGroup> {
     let all = 0..components;
     let chroma = 1..components;
     let mut script = vec![Scan::new(all.clone(), 0, 0, 0, 1), Scan::new([0], 1, 5, 0, 2)];
@@ -47,12 +47,12 @@ const MOST_REFINED: u8 = 2;
 pub(super) fn smallest(
     coefficients: &Coefficients,
     coder: &mut Progressive,
-) -> Result<Vec<Group>, OutOfMemory> {
+) -> Result<Vec<ScanGroup>, OutOfMemory> {
     let components = coefficients.frame.components();
     let mut script = cheapest_dc(coefficients, coder)?;
     for class in 0..2 {
         let alike: Vec<usize> = (0..components.len()).filter(|&c| components[c].huffman == class).collect();
-        let mut best: Option<(usize, Vec<Group>)> = None;
+        let mut best: Option<(usize, Vec<ScanGroup>)> = None;
         let (mut refinement_cost, mut refinements) = (0, Vec::new());
         for low in 0..=MOST_REFINED {
             if low > 0 {
@@ -79,7 +79,7 @@ pub(super) fn smallest(
 }
 
 /// Codes the DC coefficients in one scan, or in two with the last bit apart; returns the cheaper.
-fn cheapest_dc(coefficients: &Coefficients, coder: &mut Progressive) -> Result<Vec<Group>, OutOfMemory> {
+fn cheapest_dc(coefficients: &Coefficients, coder: &mut Progressive) -> Result<Vec<ScanGroup>, OutOfMemory> {
     let all = 0..coefficients.frame.components().len();
     let whole = vec![Scan::new(all.clone(), 0, 0, 0, 0)];
     let most = vec![Scan::new(all.clone(), 0, 0, 0, 1)];
@@ -95,8 +95,8 @@ fn cheapest_band(
     coder: &mut Progressive,
     components: &[usize],
     (first, last, high, low): (u8, u8, u8, u8),
-) -> Result<(usize, Vec<Group>), OutOfMemory> {
-    let scans: Group = components.iter().map(|&c| Scan::new([c], first, last, high, low)).collect();
+) -> Result<(usize, Vec<ScanGroup>), OutOfMemory> {
+    let scans: ScanGroup = components.iter().map(|&c| Scan::new([c], first, last, high, low)).collect();
     let mut apart = 0;
     for scan in &scans {
         apart += coder.cost(coefficients, std::slice::from_ref(scan))?;

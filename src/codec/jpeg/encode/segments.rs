@@ -1,19 +1,19 @@
 //! The marker segments of a file (T.81 B.2; JFIF 1.02; ICC.1 B.4; Exif 2.3 4.7.2).
 
-use super::frame::{ColourMark, Frame};
+use super::frame::{ColourMark, FrameLayout};
 use super::tables::TablePair;
 use crate::codec::jpeg::quant::QuantTable;
 use crate::codec::jpeg::zigzag::NATURAL;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Process {
+pub(super) enum CodingProcess {
     Sequential,
     Progressive,
 }
 
 /// Application segments of the result.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Segments<'a> {
+pub struct AppSegments<'a> {
     /// EXIF: the TIFF structure without its identifier. Left out if longer than 65,527 bytes.
     pub exif: Option<&'a [u8]>,
     /// ICC profile, up to 16 MiB.
@@ -30,7 +30,7 @@ const MAX_PAYLOAD: usize = 65_533;
 const ICC_PART: usize = MAX_PAYLOAD - 14;
 
 /// Writes all segments before the frame header. `mark` tells the colour model.
-pub(super) fn write_start(out: &mut Vec<u8>, mark: Option<ColourMark>, segments: &Segments<'_>) {
+pub(super) fn write_start(out: &mut Vec<u8>, mark: Option<ColourMark>, segments: &AppSegments<'_>) {
     out.extend_from_slice(&[0xFF, 0xD8]);
     match mark {
         Some(ColourMark::Jfif) => segment(out, 0xE0, &[b"JFIF\0", &[1, 2, 0, 0, 1, 0, 1, 0, 0]]),
@@ -59,7 +59,12 @@ pub(super) fn write_start(out: &mut Vec<u8>, mark: Option<ColourMark>, segments:
 }
 
 /// Writes the quantisation tables, in one segment, and the frame header.
-pub(super) fn write_frame(out: &mut Vec<u8>, frame: &Frame, tables: &[QuantTable], process: Process) {
+pub(super) fn write_frame(
+    out: &mut Vec<u8>,
+    frame: &FrameLayout,
+    tables: &[QuantTable],
+    process: CodingProcess,
+) {
     let deep = |table: &QuantTable| table.0.iter().any(|&step| step > 255);
     let mut all = Vec::with_capacity(tables.len() * 65);
     for (number, table) in (0_u8..).zip(tables) {
@@ -78,9 +83,9 @@ pub(super) fn write_frame(out: &mut Vec<u8>, frame: &Frame, tables: &[QuantTable
     segment(out, 0xDB, &[&all]);
     let baseline = !tables.iter().any(deep);
     let marker = match process {
-        Process::Sequential if baseline => 0xC0,
-        Process::Sequential => 0xC1,
-        Process::Progressive => 0xC2,
+        CodingProcess::Sequential if baseline => 0xC0,
+        CodingProcess::Sequential => 0xC1,
+        CodingProcess::Progressive => 0xC2,
     };
     let [h1, h0] = frame.height.to_be_bytes();
     let [w1, w0] = frame.width.to_be_bytes();
@@ -95,7 +100,12 @@ pub(super) fn write_restart_interval(out: &mut Vec<u8>, mcus: u16) {
 }
 
 /// Writes the non-empty Huffman tables of the components at `indices`, in one segment.
-pub(super) fn write_huffman(out: &mut Vec<u8>, frame: &Frame, indices: &[usize], pairs: &[TablePair; 2]) {
+pub(super) fn write_huffman(
+    out: &mut Vec<u8>,
+    frame: &FrameLayout,
+    indices: &[usize],
+    pairs: &[TablePair; 2],
+) {
     let used = (0_u8..)
         .zip(pairs)
         .filter(|(number, _)| indices.iter().any(|&index| frame.components[index].huffman == *number));
@@ -128,7 +138,7 @@ impl Band {
 }
 
 /// Writes the header of a scan of the components at `indices`.
-pub(super) fn write_scan(out: &mut Vec<u8>, frame: &Frame, indices: &[usize], band: Band) {
+pub(super) fn write_scan(out: &mut Vec<u8>, frame: &FrameLayout, indices: &[usize], band: Band) {
     let selectors: Vec<u8> = indices
         .iter()
         .map(|&index| &frame.components[index])
@@ -166,7 +176,11 @@ mod tests {
     fn a_long_profile_is_numbered_parts() {
         let icc = vec![7; ICC_PART + 1];
         let mut out = vec![];
-        write_start(&mut out, Some(ColourMark::Jfif), &Segments { icc: Some(&icc), ..Segments::default() });
+        write_start(
+            &mut out,
+            Some(ColourMark::Jfif),
+            &AppSegments { icc: Some(&icc), ..AppSegments::default() },
+        );
         let second = out.len() - 1;
         assert_eq!(out[second - 2..], [2, 2, 7]);
         assert_eq!(out[20..24], [0xFF, 0xE2, 0xFF, 0xFF]);
@@ -179,7 +193,7 @@ mod tests {
         write_start(
             &mut out,
             Some(ColourMark::Jfif),
-            &Segments { comment: Some(&comment), ..Segments::default() },
+            &AppSegments { comment: Some(&comment), ..AppSegments::default() },
         );
         assert_eq!(out.len(), 20);
     }

@@ -2,10 +2,10 @@
 
 use super::bits::BitWriter;
 use super::coefficients::Coefficients;
-use super::dct::{self, Block, Reciprocals};
-use super::frame::Frame;
+use super::dct::{self, DctBlock, Reciprocals};
+use super::frame::FrameLayout;
 use super::huffman::{CodeBook, Coverage, Histogram};
-use super::padding::Blocks;
+use super::padding::BlockRows;
 use super::segments::{self, Band};
 use super::tables::{STANDARD, TablePair};
 use super::token::{self, CLASS, PER_BLOCK, RESTART, Token};
@@ -25,7 +25,7 @@ pub(super) fn most_waiting(samples: usize) -> u64 {
 
 /// Huffman tables of a sequential file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Tables {
+pub(super) enum TableChoice {
     /// Those of Annex K: each row of MCUs is written at once.
     Standard,
     /// Optimal for this picture: tokens wait for its end.
@@ -35,13 +35,13 @@ pub(super) enum Tables {
 /// The single scan of a sequential file.
 #[derive(Debug)]
 pub(super) struct Sequential {
-    frame: Frame,
+    frame: FrameLayout,
     reciprocals: [Reciprocals; 2],
     predictions: [i16; 4],
     restart_interval: usize,
     /// MCUs until the next restart marker.
     until_restart: usize,
-    blocks: Vec<Block>,
+    blocks: Vec<DctBlock>,
     masks: Vec<u64>,
     batch: Vec<Token>,
     /// Tokens that wait for tables.
@@ -58,7 +58,7 @@ pub(super) struct Sequential {
 impl Default for Sequential {
     fn default() -> Self {
         Sequential {
-            frame: Frame::of(1, 1, Sampling::Gray),
+            frame: FrameLayout::of(1, 1, Sampling::Gray),
             reciprocals: [Reciprocals::sixteenths(), Reciprocals::sixteenths()],
             predictions: [0; 4],
             restart_interval: 0,
@@ -80,15 +80,15 @@ impl Sequential {
     /// Begins the scan of a picture with the layout `frame`.
     pub(super) fn start(
         &mut self,
-        frame: Frame,
+        frame: FrameLayout,
         reciprocals: [Reciprocals; 2],
-        tables: Tables,
+        tables: TableChoice,
         restart_interval: u16,
         out: &mut Vec<u8>,
     ) -> Result<(), OutOfMemory> {
         let mcu: usize = (0..frame.components.len()).map(|c| frame.mcu_blocks(c)).map(|(h, v)| h * v).sum();
         let blocks = mcu * MCUS_AT_A_TIME;
-        self.blocks.resize(blocks, Block::default());
+        self.blocks.resize(blocks, DctBlock::default());
         self.masks.resize(blocks, 0);
         self.batch.resize(blocks * PER_BLOCK + MCUS_AT_A_TIME + PER_BLOCK, 0);
         self.frame = frame;
@@ -100,8 +100,8 @@ impl Sequential {
         self.settled = false;
         self.writer.reset();
         match tables {
-            Tables::Standard => self.settle(&STANDARD, out),
-            Tables::Optimised => self.histogram.clear(),
+            TableChoice::Standard => self.settle(&STANDARD, out),
+            TableChoice::Optimised => self.histogram.clear(),
         }
         Ok(())
     }
@@ -137,7 +137,7 @@ impl Sequential {
             return Ok(false);
         }
         let reciprocals = head.reciprocals.clone();
-        self.start(head.frame.clone(), reciprocals, Tables::Optimised, 0, &mut Vec::new())?;
+        self.start(head.frame.clone(), reciprocals, TableChoice::Optimised, 0, &mut Vec::new())?;
         Ok(true)
     }
 
@@ -259,7 +259,7 @@ impl Sequential {
             let across = count * h;
             let made = done - v * across..done;
             let (blocks, masks) = (&mut self.blocks[made.clone()], &mut self.masks[made]);
-            Blocks { blocks, masks, across, mcu: (h, v) }.fill_up(plane, first * h, row * v);
+            BlockRows { blocks, masks, across, mcu: (h, v) }.fill_up(plane, first * h, row * v);
         }
     }
 
@@ -334,7 +334,7 @@ impl Sequential {
     /// Bytes held.
     pub(super) fn bytes(&self) -> usize {
         (self.tokens.capacity() + self.batch.capacity()) * size_of::<Token>()
-            + self.blocks.capacity() * size_of::<Block>()
+            + self.blocks.capacity() * size_of::<DctBlock>()
     }
 }
 
@@ -348,10 +348,10 @@ fn wait(tokens: &mut Vec<Token>, more: &[Token]) -> Result<(), OutOfMemory> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::codec::jpeg::encode::JpegQuality;
     use crate::codec::jpeg::encode::tests::picture;
-    use crate::codec::jpeg::encode::{Coding, Encoder, Options, mcu_rows};
+    use crate::codec::jpeg::encode::{Coding, EncodeOptions, Encoder, mcu_rows};
     use crate::codec::jpeg::planes::Planes;
-    use crate::spec::Quality;
 
     /// Copies the rows of `planes` from row `top` of the MCUs on, which have 8 rows of each plane.
     fn below(planes: &Planes, top: usize) -> Planes {
@@ -365,7 +365,7 @@ mod tests {
 
     #[test]
     fn a_file_in_two_parts_is_that_in_one_also_when_more_tokens_come_than_may_wait() {
-        let options = Options { quality: Quality::new(100).unwrap(), ..Options::default() };
+        let options = EncodeOptions { quality: JpegQuality::new(100).unwrap(), ..EncodeOptions::default() };
         for (side, most) in [(160, 0..MOST_TOKENS), (1400, MOST_TOKENS..usize::MAX)] {
             let planes = picture(side, side, Sampling::S444);
             let (mut alone, mut shared) = (Encoder::default(), Encoder::default());

@@ -1,8 +1,8 @@
 //! The tables of T.81 Annex K: quantisation by quality, and the fixed Huffman codes.
 
+use crate::codec::jpeg::encode::JpegQuality;
 use crate::codec::jpeg::huffman::{HuffmanSpec, standard};
 use crate::codec::jpeg::quant::QuantTable;
-use crate::spec::Quality;
 use std::sync::LazyLock;
 
 /// Table K.1.
@@ -47,7 +47,7 @@ pub(crate) enum Basis {
 
 /// Returns the tables for luma and chroma at `quality`, scaled as the Independent JPEG Group does: 50 is the
 /// basis itself, 100 is all ones. Steps are at most 255, so that the file is baseline.
-pub(crate) fn quantisation(quality: Quality, basis: Basis) -> [QuantTable; 2] {
+pub(crate) fn quantisation(quality: JpegQuality, basis: Basis) -> [QuantTable; 2] {
     let quality = u32::from(quality.get());
     let percent = if quality < 50 { 5000 / quality } else { 200 - 2 * quality };
     let scaled = |table: [u16; 64], parts_of_100: u32| {
@@ -80,7 +80,7 @@ mod tests {
 
     #[test]
     fn quality_scales_as_the_ijg_does() {
-        let at = |quality| quantisation(Quality::new(quality).unwrap(), Basis::AnnexK)[0].0;
+        let at = |quality| quantisation(JpegQuality::new(quality).unwrap(), Basis::AnnexK)[0].0;
         assert_eq!(at(50), LUMA);
         assert_eq!(at(100), [1; 64]);
         assert_eq!(at(85)[..4], [5, 3, 3, 5]);

@@ -13,7 +13,7 @@
 //! RAW         | length << 11 | bits             up to 11 bits as they are; length 0 is a restart marker
 //! ```
 
-use super::dct::{Block, SCAN};
+use super::dct::{DctBlock, SCAN};
 
 /// A token; see the module documentation.
 pub(super) type Token = u16;
@@ -104,7 +104,7 @@ pub(super) fn ac(run: u32, value: i32) -> Token {
 /// non-zero coefficients. `prediction` is the previous DC coefficient, and becomes this one.
 #[inline]
 pub(super) fn sequential(
-    block: &Block,
+    block: &DctBlock,
     mask: u64,
     class: Token,
     prediction: &mut i16,

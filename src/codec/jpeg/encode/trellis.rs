@@ -5,7 +5,7 @@
 //! thresholding and quantizer selection for transform image coding" (IEEE Trans. Image Processing 6(2),
 //! 1997), with the weights of mozjpeg's trellis: error counts in units of the step, and less in busy blocks.
 
-use super::dct::{Block, SCAN};
+use super::dct::{DctBlock, SCAN};
 use super::tables::TablePair;
 use super::token;
 use crate::codec::jpeg::quant::QuantTable;
@@ -55,8 +55,8 @@ impl Steps {
     }
 
     /// Rounds `block`, whose coefficients are in sixteenths, to the nearest steps.
-    pub(super) fn nearest(&self, block: &Block) -> Block {
-        let mut rounded = Block::default();
+    pub(super) fn nearest(&self, block: &DctBlock) -> DctBlock {
+        let mut rounded = DctBlock::default();
         for (z, &place) in SCAN.iter().enumerate() {
             let value = i32::from(block.0[usize::from(place)]);
             rounded.0[usize::from(place)] = (self.round(z, value.abs()) * value.signum()) as i16;
@@ -80,7 +80,7 @@ struct Node {
 }
 
 /// Quantises `block`, whose coefficients are in sixteenths, at the least cost.
-pub(super) fn quantise(block: &Block, steps: &Steps, rates: &Rates) -> Block {
+pub(super) fn quantise(block: &DctBlock, steps: &Steps, rates: &Rates) -> DctBlock {
     let magnitude: [i32; 64] = SCAN.map(|place| i32::from(block.0[usize::from(place)]).abs());
     let energy: i64 = magnitude[1..].iter().map(|&m| i64::from(m) * i64::from(m)).sum();
     let mean_square = energy as f32 / (63.0 * 256.0);
@@ -130,7 +130,7 @@ pub(super) fn quantise(block: &Block, steps: &Steps, rates: &Rates) -> Block {
         .enumerate()
         .fold((0, f32::INFINITY), |best, (i, cost)| if cost < best.1 { (i, cost) } else { best });
 
-    let mut quantised = Block::default();
+    let mut quantised = DctBlock::default();
     let dc = i32::from(block.0[0]);
     quantised.0[0] = (steps.round(0, dc.abs()) * dc.signum()) as i16;
     while at > 0 {
@@ -148,7 +148,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn cost(raw: &Block, quantised: &Block, steps: &Steps, rates: &Rates) -> f32 {
+    fn cost(raw: &DctBlock, quantised: &DctBlock, steps: &Steps, rates: &Rates) -> f32 {
         let energy: i64 = SCAN[1..].iter().map(|&p| i64::from(raw.0[usize::from(p)]).pow(2)).sum();
         let weight = FLAT_WEIGHT * BUSY / (BUSY + energy as f32 / (63.0 * 256.0));
         let (mut cost, mut run) = (0.0, 0);
@@ -171,7 +171,7 @@ mod tests {
         fn the_path_is_never_dearer_than_rounding(
             values in prop::collection::vec(-900_i16..900, 64), step in 1_u16..60,
         ) {
-            let mut raw = Block::default();
+            let mut raw = DctBlock::default();
             for (z, &place) in SCAN.iter().enumerate() {
                 raw.0[usize::from(place)] = values[z] / (1 + z as i16 / 4);
             }

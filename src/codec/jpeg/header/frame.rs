@@ -1,13 +1,13 @@
 //! `FrameHeader`: size, coding process and components (T.81 B.2.2), and the colour model of the components.
 
-use super::metadata::Metadata;
-use crate::codec::jpeg::error::{JpegError, Kind};
+use super::metadata::JpegMetadata;
+use crate::codec::jpeg::error::{JpegError, JpegKind};
 use crate::codec::jpeg::marker::Marker;
 use crate::limits::{LimitKind, Limits, OverLimit};
 
 /// Coding processes of this decoder, all Huffman-coded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Coding {
+pub enum CodingProcess {
     /// Baseline or extended sequential (SOF0, SOF1).
     Sequential,
     /// Progressive (SOF2).
@@ -16,7 +16,7 @@ pub enum Coding {
 
 /// One colour component of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Component {
+pub struct FrameComponent {
     /// Identifier used by scan headers.
     pub id: u8,
     /// Horizontal sampling factor, 1 to 4.
@@ -31,14 +31,14 @@ pub struct Component {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FrameHeader {
     /// Sequential or progressive.
-    pub coding: Coding,
+    pub coding: CodingProcess,
     /// Bits of a sample: always 8.
     pub precision: u8,
     /// Width in pixels, at least 1.
     pub width: u16,
-    /// Height in pixels, at least 1 in a parsed [`super::Header`].
+    /// Height in pixels, at least 1 in a parsed [`super::JpegHeader`].
     pub height: u16,
-    components: [Component; 4],
+    components: [FrameComponent; 4],
     count: u8,
 }
 
@@ -46,17 +46,17 @@ impl FrameHeader {
     /// Parses the body of a frame segment. A height of 0 means that DNL carries it.
     pub(super) fn parse(marker: Marker, body: &[u8]) -> Result<FrameHeader, JpegError> {
         let coding = match marker.0 {
-            0xC0 | 0xC1 => Coding::Sequential,
-            0xC2 => Coding::Progressive,
-            0xC3 => return Err(JpegError::NotForUs(Kind::Lossless)),
-            0xC9..=0xCB => return Err(JpegError::NotForUs(Kind::Arithmetic)),
-            _ => return Err(JpegError::NotForUs(Kind::Hierarchical)),
+            0xC0 | 0xC1 => CodingProcess::Sequential,
+            0xC2 => CodingProcess::Progressive,
+            0xC3 => return Err(JpegError::Unsupported(JpegKind::Lossless)),
+            0xC9..=0xCB => return Err(JpegError::Unsupported(JpegKind::Arithmetic)),
+            _ => return Err(JpegError::Unsupported(JpegKind::Hierarchical)),
         };
         let (&[precision, h1, h0, w1, w0, count], list) =
             body.split_first_chunk::<6>().ok_or(JpegError::Damaged("the frame header is cut short"))?;
         match precision {
             8 => {}
-            9..=16 => return Err(JpegError::NotForUs(Kind::HighPrecision)),
+            9..=16 => return Err(JpegError::Unsupported(JpegKind::HighPrecision)),
             _ => return Err(JpegError::Damaged("impossible sample precision")),
         }
         let (width, height) = (u16::from_be_bytes([w1, w0]), u16::from_be_bytes([h1, h0]));
@@ -64,15 +64,15 @@ impl FrameHeader {
             return Err(JpegError::Damaged("an empty picture"));
         }
         if !matches!(count, 1 | 3 | 4) {
-            return Err(JpegError::NotForUs(Kind::ComponentCount(count)));
+            return Err(JpegError::Unsupported(JpegKind::ComponentCount(count)));
         }
-        let mut components = [Component::default(); 4];
+        let mut components = [FrameComponent::default(); 4];
         if list.len() < 3 * usize::from(count) {
             return Err(JpegError::Damaged("the frame header is cut short"));
         }
         for i in 0..usize::from(count) {
             let (id, sampling, quant) = (list[3 * i], list[3 * i + 1], list[3 * i + 2]);
-            let component = Component { id, h: sampling >> 4, v: sampling & 15, quant };
+            let component = FrameComponent { id, h: sampling >> 4, v: sampling & 15, quant };
             if !(1..=4).contains(&component.h) || !(1..=4).contains(&component.v) || quant > 3 {
                 return Err(JpegError::Damaged("impossible component parameters"));
             }
@@ -96,7 +96,7 @@ impl FrameHeader {
     }
 
     /// The components: 1, 3 or 4.
-    pub fn components(&self) -> &[Component] {
+    pub fn components(&self) -> &[FrameComponent] {
         &self.components[..usize::from(self.count)]
     }
 
@@ -134,7 +134,7 @@ pub enum ColorModel {
 impl ColorModel {
     /// Follows the decoder of the Independent JPEG Group, as other decoders do. For three components JFIF
     /// decides, then Adobe, then the component names `RGB`; for four, Adobe.
-    pub(super) fn of(frame: &FrameHeader, metadata: &Metadata<'_>) -> ColorModel {
+    pub(super) fn of(frame: &FrameHeader, metadata: &JpegMetadata<'_>) -> ColorModel {
         let transform = metadata.adobe.map(|adobe| adobe.transform);
         match frame.components() {
             [_] => ColorModel::Grey,

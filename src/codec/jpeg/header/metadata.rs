@@ -1,11 +1,11 @@
 //! `JpegMetadata`: contents of the application segments of a file, as slices of the file.
 
-use crate::codec::jpeg::marker::{Marker, Segment};
+use crate::codec::jpeg::marker::{Marker, MarkerSegment};
 use std::borrow::Cow;
 
 /// Contents of the application segments of a file. Holds the first segment of each kind.
 #[derive(Debug, Clone, Default)]
-pub struct Metadata<'a> {
+pub struct JpegMetadata<'a> {
     /// Pixel density of the JFIF segment (APP0, T.871); `None` without a JFIF segment.
     pub density: Option<Density>,
     /// The Adobe segment (APP14).
@@ -40,14 +40,14 @@ pub struct Adobe {
     pub transform: u8,
 }
 
-impl<'a> Metadata<'a> {
+impl<'a> JpegMetadata<'a> {
     /// Takes the contents of an application segment or a comment. Ignores other segments.
-    pub(in crate::codec) fn read(&mut self, segment: &Segment<'a>) {
+    pub fn read(&mut self, segment: &MarkerSegment<'a>) {
         const EXIF: &[u8] = b"Exif\0";
         const XMP: &[u8] = b"http://ns.adobe.com/xap/1.0/\0";
         const ICC: &[u8] = b"ICC_PROFILE\0";
         const PHOTOSHOP: &[u8] = b"Photoshop 3.0\0";
-        let Segment { marker, body, .. } = *segment;
+        let MarkerSegment { marker, body, .. } = *segment;
         let after = |mark: &[u8]| body.strip_prefix(mark);
         if marker == Marker::app(0)
             && let Some(jfif) = after(b"JFIF\0")

@@ -1,10 +1,10 @@
 //! `ScanHeader`: components and coefficients of a scan (T.81 B.2.3, G.1.1.1).
 
-use super::frame::{Coding, FrameHeader};
+use super::frame::{CodingProcess, FrameHeader};
 
 /// Selector of one component in a scan header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct ScanComponent {
+pub struct ComponentSelector {
     /// Index among the components of the frame.
     pub index: usize,
     /// Slot of its DC table, 0 to 3.
@@ -16,7 +16,7 @@ pub struct ScanComponent {
 /// Components and coefficients of a scan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ScanHeader {
-    components: [ScanComponent; 4],
+    components: [ComponentSelector; 4],
     count: usize,
     /// First coefficient of the band in zig-zag order (Ss).
     pub first: u8,
@@ -41,7 +41,7 @@ impl ScanHeader {
         if count == 0 || count > frame.components().len() {
             return Err("impossible number of components in a scan");
         }
-        let mut components = [ScanComponent::default(); 4];
+        let mut components = [ComponentSelector::default(); 4];
         for (i, entry) in list.chunks_exact(2).enumerate() {
             let index = frame.components().iter().position(|component| component.id == entry[0]);
             let index = index.ok_or("a scan of an unknown component")?;
@@ -52,7 +52,7 @@ impl ScanHeader {
             if dc > 3 || ac > 3 {
                 return Err("a scan names an impossible Huffman table");
             }
-            components[i] = ScanComponent { index, dc, ac };
+            components[i] = ComponentSelector { index, dc, ac };
         }
         let blocks: u32 = components[..count]
             .iter()
@@ -64,8 +64,10 @@ impl ScanHeader {
         }
         let (high, low) = (approximation >> 4, approximation & 15);
         match frame.coding {
-            Coding::Sequential => Ok(ScanHeader { components, count, first: 0, last: 63, high: 0, low: 0 }),
-            Coding::Progressive => {
+            CodingProcess::Sequential => {
+                Ok(ScanHeader { components, count, first: 0, last: 63, high: 0, low: 0 })
+            }
+            CodingProcess::Progressive => {
                 let band = if first == 0 { last == 0 } else { count == 1 && first <= last && last <= 63 };
                 let bits = low <= 13 && (high == 0 || high == low + 1);
                 if !band || !bits {
@@ -77,7 +79,7 @@ impl ScanHeader {
     }
 
     /// The components, 1 to 4, in the order of their blocks in an MCU.
-    pub fn components(&self) -> &[ScanComponent] {
+    pub fn components(&self) -> &[ComponentSelector] {
         &self.components[..self.count]
     }
 

@@ -2,13 +2,13 @@
 
 use crate::codec::jpeg::error::JpegError;
 use crate::codec::jpeg::huffman::{HuffmanRef, TableClass, huffman_tables, standard};
-use crate::codec::jpeg::marker::{Marker, Segment};
+use crate::codec::jpeg::marker::{Marker, MarkerSegment};
 use crate::codec::jpeg::quant::{QuantTable, quant_tables};
 
 /// The tables in force at one point of a file. Huffman slots 0 and 1 start with the tables of K.3, which
 /// Motion JPEG frames omit.
 #[derive(Debug, Clone)]
-pub struct Tables<'a> {
+pub struct DecodingTables<'a> {
     /// Quantisation tables by slot.
     pub quant: [Option<QuantTable>; 4],
     /// DC tables by slot.
@@ -19,9 +19,9 @@ pub struct Tables<'a> {
     pub restart_interval: u16,
 }
 
-impl Default for Tables<'_> {
+impl Default for DecodingTables<'_> {
     fn default() -> Self {
-        Tables {
+        DecodingTables {
             quant: [None; 4],
             dc: [Some(standard::DC_LUMINANCE), Some(standard::DC_CHROMINANCE), None, None],
             ac: [Some(standard::AC_LUMINANCE), Some(standard::AC_CHROMINANCE), None, None],
@@ -30,12 +30,12 @@ impl Default for Tables<'_> {
     }
 }
 
-impl<'a> Tables<'a> {
+impl<'a> DecodingTables<'a> {
     /// Takes the definitions of a DQT, DHT or DRI segment. Ignores other segments.
     ///
     /// # Errors
     /// [`JpegError::Damaged`] if the segment is invalid.
-    pub fn read(&mut self, segment: &Segment<'a>) -> Result<(), JpegError> {
+    pub fn read(&mut self, segment: &MarkerSegment<'a>) -> Result<(), JpegError> {
         match segment.marker {
             Marker::DQT => {
                 for table in quant_tables(segment.body) {

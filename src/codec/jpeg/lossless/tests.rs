@@ -3,27 +3,34 @@
 use super::*;
 use crate::codec::jpeg::decode::Flaws;
 use crate::codec::jpeg::decode::testing::{Codes, TestPicture};
-use crate::codec::jpeg::encode::{Coding, Options};
-use crate::spec::{CropBox, Spec};
+use crate::codec::jpeg::encode::{Coding, EncodeOptions};
 
 const EXIF_ORIENTATIONS: std::ops::RangeInclusive<u16> = 1..=8;
 
-fn header(file: &[u8]) -> Header<'_> {
-    Header::parse(file, &Limits::default()).unwrap()
+fn header(file: &[u8]) -> JpegHeader<'_> {
+    JpegHeader::parse(file, &Limits::default()).unwrap()
 }
 
-fn rearrangement(file: &[u8], exif: u16, crop: Option<CropBox>, keep: Keep) -> Option<Rearrangement> {
+fn rearrangement(file: &[u8], exif: u16, crop: Option<[f64; 4]>, keep: Keep) -> Option<Rearrangement> {
     let header = header(file);
     let stored = Size { width: header.frame.width.into(), height: header.frame.height.into() };
     let orientation = Orientation::from_exif(exif).unwrap();
-    let spec = Spec { crop, ..Spec::default() };
-    let geometry = Geometry::plan(stored, orientation, &spec, &Limits::default()).unwrap();
+    let upright = orientation.turned(stored);
+    let whole = [0.0, 0.0, upright.width.into(), upright.height.into()];
+    let [x, y, width, height] = crop.unwrap_or(whole);
+    let geometry = Geometry {
+        orientation,
+        region: Region { x, y, width, height },
+        width: width as u32,
+        height: height as u32,
+        canvas: None,
+    };
     Rearrangement::of(&header, &geometry, keep)
 }
 
 fn run(file: &[u8], rearrangement: &Rearrangement, coding: Coding) -> Vec<u8> {
     let (mut memory, mut encoder) = Default::default();
-    let options = Options { coding, ..Options::default() };
+    let options = EncodeOptions { coding, ..EncodeOptions::default() };
     let done =
         rearrangement.run(file, &header(file), &options, &Limits::default(), (&mut memory, &mut encoder));
     let done = done.unwrap().unwrap();
@@ -33,9 +40,9 @@ fn run(file: &[u8], rearrangement: &Rearrangement, coding: Coding) -> Vec<u8> {
 
 /// Returns the blocks that show the picture, by component, each coefficient times its step; columns first.
 fn shown(file: &[u8]) -> Vec<(usize, Vec<[i32; 64]>)> {
-    let mut memory = decode::Scratch::default();
+    let mut memory = decode::DecodeScratch::default();
     let coefficients =
-        decode::Coefficients::decode(file, &header(file), &Limits::default(), &mut memory).unwrap();
+        decode::DecodedCoefficients::decode(file, &header(file), &Limits::default(), &mut memory).unwrap();
     let frame = *coefficients.frame();
     let blocks = frame.components().iter().enumerate().map(|(index, component)| {
         let side = |pixels: u16, factor: u8, most: u8| {
@@ -135,10 +142,9 @@ fn cut_mcus_may_stay_at_the_end_but_not_come_to_the_front() {
 #[test]
 fn a_crop_that_begins_with_an_mcu_keeps_its_blocks() {
     let file = TestPicture::new(100, 70, &[(2, 2), (1, 1), (1, 1)], 5, 3).write();
-    let crop = |x, y, width, height| Some(CropBox { x, y, width, height });
-    assert!(rearrangement(&file, 1, crop(8, 16, 32, 32), Keep::All).is_none());
-    assert!(rearrangement(&file, 2, crop(17, 0, 32, 32), Keep::All).is_none());
-    let cut = rearrangement(&file, 1, crop(16, 32, 37, 30), Keep::All).unwrap();
+    assert!(rearrangement(&file, 1, Some([8.0, 16.0, 32.0, 32.0]), Keep::All).is_none());
+    assert!(rearrangement(&file, 2, Some([17.0, 0.0, 32.0, 32.0]), Keep::All).is_none());
+    let cut = rearrangement(&file, 1, Some([16.0, 32.0, 37.0, 30.0]), Keep::All).unwrap();
     let (source, result) = (shown(&file), shown(&run(&file, &cut, Coding::Optimised)));
     for (index, (columns, blocks)) in result.iter().enumerate() {
         let (left, top) = if index == 0 { (2, 4) } else { (1, 2) };
@@ -156,8 +162,7 @@ fn grey_is_luma_alone() {
     let gray = rearrangement(&file, 1, None, Keep::Luma).unwrap();
     assert!(shown(&run(&file, &gray, Coding::Optimised)) == shown(&file)[..1]);
     // MCUs of a grey result are single blocks, so a crop may begin with any.
-    let crop = Some(CropBox { x: 8, y: 24, width: 20, height: 20 });
-    assert!(rearrangement(&file, 1, crop, Keep::Luma).is_some());
+    assert!(rearrangement(&file, 1, Some([8.0, 24.0, 20.0, 20.0]), Keep::Luma).is_some());
     let coarse = TestPicture::new(32, 32, &[(1, 1), (2, 2), (1, 1)], 5, 7).write();
     assert!(rearrangement(&coarse, 1, None, Keep::Luma).is_none());
     assert!(rearrangement(&coarse, 1, None, Keep::All).is_some());
@@ -174,7 +179,7 @@ fn damaged_files_are_recoded_or_refused_without_panic() {
             file[at] = random.next() as u8;
         }
         file.truncate(whole.len() - random.below(100) as usize);
-        let Ok(header) = Header::parse(&file, &Limits::default()) else { continue };
+        let Ok(header) = JpegHeader::parse(&file, &Limits::default()) else { continue };
         let geometry = Geometry {
             orientation: Orientation::QUARTER_TURN,
             region: Region {
@@ -189,7 +194,12 @@ fn damaged_files_are_recoded_or_refused_without_panic() {
         };
         let Some(turn) = Rearrangement::of(&header, &geometry, Keep::All) else { continue };
         let (mut memory, mut encoder) = Default::default();
-        let _ =
-            turn.run(&file, &header, &Options::default(), &Limits::default(), (&mut memory, &mut encoder));
+        let _ = turn.run(
+            &file,
+            &header,
+            &EncodeOptions::default(),
+            &Limits::default(),
+            (&mut memory, &mut encoder),
+        );
     }
 }

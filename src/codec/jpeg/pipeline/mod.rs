@@ -1,11 +1,11 @@
-//! The fast path: a JPEG file to smaller planes, to pixels, or to a smaller JPEG file that never was RGB.
+//! The fast path: a JPEG file to smaller planes, to pixels, or to a smaller JPEG file without a detour over RGB.
 //!
 //! ```text
 //! file -> decode (k/8) -> resample, plane by plane -> turn, pad -> encode -> file
 //!                                                 \-> pixels (colour profiles, operations, other formats)
 //! ```
-//! Decoder, resampler and encoder take turns by rows of MCUs, so memory grows with the result and not with
-//! the source.
+//! Decoder, resampler and encoder alternate by rows of MCUs, so that memory grows with the result and not with the
+//! source.
 
 mod plan;
 mod shrink;
@@ -15,147 +15,145 @@ use super::colour::{self, Ink};
 use super::decode::{self, Flaws, Scale};
 use super::encode::{self, Encoder};
 use super::error::JpegError;
-use super::header::{ColorModel, Header};
+use super::header::{ColorModel, JpegHeader};
 use super::planes::{Plane, Planes, Sampling};
-use super::resample::PlaneResizer;
-use crate::codec::transform::geometry::{Geometry, Size};
-use crate::codec::{CodecError, StageTimes};
+use super::resample::ResampleKernel;
 use crate::limits::{Limits, OutOfMemory};
-use crate::pixels::Pixels;
-use crate::spec::{Colour, Kernel, Speed};
-use plan::Route;
+use crate::pixels::{Geometry, Pixels};
+use plan::ComponentRoute;
 use shrink::{Buffers, Shrink};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-/// Least rows of MCUs of a result whose making two workers share.
+pub use plan::DecodeSpeed;
+
+/// Least number of rows of MCUs in a result shared by two workers.
 const MIN_SHARED_ROWS: usize = 16;
 
-/// What a worker keeps from one picture to the next.
+/// Memory that a worker reuses from picture to picture.
 #[derive(Debug, Default)]
-pub struct Scratch {
+pub struct ResizeScratch {
     buffers: Buffers,
     planes: Planes,
     encoder: Encoder,
 }
 
-impl Scratch {
+impl ResizeScratch {
     /// Bytes held by the decoder, the resampler and the encoder.
     pub fn bytes(&self) -> usize {
         self.buffers.bytes() + self.planes.bytes() + self.encoder.bytes()
     }
 
-    /// Lets go of the decoder's memory if more than `bytes` are held, and of everything if that is not enough.
+    /// Frees the memory of the decoder if more than `bytes` are held, and all memory if that is not enough.
     pub fn shrink_to(&mut self, bytes: usize) {
         let others = self.planes.bytes() + self.encoder.bytes();
         self.buffers.shrink_to(bytes.saturating_sub(others));
         if self.bytes() > bytes {
-            *self = Scratch::default();
+            *self = ResizeScratch::default();
         }
     }
 
-    /// The memory for coefficients, and the encoder, for what needs no samples.
-    pub(in crate::codec) fn lossless(&mut self) -> (&mut decode::Scratch, &mut Encoder) {
+    /// Returns the decoder's memory and the encoder, for lossless transcoding.
+    pub fn lossless(&mut self) -> (&mut decode::DecodeScratch, &mut Encoder) {
         (self.buffers.decode(), &mut self.encoder)
     }
 
-    /// The encoder, for further files of planes that were made before.
+    /// Returns the encoder, for further files of the same planes.
     pub fn encoder(&mut self) -> &mut Encoder {
         &mut self.encoder
     }
 }
 
-/// A result, what was wrong with the source, and where the time went.
+/// A result, the flaws of its source, and the times of the stages.
 #[derive(Debug, Clone)]
-pub struct Made<T> {
+pub struct JpegOutput<T> {
     /// The result.
     pub value: T,
-    /// What is wrong with the data that was decoded for it.
+    /// Flaws of the decoded data.
     pub flaws: Flaws,
-    /// Where the time went.
-    pub times: StageTimes,
+    /// Wall-clock time by stage.
+    pub times: JpegTimes,
 }
 
-/// Changes the colours of pixels: a profile to sRGB, say. Their size and channels stay.
-pub type Recolour<'a> = &'a mut dyn FnMut(&mut Pixels);
+/// Wall-clock time by stage. Where stages alternate by rows, each row is measured.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct JpegTimes {
+    /// Parsing and decoding.
+    pub decode: Duration,
+    /// Resampling, turns and colour conversion.
+    pub resize: Duration,
+    /// Encoding.
+    pub encode: Duration,
+}
 
-/// One JPEG file and how it is to be resized.
+/// A resize of one JPEG file.
 #[derive(Debug, Clone, Copy)]
 pub struct Resize<'a> {
     /// The file.
     pub input: &'a [u8],
     /// Its header.
-    pub header: &'a Header<'a>,
-    /// Turn, region and size.
+    pub header: &'a JpegHeader<'a>,
+    /// Orientation, region, size and canvas.
     pub geometry: &'a Geometry,
     /// The resampling kernel.
-    pub kernel: Kernel,
-    /// How much the decoder may scale.
-    pub speed: Speed,
-    /// The colour beside a contained picture. Its alpha does not count.
-    pub background: Colour,
-    /// What it may cost.
+    pub kernel: ResampleKernel,
+    /// Trade-off of the decode scale.
+    pub speed: DecodeSpeed,
+    /// Colour of the canvas: red, green, blue.
+    pub background: [u8; 3],
+    /// Limits, cancellation and spare workers.
     pub limits: &'a Limits,
 }
 
 impl<'a> Resize<'a> {
-    /// A JPEG file of the result.
-    ///
-    /// A `recolour` makes the way lead over pixels; without one, and unless the file itself is RGB or CMYK, it
-    /// does not.
+    /// Makes a JPEG file of the result. Only RGB and CMYK sources become pixels on the way.
     ///
     /// # Errors
-    /// [`CodecError::Damaged`] when nothing of the file can be decoded, [`CodecError::OutOfMemory`],
-    /// [`CodecError::Stopped`].
+    /// [`JpegError::Damaged`] if no part of the file can be decoded, [`JpegError::OutOfMemory`],
+    /// [`JpegError::Stopped`].
     pub fn transcode(
         &self,
         sampling: Sampling,
-        options: &encode::Options<'_>,
-        recolour: Option<Recolour<'_>>,
-        scratch: &mut Scratch,
-    ) -> Result<Made<Vec<u8>>, CodecError> {
+        options: &encode::EncodeOptions<'_>,
+        scratch: &mut ResizeScratch,
+    ) -> Result<JpegOutput<Vec<u8>>, JpegError> {
         let straight = self.geometry.orientation.is_identity() && self.geometry.canvas.is_none();
-        if straight && recolour.is_none() && self.is_luma_chroma() {
-            return Ok(self.stream(sampling, options, scratch)?);
+        if straight && self.is_luma_chroma() {
+            return self.stream(sampling, options, scratch);
         }
-        let made = self.planes(sampling, recolour, scratch)?;
+        let made = self.planes(sampling, scratch)?;
         let started = Instant::now();
         let value = scratch.encoder.encode(&made.value, options)?;
-        let times = StageTimes { encode: made.times.encode + started.elapsed(), ..made.times };
-        Ok(Made { value, flaws: made.flaws, times })
+        let times = JpegTimes { encode: made.times.encode + started.elapsed(), ..made.times };
+        Ok(JpegOutput { value, flaws: made.flaws, times })
     }
 
-    /// The planes of the result, with their margins, to be encoded as often as needed.
+    /// Makes the planes of the result, with their margins filled.
     ///
     /// # Errors
     /// As [`Resize::transcode`].
     pub fn planes(
         &self,
         sampling: Sampling,
-        recolour: Option<Recolour<'_>>,
-        scratch: &mut Scratch,
-    ) -> Result<Made<Planes>, CodecError> {
+        scratch: &mut ResizeScratch,
+    ) -> Result<JpegOutput<Planes>, JpegError> {
         let sampling = if self.header.color_model() == ColorModel::Grey { Sampling::Gray } else { sampling };
-        // On a canvas the picture may start within a chroma sample, so that is averaged at the end.
+        // On a canvas the picture may start within a chroma sample, so average chroma at the end.
         let inner = match (self.geometry.canvas, sampling) {
             (None, _) | (_, Sampling::Gray) => sampling,
             (Some(_), _) => Sampling::S444,
         };
-        let mut made = if recolour.is_none() && self.is_luma_chroma() {
+        let mut made = if self.is_luma_chroma() {
             self.upright(inner, scratch)?
         } else {
             let mut made = self.pixels(scratch)?;
             let started = Instant::now();
-            if let Some(recolour) = recolour {
-                recolour(&mut made.value);
-            }
             let value = colour::from_pixels(&made.value, inner)?;
             made.times.resize += started.elapsed();
-            Made { value, flaws: made.flaws, times: made.times }
+            JpegOutput { value, flaws: made.flaws, times: made.times }
         };
         let started = Instant::now();
         if let Some(canvas) = &self.geometry.canvas {
-            let Colour { r, g, b, .. } = self.background;
-            let whole = turn::on_canvas(&made.value, canvas, colour::ycc([r, g, b]))?;
+            let whole = turn::on_canvas(&made.value, canvas, colour::ycc(self.background))?;
             made.value = turn::subsampled(whole, sampling)?;
         }
         for plane in made.value.planes_mut() {
@@ -165,72 +163,49 @@ impl<'a> Resize<'a> {
         Ok(made)
     }
 
-    /// The upright result as pixels, grey or RGB, without the canvas.
+    /// Makes the upright result as pixels, grey or RGB, without the canvas.
     ///
     /// # Errors
     /// As [`Resize::transcode`].
-    pub fn pixels(&self, scratch: &mut Scratch) -> Result<Made<Pixels>, CodecError> {
+    pub fn pixels(&self, scratch: &mut ResizeScratch) -> Result<JpegOutput<Pixels>, JpegError> {
         let model = self.header.color_model();
         if self.is_luma_chroma() {
             let gray = model == ColorModel::Grey;
             let made = self.upright(if gray { Sampling::Gray } else { Sampling::S444 }, scratch)?;
             let started = Instant::now();
             let value = colour::to_pixels(&made.value)?;
-            let times = StageTimes { resize: made.times.resize + started.elapsed(), ..made.times };
-            return Ok(Made { value, flaws: made.flaws, times });
+            let times = JpegTimes { resize: made.times.resize + started.elapsed(), ..made.times };
+            return Ok(JpegOutput { value, flaws: made.flaws, times });
         }
-        let Made { value: stored, flaws, mut times } = self.stored(scratch)?;
+        let JpegOutput { value: stored, flaws, mut times } = self.stored(scratch)?;
         let started = Instant::now();
-        let Size { width, height } = Size { width: self.geometry.width, height: self.geometry.height };
-        let upright = |planes: &[Plane]| {
-            turn::turned(planes, self.geometry.orientation, width as usize, height as usize, Sampling::S444)
-        };
+        let Geometry { orientation, width, height, .. } = *self.geometry;
+        let (width, height) = (width as usize, height as usize);
         let (colours, black) = stored.split_at(3);
-        let colours = upright(colours)?;
+        let colours = turn::turned(colours, orientation, width, height, Sampling::S444)?;
         let mut pixels = match (model, colours.planes()) {
             (ColorModel::Ycck, _) => colour::to_pixels(&colours)?,
             (_, [a, b, c]) => colour::rgb_to_pixels([a, b, c])?,
-            _ => return Err(CodecError::Internal("three colour planes expected".into())),
+            _ => unreachable!("a 4:4:4 picture has three planes"),
         };
         let inks = if self.header.metadata.adobe.is_some() { Ink::None } else { Ink::Full };
         if model == ColorModel::Ycck || (model == ColorModel::Cmyk && inks == Ink::Full) {
             colour::invert(&mut pixels);
         }
         if !black.is_empty() {
-            let black = turn::turned(
-                black,
-                self.geometry.orientation,
-                width as usize,
-                height as usize,
-                Sampling::Gray,
-            )?;
+            let black = turn::turned(black, orientation, width, height, Sampling::Gray)?;
             colour::apply_black(&mut pixels, &black.planes()[0], inks);
         }
         times.resize += started.elapsed();
-        Ok(Made { value: pixels, flaws, times })
-    }
-
-    /// Bytes that the resampler and the encoder need for this, and the result.
-    pub fn estimate(&self, sampling: Sampling, coding: encode::Coding) -> u64 {
-        let rings: u64 = self
-            .routes(sampling)
-            .iter()
-            .zip(self.header.frame.components())
-            .map(|(route, component)| {
-                let rows = usize::from(component.v) * route.scale.k();
-                PlaneResizer::estimate(self.kernel, &route.x, &route.y, route.x.available + 64, rows)
-            })
-            .sum();
-        let Size { width, height } = self.geometry.output();
-        rings + encode::estimate(width as usize, height as usize, sampling, coding)
+        Ok(JpegOutput { value: pixels, flaws, times })
     }
 
     fn is_luma_chroma(&self) -> bool {
         matches!(self.header.color_model(), ColorModel::Grey | ColorModel::YCbCr)
     }
 
-    /// The routes of the components that a result with `sampling` needs.
-    fn routes(&self, sampling: Sampling) -> Vec<Route> {
+    /// Plans the routes of the components needed for `sampling`.
+    fn routes(&self, sampling: Sampling) -> Vec<ComponentRoute> {
         let frame = &self.header.frame;
         let components = frame.components().iter().enumerate().take(sampling.planes());
         components
@@ -240,16 +215,16 @@ impl<'a> Resize<'a> {
             .collect()
     }
 
-    /// Decodes, resamples and encodes in turns.
+    /// Decodes, resamples and encodes by rows of MCUs.
     fn stream(
         &self,
         sampling: Sampling,
-        options: &encode::Options<'_>,
-        scratch: &mut Scratch,
-    ) -> Result<Made<Vec<u8>>, JpegError> {
+        options: &encode::EncodeOptions<'_>,
+        scratch: &mut ResizeScratch,
+    ) -> Result<JpegOutput<Vec<u8>>, JpegError> {
         let sampling = if self.header.color_model() == ColorModel::Grey { Sampling::Gray } else { sampling };
-        let Scratch { buffers, planes, encoder } = scratch;
-        let mut times = StageTimes::default();
+        let ResizeScratch { buffers, planes, encoder } = scratch;
+        let mut times = JpegTimes::default();
         let started = Instant::now();
         planes.reset(self.geometry.width as usize, self.geometry.height as usize, sampling)?;
         let routes = self.routes(sampling);
@@ -284,17 +259,21 @@ impl<'a> Resize<'a> {
         let flaws = shrink.flaws();
         let value = encoder.finish()?;
         times.encode += started.elapsed();
-        Ok(Made { value, flaws, times })
+        Ok(JpegOutput { value, flaws, times })
     }
 
-    /// The resampled planes of a grey or YCbCr file, upright, without margins.
-    fn upright(&self, sampling: Sampling, scratch: &mut Scratch) -> Result<Made<Planes>, JpegError> {
+    /// Makes the upright planes of a grey or YCbCr file, without margins.
+    fn upright(
+        &self,
+        sampling: Sampling,
+        scratch: &mut ResizeScratch,
+    ) -> Result<JpegOutput<Planes>, JpegError> {
         let Geometry { orientation, width, height, .. } = *self.geometry;
         let (width, height) = (width as usize, height as usize);
         if orientation.is_identity() {
             let mut planes = Planes::new(width, height, sampling)?;
             let (flaws, times) = self.fill(planes.planes_mut(), &self.routes(sampling), scratch)?;
-            return Ok(Made { value: planes, flaws, times });
+            return Ok(JpegOutput { value: planes, flaws, times });
         }
         let routes = self.routes(sampling);
         let mut stored = planes_for(&routes)?;
@@ -302,13 +281,13 @@ impl<'a> Resize<'a> {
         let started = Instant::now();
         let value = turn::turned(&stored, orientation, width, height, sampling)?;
         times.resize += started.elapsed();
-        Ok(Made { value, flaws, times })
+        Ok(JpegOutput { value, flaws, times })
     }
 
-    /// All components resampled to the full size of the result, not turned.
-    fn stored(&self, scratch: &mut Scratch) -> Result<Made<Vec<Plane>>, JpegError> {
+    /// Resamples all components to the full size of the result, without the turn.
+    fn stored(&self, scratch: &mut ResizeScratch) -> Result<JpegOutput<Vec<Plane>>, JpegError> {
         let frame = &self.header.frame;
-        let routes: Vec<Route> = frame
+        let routes: Vec<ComponentRoute> = frame
             .components()
             .iter()
             .map(|component| {
@@ -317,17 +296,17 @@ impl<'a> Resize<'a> {
             .collect();
         let mut value = planes_for(&routes)?;
         let (flaws, times) = self.fill(&mut value, &routes, scratch)?;
-        Ok(Made { value, flaws, times })
+        Ok(JpegOutput { value, flaws, times })
     }
 
     /// Decodes and resamples into `planes`, one for each route.
     fn fill(
         &self,
         planes: &mut [Plane],
-        routes: &[Route],
-        scratch: &mut Scratch,
-    ) -> Result<(Flaws, StageTimes), JpegError> {
-        let mut times = StageTimes::default();
+        routes: &[ComponentRoute],
+        scratch: &mut ResizeScratch,
+    ) -> Result<(Flaws, JpegTimes), JpegError> {
+        let mut times = JpegTimes::default();
         let started = Instant::now();
         let mut shrink = Shrink::new(self, routes, &mut scratch.buffers)?;
         times.decode += started.elapsed();
@@ -336,13 +315,18 @@ impl<'a> Resize<'a> {
     }
 }
 
-/// The scale at which luma is decoded for a result of `geometry`.
-pub fn luma_scale(header: &Header<'_>, geometry: &Geometry, kernel: Kernel, speed: Speed) -> Scale {
+/// Returns the decode scale of luma for a result of `geometry`.
+pub fn luma_scale(
+    header: &JpegHeader<'_>,
+    geometry: &Geometry,
+    kernel: ResampleKernel,
+    speed: DecodeSpeed,
+) -> Scale {
     let frame = &header.frame;
     plan::route(frame, &frame.components()[0], 0, geometry, Sampling::S444, kernel, speed).scale
 }
 
-fn planes_for(routes: &[Route]) -> Result<Vec<Plane>, OutOfMemory> {
+fn planes_for(routes: &[ComponentRoute]) -> Result<Vec<Plane>, OutOfMemory> {
     routes.iter().map(|route| Plane::new(route.x.output, route.y.output)).collect()
 }
 

@@ -1,11 +1,19 @@
 //! Plan of a resize: the decode scale of each component, and its resampling axes.
 
 use crate::codec::jpeg::decode::Scale;
-use crate::codec::jpeg::header::{Component, FrameHeader};
+use crate::codec::jpeg::header::{FrameComponent, FrameHeader};
 use crate::codec::jpeg::planes::Sampling;
-use crate::codec::jpeg::resample::{Axis, Samples};
-use crate::codec::transform::geometry::{Geometry, Region, Size};
-use crate::spec::{Kernel, Speed};
+use crate::codec::jpeg::resample::{Axis, ResampleKernel, Samples};
+use crate::pixels::{Geometry, Region, Size};
+
+/// Trade-off between the sharpness of the result and the decode time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum DecodeSpeed {
+    /// Decodes at a scale that gives the result of a full decode.
+    Normal,
+    /// Decodes at the smallest scale that is at least as large as the result: a little softer.
+    Fast,
+}
 
 /// Largest number of pixels of a small source.
 const SMALL: u64 = 1 << 20;
@@ -13,17 +21,17 @@ const SMALL: u64 = 1 << 20;
 /// Returns the least ratio between the decoded size and the size of the result. From 1.4 on, the result
 /// differs little from a full decode: 52 dB before encoding. At 1.0 it is a little softer. Small pictures
 /// have fine detail and cost little: at 2.0 they gain 3 dB and 0.3 points of SSIMULACRA2.
-fn least_ratio(speed: Speed, pixels: u64) -> f64 {
+fn least_ratio(speed: DecodeSpeed, pixels: u64) -> f64 {
     match speed {
-        Speed::Normal if pixels <= SMALL => 2.0,
-        Speed::Normal => 1.4,
-        Speed::Fast => 1.0,
+        DecodeSpeed::Normal if pixels <= SMALL => 2.0,
+        DecodeSpeed::Normal => 1.4,
+        DecodeSpeed::Fast => 1.0,
     }
 }
 
 /// Route of one component from the file to the result.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Route {
+pub(super) struct ComponentRoute {
     /// Scale of the decoder.
     pub(super) scale: Scale,
     /// Resampling of decoded columns, before the turn.
@@ -34,7 +42,7 @@ pub(super) struct Route {
 
 /// One axis of one component at full scale, in its samples: whole length, used part, and output length.
 #[derive(Debug, Clone, Copy)]
-struct Span {
+struct SourceSpan {
     /// Samples of the whole picture, perhaps with a fraction.
     whole: f64,
     origin: f64,
@@ -42,7 +50,7 @@ struct Span {
     output: usize,
 }
 
-impl Span {
+impl SourceSpan {
     fn at(self, scale: Scale) -> Axis {
         let factor = scale.k() as f64 / 8.0;
         Axis {
@@ -64,13 +72,13 @@ impl Span {
 /// The route has the orientation of the file; the turn follows.
 pub(super) fn route(
     frame: &FrameHeader,
-    component: &Component,
+    component: &FrameComponent,
     plane: usize,
     geometry: &Geometry,
     sampling: Sampling,
-    kernel: Kernel,
-    speed: Speed,
-) -> Route {
+    kernel: ResampleKernel,
+    speed: DecodeSpeed,
+) -> ComponentRoute {
     let turn = geometry.orientation;
     let stored = Size { width: frame.width.into(), height: frame.height.into() };
     let region = turn.stored_region(geometry.region, turn.turned(stored));
@@ -80,13 +88,18 @@ pub(super) fn route(
 
     let span = |pixels: u16, factor: u8, most: u8, start: f64, len: f64, output: usize| {
         let density = f64::from(factor) / f64::from(most);
-        Span { whole: f64::from(pixels) * density, origin: start * density, extent: len * density, output }
+        SourceSpan {
+            whole: f64::from(pixels) * density,
+            origin: start * density,
+            extent: len * density,
+            output,
+        }
     };
     let across = span(frame.width, component.h, frame.h_max(), x, width, columns);
     let down = span(frame.height, component.v, frame.v_max(), y, height, rows);
 
     // A nearest-neighbour result must consist of pixels of the source, so decode at full scale.
-    let reduced = (kernel != Kernel::Nearest)
+    let reduced = (kernel != ResampleKernel::Nearest)
         .then(|| {
             let pixels = u64::from(frame.width) * u64::from(frame.height);
             let least = least_ratio(speed, pixels) * (1.0 - 1e-9);
@@ -94,7 +107,7 @@ pub(super) fn route(
         })
         .flatten();
     let scale = reduced.unwrap_or(Scale::FULL);
-    Route { scale, x: across.at(scale), y: down.at(scale) }
+    ComponentRoute { scale, x: across.at(scale), y: down.at(scale) }
 }
 
 /// Widens `region` by the overhang of the last chroma column and row for odd sides of the result.

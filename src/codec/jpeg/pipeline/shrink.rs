@@ -1,9 +1,8 @@
 //! `Shrink`: decodes a file and resamples its components, a row of MCUs at a time.
 
-use super::Resize;
-use super::plan::Route;
-use crate::codec::StageTimes;
-use crate::codec::jpeg::decode::{self, Decoder, Flaws, PlaneRows, Scale, Whole};
+use super::plan::ComponentRoute;
+use super::{JpegTimes, Resize};
+use crate::codec::jpeg::decode::{self, DecodedPicture, Decoder, Flaws, PlaneRows, Scale};
 use crate::codec::jpeg::error::JpegError;
 use crate::codec::jpeg::planes::{Plane, Planes, Sampling};
 use crate::codec::jpeg::resample::{PlaneResizer, WeightCache};
@@ -11,17 +10,17 @@ use crate::limits::OutOfMemory;
 use std::ops::Range;
 use std::time::Instant;
 
-/// What decoding and resampling keep from one picture to the next.
+/// Memory of the decoder and the resampler, reused from picture to picture.
 #[derive(Debug, Default)]
 pub(super) struct Buffers {
-    decode: decode::Scratch,
+    decode: decode::DecodeScratch,
     resizers: [PlaneResizer; 4],
     weights: WeightCache,
-    /// Only pictures that two workers make need it.
+    /// Memory for the lower part of pictures made by two workers.
     below: Option<Box<Below>>,
 }
 
-/// The lower part of a picture, which another worker makes.
+/// Memory of a second worker for the lower part of a picture.
 #[derive(Debug, Default)]
 struct Below {
     resizers: [PlaneResizer; 4],
@@ -36,7 +35,7 @@ impl Below {
 
 impl Buffers {
     /// The decoder's memory.
-    pub(super) fn decode(&mut self) -> &mut decode::Scratch {
+    pub(super) fn decode(&mut self) -> &mut decode::DecodeScratch {
         &mut self.decode
     }
 
@@ -48,7 +47,7 @@ impl Buffers {
             + self.below.as_ref().map_or(0, |below| below.bytes())
     }
 
-    /// Gives the memory for coefficients and for a second worker back if more than `bytes` are held.
+    /// Frees the memory for coefficients and for a second worker if more than `bytes` are held.
     pub(super) fn shrink_to(&mut self, bytes: usize) {
         if self.bytes() > bytes {
             self.decode.shrink_to(0);
@@ -57,28 +56,28 @@ impl Buffers {
     }
 }
 
-/// Decodes and resamples. Each [`Shrink::step`] takes one row of MCUs from the file and appends the rows that
-/// it makes possible to the planes.
+/// Decodes and resamples. Each [`Shrink::step`] decodes one row of MCUs of the file, and appends the completed rows
+/// to the planes.
 #[derive(Debug)]
 pub(super) struct Shrink<'a> {
     decoder: Decoder<'a>,
     resizers: &'a mut [PlaneResizer],
-    /// What another worker can make the lower part with.
+    /// Memory of a second worker, if one may help.
     below: Option<&'a mut Below>,
-    /// Components that nobody wants.
+    /// Number of unwanted components.
     unwanted: usize,
     /// Rows made so far, by plane.
     made: [usize; 4],
 }
 
 impl<'a> Shrink<'a> {
-    /// Prepares the way of the first components of the file, a route each; the others are left out.
+    /// Prepares the first components of the file, with a route each. The other components are unwanted.
     ///
     /// # Errors
     /// See [`Decoder::new`]; also [`JpegError::OutOfMemory`].
     pub(super) fn new(
         resize: &Resize<'a>,
-        routes: &[Route],
+        routes: &[ComponentRoute],
         buffers: &'a mut Buffers,
     ) -> Result<Shrink<'a>, JpegError> {
         let Resize { input, header, kernel, limits, .. } = *resize;
@@ -107,11 +106,11 @@ impl<'a> Shrink<'a> {
         Ok(Shrink { decoder, resizers, below, unwanted: layouts.len() - routes.len(), made: [0; 4] })
     }
 
-    /// Takes the next row of MCUs; false when all rows of all planes have been made.
+    /// Decodes the next row of MCUs. Returns false once all rows of all planes are made.
     ///
     /// # Errors
-    /// [`JpegError::Stopped`] when the result is no longer wanted.
-    pub(super) fn step(&mut self, planes: &mut [Plane], times: &mut StageTimes) -> Result<bool, JpegError> {
+    /// [`JpegError::Stopped`] if the work was cancelled.
+    pub(super) fn step(&mut self, planes: &mut [Plane], times: &mut JpegTimes) -> Result<bool, JpegError> {
         let started = Instant::now();
         if !self.decoder.next_mcu_row(&mut strips(self.resizers, self.unwanted))? {
             return Ok(false);
@@ -125,24 +124,24 @@ impl<'a> Shrink<'a> {
         Ok(!self.resizers.iter().all(PlaneResizer::is_done))
     }
 
-    /// Whether another worker can help.
+    /// Returns true if a second worker can help.
     pub(super) fn can_share(&self) -> bool {
         self.below.is_some()
     }
 
-    /// Makes all rows with the help of other workers: `upper` is called with the planes and how many of their first rows of MCUs
-    /// are final, again and again; `lower` once, by another worker, with the planes of what lies below these. Gives that lower
-    /// part, unless the planes have all of it.
+    /// Makes all rows together with other workers. Calls `upper` repeatedly with the planes and the number of final
+    /// rows of MCUs. A second worker calls `lower` once, with the planes of the rows below. Returns these lower planes,
+    /// unless `planes` has all rows.
     ///
     /// # Errors
     /// As [`Shrink::step`], and those of `upper` and `lower`.
     ///
     /// # Panics
-    /// When [`Shrink::can_share`] says no.
+    /// If [`Shrink::can_share`] is false.
     pub(super) fn share<U, L>(
         &mut self,
         planes: &mut Planes,
-        times: &mut StageTimes,
+        times: &mut JpegTimes,
         mut upper: U,
         lower: Option<L>,
     ) -> Result<Option<&Planes>, JpegError>
@@ -155,17 +154,15 @@ impl<'a> Shrink<'a> {
         let mcus = planes.height().div_ceil(heights[0]);
         self.make_front(planes, &mut upper)?;
         let row = self.decoder.given();
-        let lead = self.decoder.lead();
         let (Some(whole), Some(below)) = (self.decoder.whole()?, &mut self.below) else {
-            unreachable!("asked to share what streams");
+            unreachable!("a picture that streams is not shared");
         };
         times.decode += started.elapsed();
         let started = Instant::now();
         let done = complete(&self.made, planes.planes(), &heights);
-        // Whoever has the upper part encodes the lower one, too, unless that worker can do it. Behind all that has been begun.
-        let share = ((mcus - done) as f64 * if lower.is_some() { lead } else { 0.8 * lead }).round() as usize;
+        // Half of the rest for each worker. The lower half starts behind all rows begun.
         let begun = self.made.iter().zip(heights).map(|(made, height)| made.div_ceil(height)).max();
-        let middle = (done + share).max(begun.unwrap_or(0) + 1);
+        let middle = (done + (mcus - done).div_ceil(2)).max(begun.unwrap_or(0) + 1);
         let ends: Vec<_> = planes.planes().iter().map(Plane::height).collect();
         let (resizers, unwanted, made) = (&mut *self.resizers, self.unwanted, &mut self.made);
         if middle >= mcus {
@@ -195,7 +192,7 @@ impl<'a> Shrink<'a> {
         Ok(Some(lower_planes))
     }
 
-    /// Makes the rows that stream while other workers decode the rest, if there are such.
+    /// Makes the streaming rows, if any, while other workers decode the rest.
     fn make_front(
         &mut self,
         planes: &mut Planes,
@@ -221,18 +218,18 @@ impl<'a> Shrink<'a> {
         front
     }
 
-    /// Rows of MCUs of the planes that are final.
+    /// Number of final rows of MCUs of the planes.
     pub(super) fn complete(&self, planes: &Planes) -> usize {
         complete(&self.made, planes.planes(), &mcu_heights(planes.sampling()))
     }
 
-    /// What is wrong with the data used so far.
+    /// Flaws of the data decoded so far.
     pub(super) fn flaws(&self) -> Flaws {
         self.decoder.flaws()
     }
 }
 
-/// Where the next row of MCUs goes: to the resizers, and nowhere what nobody wants.
+/// Destinations of the next row of MCUs: the strips of the resizers, and empty ones for unwanted components.
 fn strips(resizers: &mut [PlaneResizer], unwanted: usize) -> Vec<PlaneRows<'_>> {
     let kept = resizers.iter_mut().map(|resizer| {
         let (samples, stride) = resizer.strip();
@@ -241,7 +238,7 @@ fn strips(resizers: &mut [PlaneResizer], unwanted: usize) -> Vec<PlaneRows<'_>> 
     kept.chain((0..unwanted).map(|_| PlaneRows { samples: &mut [], stride: 0 })).collect()
 }
 
-/// Takes the strip of `resizer` as filled and appends the rows that it makes possible to the `made` ones of `plane`.
+/// Passes the filled strip to `resizer`, and appends the completed rows to the `made` rows of `plane`.
 fn advance(resizer: &mut PlaneResizer, plane: &mut Plane, made: &mut usize) {
     resizer.push();
     let (before, stride) = (*made, plane.stride());
@@ -254,13 +251,13 @@ fn advance(resizer: &mut PlaneResizer, plane: &mut Plane, made: &mut usize) {
     plane.extend_edges(before..*made);
 }
 
-/// Rows that a row of MCUs takes of each plane.
+/// Height of a row of MCUs in each plane.
 fn mcu_heights(sampling: Sampling) -> [usize; 3] {
     let (_, v) = sampling.factors();
     [8 * v, 8, 8]
 }
 
-/// Rows of MCUs that are complete when so many rows of each plane are `made`.
+/// Number of complete rows of MCUs after `made` rows of each plane.
 fn complete(made: &[usize], planes: &[Plane], heights: &[usize]) -> usize {
     let rows = planes.iter().zip(heights).zip(made).map(|((plane, &height), &made)| {
         if made == plane.height() { made.div_ceil(height) } else { made / height }
@@ -268,9 +265,9 @@ fn complete(made: &[usize], planes: &[Plane], heights: &[usize]) -> usize {
     rows.min().unwrap_or(0)
 }
 
-/// Makes output rows `parts` of each plane, the first rows of `planes`, of a picture whose coefficients are there.
+/// Makes output rows `parts` of each plane from coefficients. They become the first rows of `planes`.
 fn make_part(
-    whole: Whole<'_, '_>,
+    whole: DecodedPicture<'_, '_>,
     resizers: &mut [PlaneResizer],
     unwanted: usize,
     parts: &[Range<usize>],
@@ -285,15 +282,15 @@ fn make_part(
     make_rest(whole, resizers, unwanted, Rest { from, ends: &ends }, planes, &mut [0; 4])
 }
 
-/// What is left to make: from row `from` of the MCUs of the source on, to row `ends` of each plane.
+/// Remaining work: from row `from` of the source MCUs on, to row `ends` of each plane.
 struct Rest<'t> {
     from: usize,
     ends: &'t [usize],
 }
 
-/// Makes the rest of each plane, of a picture whose coefficients are there. So many rows of `planes` are `made`.
+/// Makes the rest of each plane from coefficients, behind its `made` rows.
 fn make_rest(
-    whole: Whole<'_, '_>,
+    whole: DecodedPicture<'_, '_>,
     resizers: &mut [PlaneResizer],
     unwanted: usize,
     rest: Rest<'_>,

@@ -1,8 +1,8 @@
 //! Planes turned upright, and planes laid on a larger canvas.
 
 use crate::codec::jpeg::planes::{Plane, Planes, Sampling};
-use crate::codec::transform::geometry::{Canvas, Orientation};
 use crate::limits::OutOfMemory;
+use crate::pixels::{Canvas, Orientation};
 
 /// Side of a transposed tile, in samples: all rows of a tile stay in the cache.
 const TILE: usize = 32;

@@ -1,7 +1,7 @@
 //! The two filters for AVX2.
 #![expect(unsafe_code, reason = "SIMD leaf: loads and stores through pointers, calls into target features")]
 
-use super::filter::{DOWN_STEP, GROUP, Group};
+use super::filter::{DOWN_STEP, GROUP, RowGroup};
 use super::weights::{TapPair, Weights};
 use crate::codec::jpeg::simd::Avx2;
 use std::arch::x86_64::*;
@@ -55,7 +55,7 @@ unsafe fn down_rows(samples: &[u8], rows: &[usize], pairs: &[TapPair], out: &mut
 
 /// See [`super::filter::across`].
 #[inline]
-pub(super) fn across(_: Avx2, group: &mut Group, weights: &Weights, out: &mut [&mut [u8]; GROUP]) {
+pub(super) fn across(_: Avx2, group: &mut RowGroup, weights: &Weights, out: &mut [&mut [u8]; GROUP]) {
     let (first, row_len) = (group.first, group.row_len());
     let (samples, columns) = group.parts();
     // SAFETY: the proof token guarantees the instructions.

@@ -25,7 +25,7 @@ pub(super) const DOWN_STEP: usize = 32;
 
 /// Up to eight rows between the two filters.
 #[derive(Debug, Default)]
-pub(super) struct Group {
+pub(super) struct RowGroup {
     samples: Vec<i16>,
     /// Pairs of neighbouring samples of all eight rows, for the kernels that transpose the group.
     columns: Vec<[i32; GROUP]>,
@@ -36,7 +36,7 @@ pub(super) struct Group {
     pub(super) filled: usize,
 }
 
-impl Group {
+impl RowGroup {
     /// Makes room for rows of all input samples that `weights` read.
     pub(super) fn reset(&mut self, weights: &Weights) -> Result<(), OutOfMemory> {
         self.first = weights.reads_from() & !1;
@@ -105,7 +105,7 @@ pub(super) fn down(samples: &[u8], rows: &[usize], pairs: &[TapPair], out: &mut 
 ///
 /// # Panics
 /// If a row of `out` is neither long enough nor empty.
-pub(super) fn across(group: &mut Group, weights: &Weights, out: &mut [&mut [u8]; GROUP]) {
+pub(super) fn across(group: &mut RowGroup, weights: &Weights, out: &mut [&mut [u8]; GROUP]) {
     assert!(out.iter().all(|row| row.is_empty() || row.len() >= weights.outputs()));
     #[cfg(target_arch = "x86_64")]
     if let Some(avx2) = Avx2::detect() {
@@ -122,7 +122,7 @@ pub(super) fn across(group: &mut Group, weights: &Weights, out: &mut [&mut [u8];
 mod tests {
     use super::super::weights::{Axis, Pairing, Samples};
     use super::*;
-    use crate::spec::Kernel;
+    use crate::codec::jpeg::resample::ResampleKernel;
     use proptest::prelude::*;
 
     fn noise(len: usize, seed: u64) -> impl Iterator<Item = u64> {
@@ -140,7 +140,7 @@ mod tests {
         ) {
             let samples: Vec<u8> = noise(4000, seed).map(|n| n as u8).collect();
             let axis = Axis { available: 2 * taps, origin: 0.0, extent: 2.0 * taps as f64, output: 3, samples: Samples::Points };
-            let weights = Weights::new(Kernel::Lanczos3, &axis, Pairing::Free);
+            let weights = Weights::new(ResampleKernel::Lanczos3, &axis, Pairing::Free);
             let rows: Vec<usize> =
                 noise(2 * weights.pairs_each(), seed ^ 5).map(|n| n as usize % 3800).collect();
             let (mut fast, mut plain) = (vec![0; width * DOWN_STEP], vec![0; width * DOWN_STEP]);
@@ -155,15 +155,15 @@ mod tests {
         fn the_dispatched_row_filter_equals_the_scalar_one(
             seed: u64, available in 1_usize..300, output in 1_usize..300, kernel in 0..3,
         ) {
-            let kernel = [Kernel::Lanczos3, Kernel::Bilinear, Kernel::Nearest][kernel as usize];
+            let kernel = [ResampleKernel::Lanczos3, ResampleKernel::Bilinear, ResampleKernel::Nearest][kernel as usize];
             let axis = Axis { available, origin: 0.0, extent: available as f64 - 0.25, output, samples: Samples::Points };
             let weights = Weights::new(kernel, &axis, Pairing::Even);
-            let mut group = Group::default();
+            let mut group = RowGroup::default();
             group.reset(&weights).unwrap();
             for (sample, n) in group.samples.iter_mut().zip(noise(1 << 20, seed)) {
                 *sample = n as i16;
             }
-            let run = |group: &mut Group, fast: bool| {
+            let run = |group: &mut RowGroup, fast: bool| {
                 let mut rows = vec![vec![0_u8; output]; GROUP];
                 rows[5].clear();
                 let mut rows_mut = rows.iter_mut().map(Vec::as_mut_slice);

@@ -3,30 +3,46 @@
 //! Uses additions, multiplications and divisions of IEEE 754 doubles only, which are rounded the same way on
 //! all machines. libm is not used: its `sin` differs between platforms.
 
-use crate::spec::Kernel;
 use std::f64::consts::PI;
 
+/// Resampling kernel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ResampleKernel {
+    /// Lanczos with 3 lobes.
+    Lanczos3,
+    /// The cubic of Catmull and Rom.
+    CatmullRom,
+    /// The cubic of Mitchell and Netravali with B = C = 1/3.
+    Mitchell,
+    /// A triangle.
+    Bilinear,
+    /// The mean of the covered samples.
+    Box,
+    /// The nearest sample.
+    Nearest,
+}
+
 /// Reach of the filter to each side.
-pub(super) fn support(kernel: Kernel) -> f64 {
+pub(super) fn support(kernel: ResampleKernel) -> f64 {
     match kernel {
-        Kernel::Lanczos3 => 3.0,
-        Kernel::CatmullRom | Kernel::Mitchell => 2.0,
-        Kernel::Bilinear => 1.0,
-        Kernel::Box | Kernel::Nearest => 0.5,
+        ResampleKernel::Lanczos3 => 3.0,
+        ResampleKernel::CatmullRom | ResampleKernel::Mitchell => 2.0,
+        ResampleKernel::Bilinear => 1.0,
+        ResampleKernel::Box | ResampleKernel::Nearest => 0.5,
     }
 }
 
 /// Value of the filter at distance `x`, not normalised.
 #[inline]
-pub(super) fn value(kernel: Kernel, x: f64) -> f64 {
+pub(super) fn value(kernel: ResampleKernel, x: f64) -> f64 {
     match kernel {
-        Kernel::Lanczos3 => lanczos3(x.abs()),
-        Kernel::CatmullRom => cubic(x.abs(), [1.0, -2.5, 1.5], [2.0, -4.0, 2.5, -0.5]),
-        Kernel::Mitchell => {
+        ResampleKernel::Lanczos3 => lanczos3(x.abs()),
+        ResampleKernel::CatmullRom => cubic(x.abs(), [1.0, -2.5, 1.5], [2.0, -4.0, 2.5, -0.5]),
+        ResampleKernel::Mitchell => {
             cubic(x.abs(), [16.0 / 18.0, -2.0, 21.0 / 18.0], [32.0 / 18.0, -60.0 / 18.0, 2.0, -7.0 / 18.0])
         }
-        Kernel::Bilinear => (1.0 - x.abs()).max(0.0),
-        Kernel::Box | Kernel::Nearest => f64::from(u8::from(x > -0.5 && x <= 0.5)),
+        ResampleKernel::Bilinear => (1.0 - x.abs()).max(0.0),
+        ResampleKernel::Box | ResampleKernel::Nearest => f64::from(u8::from(x > -0.5 && x <= 0.5)),
     }
 }
 
@@ -80,14 +96,14 @@ mod tests {
         let sinc = |x: f64| if x == 0.0 { 1.0 } else { (PI * x).sin() / (PI * x) };
         for i in 0..3000 {
             let x = f64::from(i) / 1000.0;
-            assert!((value(Kernel::Lanczos3, x) - sinc(x) * sinc(x / 3.0)).abs() < 1e-8, "at {x}");
+            assert!((value(ResampleKernel::Lanczos3, x) - sinc(x) * sinc(x / 3.0)).abs() < 1e-8, "at {x}");
         }
-        assert_eq!(value(Kernel::Lanczos3, 3.0), 0.0);
+        assert_eq!(value(ResampleKernel::Lanczos3, 3.0), 0.0);
     }
 
     #[test]
     fn cubics_are_continuous_and_sum_to_one() {
-        for kernel in [Kernel::CatmullRom, Kernel::Mitchell] {
+        for kernel in [ResampleKernel::CatmullRom, ResampleKernel::Mitchell] {
             for i in 0..100 {
                 let phase = f64::from(i) / 100.0;
                 let sum: f64 = (-2..=2).map(|n| value(kernel, f64::from(n) + phase)).sum();

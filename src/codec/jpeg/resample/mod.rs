@@ -15,12 +15,12 @@ mod avx2;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 
+pub use kernel::ResampleKernel;
 pub use weights::{Axis, Samples};
 pub use whole::resized;
 
 use crate::limits::{OutOfMemory, try_vec};
-use crate::spec::Kernel;
-use filter::{DOWN_STEP, GROUP, Group};
+use filter::{DOWN_STEP, GROUP, RowGroup};
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
@@ -30,13 +30,13 @@ use weights::{Pairing, Weights};
 #[derive(Debug, Default)]
 pub struct WeightCache {
     /// Newest first.
-    entries: VecDeque<(Kernel, Axis, Pairing, Arc<Weights>)>,
+    entries: VecDeque<(ResampleKernel, Axis, Pairing, Arc<Weights>)>,
 }
 
 impl WeightCache {
     const ENTRIES: usize = 16;
 
-    fn weights(&mut self, kernel: Kernel, axis: &Axis, pairing: Pairing) -> Arc<Weights> {
+    fn weights(&mut self, kernel: ResampleKernel, axis: &Axis, pairing: Pairing) -> Arc<Weights> {
         let found = self.entries.iter().find(|(k, a, p, _)| (k, a, p) == (&kernel, axis, &pairing));
         if let Some((.., weights)) = found {
             return Arc::clone(weights);
@@ -77,7 +77,7 @@ pub struct PlaneResizer {
     input_rows: usize,
     received: usize,
     emitted: usize,
-    group: Group,
+    group: RowGroup,
     /// Offsets in the ring of the rows under the column filter.
     taps: Vec<usize>,
 }
@@ -90,7 +90,7 @@ impl PlaneResizer {
     /// [`OutOfMemory`] if the allocator refuses the ring.
     pub fn start(
         &mut self,
-        kernel: Kernel,
+        kernel: ResampleKernel,
         x: &Axis,
         y: &Axis,
         strip_width: usize,
@@ -100,7 +100,7 @@ impl PlaneResizer {
         let across = cache.weights(kernel, x, Pairing::Even);
         let down = cache.weights(kernel, y, Pairing::Free);
         self.group.reset(&across)?;
-        self.identity = kernel != Kernel::Mitchell && x.is_identity() && y.is_identity();
+        self.identity = kernel != ResampleKernel::Mitchell && x.is_identity() && y.is_identity();
         // The column filter reads whole steps, which may end past the last sample.
         self.stride = strip_width.max(self.group.first + self.group.row_len()).next_multiple_of(DOWN_STEP);
         self.strip_rows = strip_rows;
@@ -209,16 +209,6 @@ impl PlaneResizer {
     pub fn bytes(&self) -> usize {
         self.ring.capacity() + self.group.bytes()
     }
-
-    /// Bytes that [`PlaneResizer::start`] will hold for these parameters, to within the weights.
-    pub fn estimate(kernel: Kernel, x: &Axis, y: &Axis, strip_width: usize, strip_rows: usize) -> u64 {
-        let reach =
-            |axis: &Axis| 2.0 * kernel::support(kernel) * (axis.extent / axis.output as f64).max(1.0) + 2.0;
-        let ring = (reach(y) as u64 + 3 * strip_rows as u64) * (strip_width + 2 * DOWN_STEP) as u64;
-        let group = (x.available + 2 * DOWN_STEP) as u64 * (2 + 4 / 2) * GROUP as u64;
-        let weights = 2 * (x.output as f64 * (reach(x) + 6.0) + y.output as f64 * (reach(y) + 6.0)) as u64;
-        ring + group + weights
-    }
 }
 
 #[cfg(test)]
@@ -230,7 +220,7 @@ mod tests {
         plane: &[u8],
         x: &Axis,
         y: &Axis,
-        kernel: Kernel,
+        kernel: ResampleKernel,
         strip_rows: usize,
         resizer: &mut PlaneResizer,
     ) -> Vec<u8> {
@@ -259,10 +249,10 @@ mod tests {
     }
 
     /// Resamples by the definition, in doubles and without rounding between the axes.
-    fn reference(plane: &[u8], x: &Axis, y: &Axis, kernel: Kernel) -> Vec<f64> {
+    fn reference(plane: &[u8], x: &Axis, y: &Axis, kernel: ResampleKernel) -> Vec<f64> {
         let weights = |axis: &Axis, o: usize| -> Vec<f64> {
             let scale = axis.extent / axis.output as f64;
-            let stretch = if kernel == Kernel::Nearest { 1.0 } else { scale.max(1.0) };
+            let stretch = if kernel == ResampleKernel::Nearest { 1.0 } else { scale.max(1.0) };
             let centre = axis.origin + (o as f64 + 0.5) * scale;
             let values: Vec<f64> = (0..axis.available)
                 .map(|i| kernel::value(kernel, (i as f64 + 0.5 - centre) / stretch))
@@ -304,7 +294,7 @@ mod tests {
         fn every_kernel_is_within_one_level_of_the_definition(
             x in axis(), y in axis(), kernel in 0..5, strip_rows in 1_usize..17, seed: u32,
         ) {
-            use Kernel::*;
+            use ResampleKernel::*;
             let kernel = [Lanczos3, CatmullRom, Mitchell, Bilinear, Box][kernel as usize];
             let mut state = seed;
             let plane: Vec<u8> = (0..x.available * y.available)
@@ -326,11 +316,11 @@ mod tests {
         let plane: Vec<u8> = (0..64 * 48).map(|i| (i * 7 % 251) as u8).collect();
         let x = Axis { available: 64, origin: 0.0, extent: 63.5, output: 31, samples: Samples::Points };
         let y = Axis { available: 48, origin: 0.25, extent: 47.0, output: 17, samples: Samples::Points };
-        let fresh = resize(&plane, &x, &y, Kernel::Lanczos3, 8, &mut PlaneResizer::default());
+        let fresh = resize(&plane, &x, &y, ResampleKernel::Lanczos3, 8, &mut PlaneResizer::default());
         let mut used = PlaneResizer::default();
         let white = vec![255; 64 * 48];
-        resize(&white, &x, &Axis { output: 40, ..y }, Kernel::CatmullRom, 4, &mut used);
-        assert_eq!(resize(&plane, &x, &y, Kernel::Lanczos3, 8, &mut used), fresh);
+        resize(&white, &x, &Axis { output: 40, ..y }, ResampleKernel::CatmullRom, 4, &mut used);
+        assert_eq!(resize(&plane, &x, &y, ResampleKernel::Lanczos3, 8, &mut used), fresh);
     }
 
     #[test]
@@ -338,7 +328,7 @@ mod tests {
         let plane: Vec<u8> = (0..20 * 10).map(|i| (i * 13 % 256) as u8).collect();
         let x = Axis { available: 20, origin: 0.0, extent: 20.0, output: 20, samples: Samples::Points };
         let y = Axis { available: 10, origin: 0.0, extent: 10.0, output: 10, samples: Samples::Points };
-        for kernel in [Kernel::Lanczos3, Kernel::Nearest, Kernel::Box] {
+        for kernel in [ResampleKernel::Lanczos3, ResampleKernel::Nearest, ResampleKernel::Box] {
             assert_eq!(resize(&plane, &x, &y, kernel, 3, &mut PlaneResizer::default()), plane);
         }
     }

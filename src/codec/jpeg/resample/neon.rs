@@ -1,7 +1,7 @@
 //! The two filters for NEON.
 #![expect(unsafe_code, reason = "SIMD leaf: loads and stores through pointers, calls into target features")]
 
-use super::filter::{DOWN_STEP, GROUP, Group};
+use super::filter::{DOWN_STEP, GROUP, RowGroup};
 use super::weights::{TapPair, Weights};
 use crate::codec::jpeg::simd::Neon;
 use std::arch::aarch64::*;
@@ -48,7 +48,7 @@ unsafe fn down_rows(samples: &[u8], rows: &[usize], pairs: &[TapPair], out: &mut
 
 /// See [`super::filter::across`].
 #[inline]
-pub(super) fn across(_: Neon, group: &mut Group, weights: &Weights, out: &mut [&mut [u8]; GROUP]) {
+pub(super) fn across(_: Neon, group: &mut RowGroup, weights: &Weights, out: &mut [&mut [u8]; GROUP]) {
     let (first, row_len) = (group.first, group.row_len());
     let (samples, columns) = group.parts();
     turn(samples, row_len, columns);

@@ -1,7 +1,7 @@
 //! `Weights`: input samples of each output sample of one axis, and their taps.
 
 use super::kernel;
-use crate::spec::Kernel;
+use crate::codec::jpeg::resample::ResampleKernel;
 
 /// Fractional bits of a weight: 1.0 is `1 << 14`.
 pub(super) const WEIGHT_BITS: u32 = 14;
@@ -55,7 +55,7 @@ pub(super) enum Pairing {
 #[derive(Debug, PartialEq)]
 pub(super) struct Weights {
     /// First input sample of the first pair, and number of relevant input samples, per output sample.
-    spans: Vec<Span>,
+    spans: Vec<TapSpan>,
     /// `pairs_each` pairs per output sample, padded with zeros.
     pairs: Vec<TapPair>,
     pairs_each: usize,
@@ -63,12 +63,12 @@ pub(super) struct Weights {
 
 /// Input samples of one output sample.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Span {
+pub(super) struct TapSpan {
     pub(super) start: u32,
     pub(super) len: u32,
 }
 
-impl Span {
+impl TapSpan {
     /// End of the relevant input samples.
     pub(super) fn end(self) -> usize {
         self.start as usize + self.len as usize
@@ -102,13 +102,13 @@ impl TapPair {
 
 impl Weights {
     /// Computes the weights of `filter` along `axis`. The taps of each output sample add up to exactly 1.0.
-    pub(super) fn new(kernel: Kernel, axis: &Axis, pairing: Pairing) -> Weights {
+    pub(super) fn new(kernel: ResampleKernel, axis: &Axis, pairing: Pairing) -> Weights {
         let scale = axis.extent / axis.output as f64;
-        let stretch = if kernel == Kernel::Nearest { 1.0 } else { scale.max(1.0) };
+        let stretch = if kernel == ResampleKernel::Nearest { 1.0 } else { scale.max(1.0) };
         let value = |at: f64| kernel::value(kernel, at / stretch);
         // Second-order inverse of a mean: 1 + (pi f)² / 6.
         let boost = match (axis.samples, kernel) {
-            (Samples::Points, _) | (Samples::Means, Kernel::Box | Kernel::Nearest) => 0.0,
+            (Samples::Points, _) | (Samples::Means, ResampleKernel::Box | ResampleKernel::Nearest) => 0.0,
             (Samples::Means, _) => 1.0 / 24.0,
         };
         let reach = kernel::support(kernel) * stretch + if boost > 0.0 { 1.0 } else { 0.0 };
@@ -126,8 +126,8 @@ impl Weights {
             let whole = centre - reach >= 1.0 && centre + reach <= last as f64;
             if whole && let Some(first) = firsts[phase] {
                 let shift = ((o - first) as f64 * scale).round() as u32;
-                let Span { start, len } = spans[first];
-                spans.push(Span { start: start + shift, len });
+                let TapSpan { start, len } = spans[first];
+                spans.push(TapSpan { start: start + shift, len });
                 let from: usize = offsets[first];
                 offsets.push(taps.len());
                 taps.extend_from_within(from..from + len as usize);
@@ -152,7 +152,7 @@ impl Weights {
             offsets.push(taps.len());
             let lead = quantise(&values, nearest - lo, &mut taps);
             let len = taps.len() - offsets[o];
-            spans.push(Span { start: (lo + lead) as u32, len: len as u32 });
+            spans.push(TapSpan { start: (lo + lead) as u32, len: len as u32 });
         }
         offsets.push(taps.len());
         pack(spans, &taps, &offsets, pairing)
@@ -169,12 +169,12 @@ impl Weights {
     }
 
     /// Returns the input samples of output sample `o`.
-    pub(super) fn span(&self, o: usize) -> Span {
+    pub(super) fn span(&self, o: usize) -> TapSpan {
         self.spans[o]
     }
 
     /// Returns the input samples of each output sample.
-    pub(super) fn spans(&self) -> &[Span] {
+    pub(super) fn spans(&self) -> &[TapSpan] {
         &self.spans
     }
 
@@ -205,7 +205,7 @@ impl Weights {
 
     /// Bytes held by the table.
     pub(super) fn bytes(&self) -> usize {
-        self.pairs.capacity() * size_of::<TapPair>() + self.spans.capacity() * size_of::<Span>()
+        self.pairs.capacity() * size_of::<TapPair>() + self.spans.capacity() * size_of::<TapSpan>()
     }
 }
 
@@ -248,7 +248,7 @@ fn quantise(values: &[f64], nearest: usize, taps: &mut Vec<i16>) -> usize {
 }
 
 /// Groups the taps of each output sample (`offsets[o]..offsets[o + 1]`) into equally many pairs.
-fn pack(mut spans: Vec<Span>, taps: &[i16], offsets: &[usize], pairing: Pairing) -> Weights {
+fn pack(mut spans: Vec<TapSpan>, taps: &[i16], offsets: &[usize], pairing: Pairing) -> Weights {
     if pairing == Pairing::Even {
         for span in &mut spans {
             span.len += span.start & 1;
@@ -271,13 +271,13 @@ fn pack(mut spans: Vec<Span>, taps: &[i16], offsets: &[usize], pairing: Pairing)
 mod tests {
     use super::*;
 
-    const KERNELS: [Kernel; 6] = [
-        Kernel::Lanczos3,
-        Kernel::CatmullRom,
-        Kernel::Mitchell,
-        Kernel::Bilinear,
-        Kernel::Box,
-        Kernel::Nearest,
+    const KERNELS: [ResampleKernel; 6] = [
+        ResampleKernel::Lanczos3,
+        ResampleKernel::CatmullRom,
+        ResampleKernel::Mitchell,
+        ResampleKernel::Bilinear,
+        ResampleKernel::Box,
+        ResampleKernel::Nearest,
     ];
 
     #[test]
@@ -308,13 +308,13 @@ mod tests {
     fn taps_that_repeat_are_those_that_would_be_computed() {
         let axis =
             Axis { available: 1363, origin: 0.0, extent: 1362.5, output: 720, samples: Samples::Points };
-        let weights = Weights::new(Kernel::Lanczos3, &axis, Pairing::Free);
+        let weights = Weights::new(ResampleKernel::Lanczos3, &axis, Pairing::Free);
         assert_eq!(period(axis.extent / 720.0, 720), 288);
         for o in [5, 293, 581] {
             // The same output sample as the first and only one of its axis.
             let scale = axis.extent / 720.0;
             let alone = Axis { origin: o as f64 * scale, extent: scale, output: 1, ..axis };
-            let alone = Weights::new(Kernel::Lanczos3, &alone, Pairing::Free);
+            let alone = Weights::new(ResampleKernel::Lanczos3, &alone, Pairing::Free);
             assert_eq!(weights.span(o), alone.span(0));
             let len = alone.pairs(0).len();
             assert_eq!(weights.pairs(o)[..len], *alone.pairs(0));
@@ -327,7 +327,7 @@ mod tests {
         let mean = |i: usize| ((i as f64 + 1.0) * 0.8).sin() - (i as f64 * 0.8).sin();
         let error = |samples| {
             let axis = Axis { available: 200, origin: 0.0, extent: 200.0, output: 100, samples };
-            let weights = Weights::new(Kernel::Lanczos3, &axis, Pairing::Free);
+            let weights = Weights::new(ResampleKernel::Lanczos3, &axis, Pairing::Free);
             let errors = (10..90).map(|o| {
                 let taps = weights.pairs(o).iter().flat_map(|pair| pair.taps()).map(f64::from);
                 let inputs = (weights.span(o).start as usize..).map(|i| mean(i) / 0.8 * 100.0);
@@ -344,10 +344,10 @@ mod tests {
     fn an_axis_of_the_same_length_is_one_tap_apiece() {
         let axis = Axis { available: 20, origin: 0.0, extent: 20.0, output: 20, samples: Samples::Points };
         assert!(axis.is_identity());
-        for kernel in KERNELS.into_iter().filter(|kernel| *kernel != Kernel::Mitchell) {
+        for kernel in KERNELS.into_iter().filter(|kernel| *kernel != ResampleKernel::Mitchell) {
             let weights = Weights::new(kernel, &axis, Pairing::Free);
             assert_eq!(weights.pairs_each(), 1, "{kernel:?}");
-            assert!((0..20).all(|o| weights.span(o) == Span { start: o as u32, len: 1 }), "{kernel:?}");
+            assert!((0..20).all(|o| weights.span(o) == TapSpan { start: o as u32, len: 1 }), "{kernel:?}");
         }
     }
 }

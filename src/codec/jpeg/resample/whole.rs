@@ -2,14 +2,19 @@
 
 use super::{Axis, PlaneResizer, Samples, WeightCache};
 use crate::codec::jpeg::planes::{Plane, Planes};
+use crate::codec::jpeg::resample::ResampleKernel;
 use crate::limits::OutOfMemory;
-use crate::spec::Kernel;
 
 /// Resizes `source`. Keeps its chroma resolution and fills the margins.
 ///
 /// # Errors
 /// [`OutOfMemory`] if the allocator refuses.
-pub fn resized(source: &Planes, width: usize, height: usize, kernel: Kernel) -> Result<Planes, OutOfMemory> {
+pub fn resized(
+    source: &Planes,
+    width: usize,
+    height: usize,
+    kernel: ResampleKernel,
+) -> Result<Planes, OutOfMemory> {
     let mut result = Planes::new(width, height, source.sampling())?;
     let (across, down) = (ratio(source.width(), width), ratio(source.height(), height));
     let (mut resizer, mut weights) = (PlaneResizer::default(), WeightCache::default());
@@ -66,7 +71,7 @@ mod tests {
                 }
             }
             for (width, height) in [(50, 33), (33, 9), (101, 67), (1, 1)] {
-                let small = resized(&source, width, height, Kernel::Lanczos3).unwrap();
+                let small = resized(&source, width, height, ResampleKernel::Lanczos3).unwrap();
                 assert_eq!((small.width(), small.height(), small.sampling()), (width, height, sampling));
                 for plane in small.planes() {
                     let span = plane.width();

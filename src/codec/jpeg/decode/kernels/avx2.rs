@@ -4,10 +4,10 @@
     reason = "calls into functions with target features, and vector stores to rows of samples"
 )]
 
-use super::super::block::{Block, Corner};
+use super::super::block::{CoefficientBlock, ScaledIdctLayout};
 use super::super::window::{Ending, Unstuffed};
 use super::matrix::{COLUMN_ROUND, COLUMN_SHIFT, ROW_SHIFT, flat_sample, row_bias};
-use super::{Kernels, Step, Task, scalar};
+use super::{Kernels, RefineStep, Task, scalar};
 use crate::codec::jpeg::simd::Avx2;
 use std::arch::x86_64::*;
 
@@ -16,8 +16,8 @@ impl Kernels for Avx2 {
     fn idct<const K: usize>(
         self,
         dc: i16,
-        coefficients: &Block,
-        steps: &Block,
+        coefficients: &CoefficientBlock,
+        steps: &CoefficientBlock,
         out: &mut [u8],
         stride: usize,
     ) {
@@ -44,15 +44,15 @@ impl Kernels for Avx2 {
     }
 
     #[inline(always)]
-    fn refine(self, stored: &mut [i16], corner: &Corner, step: Step) {
+    fn refine(self, stored: &mut [i16], idct: &ScaledIdctLayout, step: RefineStep) {
         if let Ok(stored) = <&mut [i16; 64]>::try_from(&mut *stored) {
             // SAFETY: `self` proves the features.
-            unsafe { refine(stored, corner, step) }
+            unsafe { refine(stored, idct, step) }
         } else if let Ok(stored) = <&mut [i16; 16]>::try_from(&mut *stored) {
             // SAFETY: `self` proves the features.
-            unsafe { refine(stored, corner, step) }
+            unsafe { refine(stored, idct, step) }
         } else {
-            scalar::refine(stored, corner, step);
+            scalar::refine(stored, idct, step);
         }
     }
 
@@ -77,8 +77,8 @@ impl Kernels for Avx2 {
 #[repr(align(32))]
 struct Pairs([i16; 16]);
 
-/// What the kernels need of a matrix, in the order of the instructions.
-struct Weights {
+/// Weights of a matrix in the order of the instructions.
+struct IdctWeights {
     /// By sample of the first half and pair of coefficients: the even ones (0, 2) and (4, 6).
     even: [[i32; 2]; 4],
     /// The odd ones (1, 3) and (5, 7).
@@ -87,7 +87,7 @@ struct Weights {
     half_rows: [Pairs; 2],
 }
 
-static WEIGHTS: [Weights; 9] = [
+static WEIGHTS: [IdctWeights; 9] = [
     weights(1),
     weights(1),
     weights(2),
@@ -99,7 +99,7 @@ static WEIGHTS: [Weights; 9] = [
     weights(8),
 ];
 
-const fn weights(k: usize) -> Weights {
+const fn weights(k: usize) -> IdctWeights {
     const fn pair(low: i16, high: i16) -> i32 {
         (low as u16 as u32 | (high as u16 as u32) << 16) as i32
     }
@@ -123,7 +123,7 @@ const fn weights(k: usize) -> Weights {
         }
         sample += 1;
     }
-    Weights { even, odd, half_rows }
+    IdctWeights { even, odd, half_rows }
 }
 
 #[target_feature(enable = "avx2")]
@@ -136,7 +136,7 @@ fn load_pairs(pairs: &Pairs) -> __m256i {
 /// Row `ROW` of eight coefficients, dequantised.
 #[target_feature(enable = "avx2")]
 #[inline]
-fn load_row<const ROW: usize>(coefficients: &Block, steps: &Block) -> __m128i {
+fn load_row<const ROW: usize>(coefficients: &CoefficientBlock, steps: &CoefficientBlock) -> __m128i {
     const { assert!(ROW < 8) };
     // SAFETY: the row lies within the block, which is aligned to 64.
     let (row, steps) = unsafe {
@@ -148,7 +148,7 @@ fn load_row<const ROW: usize>(coefficients: &Block, steps: &Block) -> __m128i {
     _mm_mullo_epi16(row, steps)
 }
 
-/// The door of the stores: rows of `out` that the caller may write 8 bytes of.
+/// Checks that 8 bytes at each of K rows lie within `out`, for the vector stores.
 #[inline(always)]
 fn rows<const K: usize>(out: &mut [u8], stride: usize) -> *mut u8 {
     let needed = stride.checked_mul(K - 1).and_then(|last| last.checked_add(8));
@@ -156,10 +156,16 @@ fn rows<const K: usize>(out: &mut [u8], stride: usize) -> *mut u8 {
     out.as_mut_ptr()
 }
 
-/// K is 3 or 4: four rows of four coefficients in one register.
+/// Inverse DCT for K of 3 or 4: four rows of four coefficients in one register.
 #[target_feature(enable = "avx2")]
 #[inline]
-fn idct4<const K: usize>(dc: i16, coefficients: &Block, steps: &Block, out: &mut [u8], stride: usize) {
+fn idct4<const K: usize>(
+    dc: i16,
+    coefficients: &CoefficientBlock,
+    steps: &CoefficientBlock,
+    out: &mut [u8],
+    stride: usize,
+) {
     assert!(K == 3 || K == 4);
     let weights = &WEIGHTS[K];
     // SAFETY: the first 16 values of a block, which is aligned to 64.
@@ -213,11 +219,17 @@ fn idct4<const K: usize>(dc: i16, coefficients: &Block, steps: &Block, out: &mut
     }
 }
 
-/// K is 5 to 8: rows of eight coefficients. Both passes make use of the symmetry of the matrix: a sample and the one
-/// opposite are the sum and the difference of what the even and the odd coefficients give.
+/// Inverse DCT for K of 5 to 8: rows of eight coefficients. Both passes use the symmetry of the matrix: a sample
+/// and its mirror are the sum and the difference of the even and the odd part.
 #[target_feature(enable = "avx2")]
 #[inline]
-fn idct8<const K: usize>(dc: i16, coefficients: &Block, steps: &Block, out: &mut [u8], stride: usize) {
+fn idct8<const K: usize>(
+    dc: i16,
+    coefficients: &CoefficientBlock,
+    steps: &CoefficientBlock,
+    out: &mut [u8],
+    stride: usize,
+) {
     assert!(K >= 5 && K <= 8);
     let none = _mm_setzero_si128();
     let interleaved = |a, b| {
@@ -232,7 +244,7 @@ fn idct8<const K: usize>(dc: i16, coefficients: &Block, steps: &Block, out: &mut
         odd13: interleaved(load_row::<1>(coefficients, steps), load_row::<3>(coefficients, steps)),
         odd57: interleaved(row5, row7),
     };
-    // In each half of the register, by row: columns 0, 2, 1, 3 (and 4, 6, 5, 7) of the upper row and of the one opposite.
+    // In each half of the register, by row: columns 0, 2, 1, 3 (and 4, 6, 5, 7) of the upper row and its mirror.
     let order =
         _mm256_broadcastsi128_si256(_mm_setr_epi8(0, 1, 4, 5, 2, 3, 6, 7, 8, 9, 12, 13, 10, 11, 14, 15));
     let mut packed = [_mm256_setzero_si256(); 4];
@@ -249,7 +261,7 @@ fn idct8<const K: usize>(dc: i16, coefficients: &Block, steps: &Block, out: &mut
         (_mm256_unpacklo_epi64(rows01, rows23), _mm256_unpacklo_epi64(opposite01, opposite23));
     let (odd, opposite_odd) =
         (_mm256_unpackhi_epi64(rows01, rows23), _mm256_unpackhi_epi64(opposite01, opposite23));
-    // Rows 0, 1, 2, 3 and those opposite.
+    // Rows 0, 1, 2, 3 and their mirrors.
     let turned = Pass {
         even02: _mm256_permute2x128_si256(even, opposite_even, 0x20),
         even46: _mm256_permute2x128_si256(even, opposite_even, 0x31),
@@ -262,7 +274,7 @@ fn idct8<const K: usize>(dc: i16, coefficients: &Block, steps: &Block, out: &mut
         samples[K - 1 - m] = right;
         samples[m] = left;
     }
-    // Four samples of four rows, and of those opposite.
+    // Four samples of four rows and their mirrors.
     let turn =
         _mm256_broadcastsi128_si256(_mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15));
     let four = |s: [__m256i; 4]| {
@@ -302,7 +314,7 @@ struct Pass {
 }
 
 impl Pass {
-    /// Sample `m`, and the one opposite.
+    /// Returns sample `m` and its mirror.
     #[target_feature(enable = "avx2")]
     #[inline]
     fn opposites<const K: usize, const SHIFT: i32>(self, m: usize, round: __m256i) -> (__m256i, __m256i) {
@@ -319,17 +331,17 @@ impl Pass {
     }
 }
 
-/// Sixteen coefficients at a time, changed or not: which ones are is not to be predicted.
+/// Refines sixteen coefficients at a time, changed or not: a branch would be mispredicted.
 #[target_feature(enable = "avx2")]
 #[inline]
-fn refine<const N: usize>(stored: &mut [i16; N], corner: &Corner, step: Step) {
+fn refine<const N: usize>(stored: &mut [i16; N], idct: &ScaledIdctLayout, step: RefineStep) {
     const { assert!(N <= 64) };
     let (set, negative) = (_mm_set1_epi64x(step.set as i64), _mm_set1_epi64x(step.negative as i64));
     let low = _mm_cvtsi32_si128(step.low.into());
     for (i, part) in stored.as_chunks_mut::<16>().0.iter_mut().enumerate() {
         // SAFETY: both arrays are 64 bytes long and aligned to 64.
         let (bytes, bits) = unsafe {
-            let [bytes, bits] = [corner.members.bytes.as_ptr(), corner.members.bits.as_ptr()];
+            let [bytes, bits] = [idct.lookup.bytes.as_ptr(), idct.lookup.bits.as_ptr()];
             (_mm_load_si128(bytes.add(16 * i).cast()), _mm_load_si128(bits.add(16 * i).cast()))
         };
         let is_in = |set| {
@@ -347,7 +359,7 @@ fn refine<const N: usize>(stored: &mut [i16; N], corner: &Corner, step: Step) {
     }
 }
 
-/// Copies 32 bytes at a time up to the next `0xFF`; the last ones, and markers, are for the plain kernel.
+/// Copies 32 bytes at a time up to the next `0xFF`. The scalar kernel handles the last bytes and markers.
 #[target_feature(enable = "avx2,bmi1")]
 fn unstuff(source: &[u8], out: &mut [u8]) -> Unstuffed {
     const STEP: usize = 32;
@@ -364,7 +376,7 @@ fn unstuff(source: &[u8], out: &mut [u8]) -> Unstuffed {
             _mm256_storeu_si256(target.as_mut_ptr().cast(), bytes);
             _mm256_movemask_epi8(_mm256_cmpeq_epi8(bytes, all_ones)) as u32
         };
-        // A branch, so that the next load need not wait for this one.
+        // Branch, so that the next load does not wait for this one.
         if found == 0 {
             read += STEP;
             written += STEP;

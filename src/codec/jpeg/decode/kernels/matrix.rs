@@ -1,7 +1,7 @@
 //! The k-point inverse DCT in fixed point: its matrices and its two roundings, shared by all instruction sets.
 //!
-//! A k/8 scaled block is the k-point inverse DCT of the k x k corner (T.81 A.3.3 with 8 replaced by k, and the
-//! amplitude kept: sqrt(k/8) of the orthonormal transform each way).
+//! A block scaled to k/8 is the k-point inverse DCT of its k x k corner: T.81 A.3.3 with 8 replaced by k, at the
+//! same amplitude (sqrt(k/8) of the orthonormal transform each way).
 
 /// Bits behind the binary point of a matrix entry.
 const ENTRY_BITS: u32 = 14;
@@ -14,9 +14,9 @@ pub(super) const COLUMN_ROUND: i32 = 1 << (COLUMN_SHIFT - 1);
 /// Right shift of the row pass.
 pub(super) const ROW_SHIFT: u32 = ENTRY_BITS + BETWEEN_BITS;
 
-/// What the row pass adds to each sum: its rounding, the level shift of 128 (T.81 A.3.1), and the dequantised DC
-/// coefficient. An eighth of that is its share of a sample at every k, so here it is exact, and flat blocks, where
-/// halves are common, round them up as everybody does.
+/// Summand of the row pass: its rounding, the level shift of 128 (T.81 A.3.1), and the dequantised DC coefficient.
+/// DC contributes an eighth of its value to a sample at every k, so it is exact here. Flat blocks, where halves are
+/// common, then round up as in other decoders.
 #[inline(always)]
 pub(super) fn row_bias(dc: i16) -> i32 {
     (128 << ROW_SHIFT) + (1 << (ROW_SHIFT - 1)) + (i32::from(dc) << (ROW_SHIFT - 3))
@@ -27,7 +27,7 @@ pub(super) fn row_bias(dc: i16) -> i32 {
 #[repr(align(64))]
 pub(super) struct Matrix(pub(super) [[i16; 8]; 8]);
 
-/// By k, 1 to 8.
+/// The matrices by k, 1 to 8.
 pub(super) static MATRIX: [Matrix; 9] =
     [matrix(1), matrix(1), matrix(2), matrix(3), matrix(4), matrix(5), matrix(6), matrix(7), matrix(8)];
 
@@ -51,7 +51,7 @@ pub(super) const fn matrix(k: usize) -> Matrix {
     Matrix(entries)
 }
 
-/// The power series, for 0 to pi/2. Not the library's: this one is the same on every machine.
+/// Cosine by its power series, for 0 to pi/2. Unlike libm, it gives the same bits on all machines.
 const fn cosine(x: f64) -> f64 {
     let mut sum = 0.0;
     let mut term = 1.0;
@@ -64,7 +64,7 @@ const fn cosine(x: f64) -> f64 {
     sum
 }
 
-/// The sample of a block that has nothing but the dequantised DC coefficient `dc`, at every k.
+/// Returns the sample of a block with only the dequantised DC coefficient `dc`, at every k.
 #[inline(always)]
 pub(in super::super) fn flat_sample(dc: i16) -> u8 {
     (row_bias(dc) >> ROW_SHIFT).clamp(0, 255) as u8

@@ -1,10 +1,10 @@
 //! The kernels for AArch64 with NEON.
 #![expect(unsafe_code, reason = "calls into functions with target features, and vector loads and stores")]
 
-use super::super::block::{Block, Corner};
+use super::super::block::{CoefficientBlock, ScaledIdctLayout};
 use super::super::window::{Ending, Unstuffed};
 use super::matrix::{COLUMN_ROUND, COLUMN_SHIFT, MATRIX, ROW_SHIFT, flat_sample, row_bias};
-use super::{Kernels, Step, Task, scalar};
+use super::{Kernels, RefineStep, Task, scalar};
 use crate::codec::jpeg::simd::Neon;
 use std::arch::aarch64::*;
 
@@ -13,8 +13,8 @@ impl Kernels for Neon {
     fn idct<const K: usize>(
         self,
         dc: i16,
-        coefficients: &Block,
-        steps: &Block,
+        coefficients: &CoefficientBlock,
+        steps: &CoefficientBlock,
         out: &mut [u8],
         stride: usize,
     ) {
@@ -37,9 +37,9 @@ impl Kernels for Neon {
     }
 
     #[inline(always)]
-    fn refine(self, stored: &mut [i16], corner: &Corner, step: Step) {
+    fn refine(self, stored: &mut [i16], idct: &ScaledIdctLayout, step: RefineStep) {
         // SAFETY: `self` proves NEON.
-        unsafe { refine(stored, corner, step) }
+        unsafe { refine(stored, idct, step) }
     }
 
     #[inline(always)]
@@ -57,11 +57,11 @@ impl Kernels for Neon {
 /// Refines eight coefficients at a time, changed or not.
 #[target_feature(enable = "neon")]
 #[inline]
-fn refine(stored: &mut [i16], corner: &Corner, step: Step) {
+fn refine(stored: &mut [i16], idct: &ScaledIdctLayout, step: RefineStep) {
     let [set, negative] = [step.set, step.negative].map(|set| vreinterpretq_u8_u64(vdupq_n_u64(set)));
     let low = vdupq_n_s16(step.low.into());
-    let members = corner.members.bytes.as_chunks::<8>().0.iter().zip(corner.members.bits.as_chunks::<8>().0);
-    for (part, (bytes, bits)) in stored.as_chunks_mut::<8>().0.iter_mut().zip(members) {
+    let lookup = idct.lookup.bytes.as_chunks::<8>().0.iter().zip(idct.lookup.bits.as_chunks::<8>().0);
+    for (part, (bytes, bits)) in stored.as_chunks_mut::<8>().0.iter_mut().zip(lookup) {
         // SAFETY: both are 8 bytes long.
         let (bytes, bits) = unsafe { (vld1_u8(bytes.as_ptr()), vld1_u8(bits.as_ptr())) };
         let is_in = |set| vmovl_s8(vreinterpret_s8_u8(vtst_u8(vqtbl1_u8(set, bytes), bits)));
@@ -101,7 +101,13 @@ const fn transposed(k: usize) -> [[i16; 8]; 8] {
 
 #[target_feature(enable = "neon")]
 #[inline]
-fn idct<const K: usize>(dc: i16, coefficients: &Block, steps: &Block, out: &mut [u8], stride: usize) {
+fn idct<const K: usize>(
+    dc: i16,
+    coefficients: &CoefficientBlock,
+    steps: &CoefficientBlock,
+    out: &mut [u8],
+    stride: usize,
+) {
     assert!(K >= 3 && K <= 8);
     let step = if K <= 4 { 4 } else { 8 };
     let needed = stride.checked_mul(K - 1).and_then(|last| last.checked_add(8));

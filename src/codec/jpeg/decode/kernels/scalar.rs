@@ -1,9 +1,9 @@
 //! The kernels in plain Rust: the reference for all other instruction sets.
 
-use super::super::block::{Block, Corner, bit};
+use super::super::block::{CoefficientBlock, ScaledIdctLayout, bit};
 use super::super::window::{Ending, Unstuffed};
 use super::matrix::{COLUMN_ROUND, COLUMN_SHIFT, MATRIX, ROW_SHIFT, flat_sample, row_bias};
-use super::{Kernels, Step, Task};
+use super::{Kernels, RefineStep, Task};
 
 /// Plain Rust, for every machine.
 #[derive(Debug, Clone, Copy)]
@@ -14,8 +14,8 @@ impl Kernels for Scalar {
     fn idct<const K: usize>(
         self,
         dc: i16,
-        coefficients: &Block,
-        steps: &Block,
+        coefficients: &CoefficientBlock,
+        steps: &CoefficientBlock,
         out: &mut [u8],
         stride: usize,
     ) {
@@ -51,8 +51,8 @@ impl Kernels for Scalar {
     }
 
     #[inline(always)]
-    fn refine(self, stored: &mut [i16], corner: &Corner, step: Step) {
-        refine(stored, corner, step);
+    fn refine(self, stored: &mut [i16], idct: &ScaledIdctLayout, step: RefineStep) {
+        refine(stored, idct, step);
     }
 
     fn unstuff(self, source: &[u8], out: &mut [u8]) -> Unstuffed {
@@ -66,7 +66,7 @@ impl Kernels for Scalar {
 }
 
 #[inline(always)]
-fn dequantised(coefficients: &Block, steps: &Block, at: usize) -> i16 {
+fn dequantised(coefficients: &CoefficientBlock, steps: &CoefficientBlock, at: usize) -> i16 {
     coefficients.0[at].wrapping_mul(steps.0[at])
 }
 
@@ -76,7 +76,13 @@ fn clamped(sample: i32) -> u8 {
 
 /// Two-point inverse DCT. All its weights are 1/8 in the end, so integer arithmetic is exact.
 #[inline(always)]
-pub(super) fn idct2(dc: i16, coefficients: &Block, steps: &Block, out: &mut [u8], stride: usize) {
+pub(super) fn idct2(
+    dc: i16,
+    coefficients: &CoefficientBlock,
+    steps: &CoefficientBlock,
+    out: &mut [u8],
+    stride: usize,
+) {
     let at = |place| i32::from(dequantised(coefficients, steps, place));
     let dc = i32::from(dc) + 4 + (128 << 3);
     let (right, down, both) = (at(1), at(4), at(5));
@@ -88,7 +94,13 @@ pub(super) fn idct2(dc: i16, coefficients: &Block, steps: &Block, out: &mut [u8]
     out[stride + 1] = clamped((right - down_right) >> 3);
 }
 
-fn idct<const K: usize>(dc: i16, coefficients: &Block, steps: &Block, out: &mut [u8], stride: usize) {
+fn idct<const K: usize>(
+    dc: i16,
+    coefficients: &CoefficientBlock,
+    steps: &CoefficientBlock,
+    out: &mut [u8],
+    stride: usize,
+) {
     let step = if K <= 4 { 4 } else { 8 };
     let matrix = &MATRIX[K].0;
     let saturated = |v: i32| v.clamp(i16::MIN.into(), i16::MAX.into());
@@ -113,13 +125,13 @@ fn idct<const K: usize>(dc: i16, coefficients: &Block, steps: &Block, out: &mut 
 
 /// See [`Kernels::refine`].
 #[inline(always)]
-pub(super) fn refine(stored: &mut [i16], corner: &Corner, step: Step) {
-    let mut left = step.set & corner.mask;
+pub(super) fn refine(stored: &mut [i16], idct: &ScaledIdctLayout, step: RefineStep) {
+    let mut left = step.set & idct.mask;
     while left != 0 {
         let position = left.leading_zeros() as usize;
         left &= !bit(position);
         let negative = -i16::from(step.negative & bit(position) != 0);
-        if let Some(place) = stored.get_mut(usize::from(corner.place[position & 63])) {
+        if let Some(place) = stored.get_mut(usize::from(idct.place[position & 63])) {
             *place = place.wrapping_add((*place >> 15 | negative | 1) << step.low);
         }
     }

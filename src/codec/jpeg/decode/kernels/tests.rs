@@ -9,8 +9,8 @@ use proptest::prelude::*;
 #[derive(Clone, Copy)]
 struct Idct<'a> {
     dc: i16,
-    coefficients: &'a Block,
-    steps: &'a Block,
+    coefficients: &'a CoefficientBlock,
+    steps: &'a CoefficientBlock,
 }
 
 impl Idct<'_> {
@@ -47,8 +47,8 @@ impl Task for AgreesWithScalar<'_> {
     }
 }
 
-fn block(values: &[i16]) -> Block {
-    let mut block = Block::ZERO;
+fn block(values: &[i16]) -> CoefficientBlock {
+    let mut block = CoefficientBlock::ZERO;
     block.0[..64].copy_from_slice(values);
     block
 }
@@ -100,19 +100,19 @@ proptest! {
         negative in any::<u64>(),
         low in 0_u8..14,
     ) {
-        struct Refine<'a>(&'a mut [i16], &'a Corner, Step);
+        struct Refine<'a>(&'a mut [i16], &'a ScaledIdctLayout, RefineStep);
         impl Task for Refine<'_> {
             type Output = ();
             fn run<K: Kernels>(self, kernels: K) {
                 kernels.refine(self.0, self.1, self.2);
             }
         }
-        let step = Step { set: set & !bit(0), negative, low };
+        let step = RefineStep { set: set & !bit(0), negative, low };
         for scale in Scale::ALL.into_iter().filter(|scale| scale.k() > 1) {
-            let corner = Corner::new(scale, &QuantTable([1; 64]));
+            let idct = ScaledIdctLayout::new(scale, &QuantTable([1; 64]));
             let (mut stored, mut plain) = (values[..scale.stored()].to_vec(), values[..scale.stored()].to_vec());
-            run(Refine(&mut stored, &corner, step));
-            Scalar.refine(&mut plain, &corner, step);
+            run(Refine(&mut stored, &idct, step));
+            Scalar.refine(&mut plain, &idct, step);
             prop_assert_eq!(stored, plain);
         }
     }
@@ -153,7 +153,8 @@ fn the_halves_of_flat_blocks_round_up() {
 fn a_flat_block_is_what_the_transform_gives() {
     for dc in i16::MIN..=i16::MAX {
         for k in 1..=8 {
-            let samples = Idct { dc, coefficients: &Block::ZERO, steps: &Block::ZERO }.samples(Scalar, k);
+            let samples = Idct { dc, coefficients: &CoefficientBlock::ZERO, steps: &CoefficientBlock::ZERO }
+                .samples(Scalar, k);
             assert!(samples.iter().all(|&s| s == flat_sample(dc)), "dc {dc} k {k}");
         }
     }

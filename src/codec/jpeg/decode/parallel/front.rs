@@ -1,79 +1,56 @@
-//! `Front`: the upper rows of a picture, whose samples one worker makes as it decodes, while others decode the
-//! coefficients of the rest. Nothing has to be kept of these rows, and they can be resampled and encoded meanwhile.
+//! `Front`: the upper rows of a picture, made by one worker while others decode the coefficients below.
+//! The rows stream: they need no coefficient memory, and are resampled and encoded meanwhile.
 
-use super::Waiting;
-use super::part::{DecodePart, Goal, Part};
-use super::share::Share;
+use super::segment::Segment;
+use super::segment_decoder::{DecodeSegment, Goal, SegmentDecoder};
 use crate::codec::jpeg::decode::Flaws;
 use crate::codec::jpeg::decode::kernels;
 use crate::codec::jpeg::decode::sink::PlaneSink;
 use crate::codec::jpeg::error::JpegError;
 use crate::limits::Cancel;
-use std::sync::Arc;
-use std::time::Instant;
 
-/// The first part of a scan while its rows stream.
+/// The first segment of a scan while its rows stream.
 #[derive(Debug)]
 pub(in crate::codec::jpeg::decode) struct Front<'t, 'a> {
-    part: &'t mut Part<'a>,
-    waiting: Arc<Waiting<'t, 'a>>,
+    decoder: &'t mut SegmentDecoder<'a>,
     /// MCUs in a row.
     columns: usize,
-    /// Bytes of the largest row so far, at first of an average one.
+    /// Bytes of the largest row so far; at first those of an average row.
     largest: usize,
 }
 
 impl<'t, 'a> Front<'t, 'a> {
-    pub(super) fn new(
-        part: &'t mut Part<'a>,
-        waiting: Arc<Waiting<'t, 'a>>,
-        columns: usize,
-        average: usize,
-    ) -> Self {
-        part.open();
-        Front { part, waiting, columns, largest: average }
+    pub(super) fn new(decoder: &'t mut SegmentDecoder<'a>, columns: usize, average: usize) -> Self {
+        decoder.open();
+        Front { decoder, columns, largest: average }
     }
 
-    /// Whether there is another row for this worker, as far as can be told: in its share, or in one that still waits. What
-    /// comes after the first flaw does not stream: where it belongs is only known when the parts are joined.
-    pub(in crate::codec::jpeg::decode) fn has_row(&mut self) -> bool {
-        if self.part.scan.flaws != Flaws::default() {
-            return false;
-        }
-        while !self.is_in_share() {
-            if !self.waiting.absorb_first(self.part) {
-                return false;
+    /// Returns true if the segment probably holds another whole row. Rows behind the first flaw do not stream:
+    /// their places are known only after the join.
+    pub(in crate::codec::jpeg::decode) fn has_row(&self) -> bool {
+        let decoder = &*self.decoder;
+        decoder.scan.flaws == Flaws::default()
+            && match decoder.segment {
+                Segment::Bytes { end, .. } => {
+                    end.saturating_sub(decoder.scan.reader.offset()) >= 2 * self.largest
+                }
+                Segment::Mcus { count, .. } => decoder.place + self.columns <= count,
             }
-        }
-        true
-    }
-
-    fn is_in_share(&self) -> bool {
-        match self.part.share {
-            Share::Bytes { end, .. } => {
-                end.saturating_sub(self.part.scan.reader.offset()) >= 2 * self.largest
-            }
-            Share::Mcus { count, .. } => self.part.place + self.columns <= count,
-        }
     }
 
     /// Decodes the next row of MCUs.
     pub(in crate::codec::jpeg::decode) fn row(&mut self, sink: PlaneSink<'_, '_>) {
-        let (started, before) = (Instant::now(), self.part.bytes());
-        sink.stream_row(&mut self.part.scan);
-        let bytes = self.part.bytes().saturating_sub(before);
-        self.part.pace.count(bytes, self.columns * self.part.in_mcu, started);
-        self.largest = self.largest.max(bytes);
-        self.part.place += self.columns;
+        let before = self.decoder.scan.reader.offset();
+        sink.stream_row(&mut self.decoder.scan);
+        self.largest = self.largest.max(self.decoder.scan.reader.offset().saturating_sub(before));
+        self.decoder.place += self.columns;
     }
 
-    /// Decodes the coefficients of what is left of the share, and of parts that still wait.
+    /// Decodes the coefficients of the rest of the segment.
     pub(in crate::codec::jpeg::decode) fn finish(&mut self, cancel: &Cancel) -> Result<(), JpegError> {
-        let part = &mut *self.part;
-        part.streamed = std::mem::take(&mut part.scan.flaws);
-        part.scan.lanes.iter_mut().for_each(|lane| lane.want_ac(true));
-        kernels::run(DecodePart { part, goal: Goal::Share, cancel })?;
-        self.waiting.decode(cancel);
-        Ok(())
+        let decoder = &mut *self.decoder;
+        decoder.streamed = std::mem::take(&mut decoder.scan.flaws);
+        decoder.scan.components.iter_mut().for_each(|component| component.want_ac(true));
+        kernels::run(DecodeSegment { decoder, goal: Goal::Segment, cancel })
     }
 }

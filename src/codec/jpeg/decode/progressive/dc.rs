@@ -1,6 +1,6 @@
 //! DC scans of progressive pictures (T.81 G.1.2.1).
 
-use super::super::bits::Bits;
+use super::super::bits::BitBuffer;
 use super::super::kernels::Kernels;
 use super::super::store::Store;
 use super::super::tables::DcTable;
@@ -11,9 +11,9 @@ use std::sync::Arc;
 
 /// State of one component of a DC scan.
 #[derive(Debug)]
-pub(in super::super) struct DcLane {
-    /// Index of the component in the frame.
-    pub(in super::super) component: usize,
+pub(in super::super) struct DcComponent {
+    /// Its index in the frame.
+    pub(in super::super) index: usize,
     /// Blocks of an MCU, across and down.
     pub(in super::super) h: usize,
     pub(in super::super) v: usize,
@@ -23,9 +23,9 @@ pub(in super::super) struct DcLane {
 
 /// One block of the current MCU.
 struct DcBlock<'a> {
-    /// Number of its component in the scan.
-    lane: usize,
-    component: usize,
+    /// Number of its component in the scan, and index in the frame.
+    number: usize,
+    index: usize,
     table: Option<&'a DcTable>,
     /// Its number in the store.
     at: usize,
@@ -36,7 +36,7 @@ struct DcBlock<'a> {
 impl DcBlock<'_> {
     #[inline(always)]
     fn dc<'s>(&self, stores: &'s mut [Store]) -> Option<&'s mut i16> {
-        stores.get_mut(self.component)?.dc.get_mut(self.at)
+        stores.get_mut(self.index)?.dc.get_mut(self.at)
     }
 }
 
@@ -46,24 +46,24 @@ impl ProgressiveScan<'_> {
     pub(in super::super) fn decode_dc<K: Kernels>(
         &mut self,
         kernels: K,
-        lanes: &[DcLane],
+        components: &[DcComponent],
         (columns, rows): (usize, usize),
         stores: &mut [Store],
         cancel: &Cancel,
     ) -> Result<(), Stopped> {
-        let is_first = lanes.iter().all(|lane| lane.table.is_some());
+        let is_first = components.iter().all(|component| component.table.is_some());
         let mut predictions = [0_i32; 4];
         let mut bits = self.reader.bits;
         let mut blocks = Vec::with_capacity(10);
         for mcu_row in 0..rows {
             cancel.check()?;
             blocks.clear();
-            for (number, lane) in lanes.iter().enumerate() {
-                let DcLane { component, h, v, ref table } = *lane;
-                let start = |row| (mcu_row * v + row) * stores[component].columns;
+            for (number, component) in components.iter().enumerate() {
+                let DcComponent { index, h, v, ref table } = *component;
+                let start = |row| (mcu_row * v + row) * stores[index].columns;
                 let all = (0..v).flat_map(|row| (start(row)..).take(h));
                 let table = table.as_deref();
-                blocks.extend(all.map(|at| DcBlock { lane: number, component, table, at, step: h }));
+                blocks.extend(all.map(|at| DcBlock { number, index, table, at, step: h }));
             }
             for _ in 0..columns {
                 if self.restarts.is_due() {
@@ -98,16 +98,16 @@ impl ProgressiveScan<'_> {
 /// that it stays in registers.
 #[inline(always)]
 fn first_mcu(
-    mut bits: Bits,
+    mut bits: BitBuffer,
     bytes: &WindowBytes,
     blocks: &[DcBlock<'_>],
     stores: &mut [Store],
     low: u8,
     predictions: &mut [i32; 4],
     damaged: &mut bool,
-) -> Bits {
+) -> BitBuffer {
     for block in blocks {
-        let (Some(prediction), Some(table)) = (predictions.get_mut(block.lane), block.table) else {
+        let (Some(prediction), Some(table)) = (predictions.get_mut(block.number), block.table) else {
             continue;
         };
         bits.refill(bytes);

@@ -1,17 +1,17 @@
 //! `FirstBand`: the first scan of an AC band, block by block (T.81 G.1.2.2).
 
-use super::super::bits::Bits;
+use super::super::bits::BitBuffer;
 use super::super::block::bit;
 use super::super::store::StoredBlock;
 use super::super::tables::{EOB, FirstTable, LONG, Symbol};
 use super::super::window::WindowBytes;
-use super::{Band, run_of_blocks};
+use super::{AcBand, run_of_blocks};
 use std::sync::Arc;
 
 /// The band of a first scan, its layout in memory, and its Huffman table.
 #[derive(Debug)]
 pub(in super::super) struct FirstBand<'a> {
-    band: Band<'a>,
+    band: AcBand<'a>,
     /// Place of a coefficient in the stored block by zig-zag position; defined for any byte. Unneeded
     /// coefficients go to the place of DC, which is not read there.
     place: [u8; 256],
@@ -19,11 +19,11 @@ pub(in super::super) struct FirstBand<'a> {
 }
 
 impl<'a> FirstBand<'a> {
-    pub(in super::super) fn new(band: Band<'a>, table: Arc<FirstTable>) -> FirstBand<'a> {
-        let needed = band.corner.mask & band.set;
+    pub(in super::super) fn new(band: AcBand<'a>, table: Arc<FirstTable>) -> FirstBand<'a> {
+        let needed = band.idct.mask & band.set;
         let mut place = [0; 256];
         for position in (band.first..=band.last).filter(|&position| needed & bit(position) != 0) {
-            place[position] = band.corner.place[position];
+            place[position] = band.idct.place[position];
         }
         FirstBand { band, place, table }
     }
@@ -32,7 +32,7 @@ impl<'a> FirstBand<'a> {
     #[inline(always)]
     pub(super) fn decode_block(
         &self,
-        bits: &mut Bits,
+        bits: &mut BitBuffer,
         bytes: &WindowBytes,
         mut block: StoredBlock<'_>,
         low: u8,
@@ -41,7 +41,7 @@ impl<'a> FirstBand<'a> {
         // Copy, so that the buffer stays in registers.
         let state = bits;
         let mut bits = *state;
-        block.prepare(self.band.corner);
+        block.prepare(self.band.idct);
         let last = self.band.last;
         let mut k = self.band.first - 1;
         let mut found = 0;
@@ -90,7 +90,7 @@ impl<'a> FirstBand<'a> {
     #[inline(always)]
     fn take_pair(
         &self,
-        bits: &mut Bits,
+        bits: &mut BitBuffer,
         block: &mut StoredBlock<'_>,
         found: &mut u64,
         low: u8,
@@ -123,7 +123,7 @@ impl<'a> FirstBand<'a> {
     /// Stores a coefficient of the band. Ignores others.
     #[inline(always)]
     fn put(&self, block: &mut StoredBlock<'_>, position: usize, coefficient: i16) {
-        if let Some(place) = block.corner.get_mut(usize::from(self.place[position & 255])) {
+        if let Some(place) = block.coefficients.get_mut(usize::from(self.place[position & 255])) {
             *place = coefficient;
         }
     }

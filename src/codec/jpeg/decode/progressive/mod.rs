@@ -5,25 +5,25 @@ mod dc;
 mod first;
 mod refinement;
 
-pub(super) use dc::DcLane;
+pub(super) use dc::DcComponent;
 pub(super) use first::FirstBand;
 pub(super) use refinement::RefinedBand;
 
 use super::Flaws;
-use super::bits::Bits;
-use super::block::{Corner, bit};
+use super::bits::BitBuffer;
+use super::block::{ScaledIdctLayout, bit};
 use super::kernels::Kernels;
-use super::restart::Restarts;
+use super::restart::RestartCounter;
 use super::store::Store;
 use super::tables::Code;
-use super::window::Reader;
+use super::window::ScanReader;
 use crate::limits::{Cancel, Stopped};
 
 /// A progressive scan in the course of decoding.
 #[derive(Debug)]
 pub(super) struct ProgressiveScan<'a> {
-    pub(super) reader: Reader<'a>,
-    pub(super) restarts: Restarts,
+    pub(super) reader: ScanReader<'a>,
+    pub(super) restarts: RestartCounter,
     pub(super) flaws: Flaws,
     /// Number of low bits still missing afterwards (Al).
     pub(super) low: u8,
@@ -121,7 +121,7 @@ impl ProgressiveScan<'_> {
     }
 
     /// Ends the scan at the position behind the last block.
-    fn finish(&mut self, bits: Bits) {
+    fn finish(&mut self, bits: BitBuffer) {
         self.reader.bits = bits;
         if self.reader.is_overdrawn(&bits) {
             self.flaws.data_ended(&self.reader);
@@ -131,17 +131,17 @@ impl ProgressiveScan<'_> {
 
 /// The coefficients of an AC scan.
 #[derive(Debug)]
-pub(super) struct Band<'a> {
+pub(super) struct AcBand<'a> {
     /// First position, at least 1 (Ss).
     pub(super) first: usize,
     /// Last position, at most 63 (Se).
     pub(super) last: usize,
     /// Set of its zig-zag positions, see [`bit`].
     pub(super) set: u64,
-    pub(super) corner: &'a Corner,
+    pub(super) idct: &'a ScaledIdctLayout,
 }
 
-impl Band<'_> {
+impl AcBand<'_> {
     /// Works like [`bit`], but returns an empty set for a position behind the band.
     #[inline(always)]
     fn bit(&self, position: usize) -> u64 {
@@ -151,7 +151,7 @@ impl Band<'_> {
 
 /// Reads the run of an end-of-band code EOBn: 2^n plus the n bits behind the code (figure G.3).
 #[inline(always)]
-fn run_of_blocks(bits: &mut Bits, code: Code) -> usize {
+fn run_of_blocks(bits: &mut BitBuffer, code: Code) -> usize {
     let size = u32::from(code.run());
     bits.consume(code.length.into());
     (1 << size) + bits.take(size) as usize

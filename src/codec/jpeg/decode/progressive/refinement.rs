@@ -1,18 +1,18 @@
 //! `RefinedBand`: refines an AC band, block by block (T.81 G.1.2.3).
 
-use super::super::bits::Bits;
+use super::super::bits::BitBuffer;
 use super::super::block::bit;
-use super::super::kernels::{Kernels, Step};
+use super::super::kernels::{Kernels, RefineStep};
 use super::super::store::StoredBlock;
 use super::super::tables::{BAND_BITS, RefinementTable, Symbol};
 use super::super::window::WindowBytes;
-use super::{Band, run_of_blocks};
+use super::{AcBand, run_of_blocks};
 use std::sync::Arc;
 
 /// The band of a refinement, and its Huffman table.
 #[derive(Debug)]
 pub(in super::super) struct RefinedBand<'a> {
-    pub(in super::super) band: Band<'a>,
+    pub(in super::super) band: AcBand<'a>,
     pub(in super::super) table: Arc<RefinementTable>,
 }
 
@@ -30,7 +30,7 @@ impl RefinedBand<'_> {
     pub(super) fn decode_block<K: Kernels>(
         &self,
         kernels: K,
-        bits: &mut Bits,
+        bits: &mut BitBuffer,
         bytes: &WindowBytes,
         mut block: StoredBlock<'_>,
         low: u8,
@@ -83,11 +83,11 @@ impl RefinedBand<'_> {
         let raw = kernels.deposit(walk.raw, known | carriers);
         let positive = kernels.deposit(kernels.extract(raw, carriers), spots);
         let new = spots & !walk.empty;
-        let step = Step { set: raw & known | new, negative: new & !positive, low };
+        let step = RefineStep { set: raw & known | new, negative: new & !positive, low };
         // Large pictures exceed the cache: write only blocks that change.
-        if step.set & self.band.corner.mask != 0 {
-            block.prepare(self.band.corner);
-            kernels.refine(block.corner, self.band.corner, step);
+        if step.set & self.band.idct.mask != 0 {
+            block.prepare(self.band.idct);
+            kernels.refine(block.coefficients, self.band.idct, step);
         }
         *block.mask |= new;
         *state = bits;
@@ -125,7 +125,13 @@ impl Walk {
     /// Takes the symbol of `entry` and its raw bits. Returns false, and takes nothing, if the block has no
     /// room for its run.
     #[inline(always)]
-    fn step<K: Kernels>(&mut self, kernels: K, bits: &mut Bits, bytes: &WindowBytes, entry: u32) -> bool {
+    fn step<K: Kernels>(
+        &mut self,
+        kernels: K,
+        bits: &mut BitBuffer,
+        bytes: &WindowBytes,
+        entry: u32,
+    ) -> bool {
         let next = self.next >> (entry & 63);
         if next == 0 {
             return false;
@@ -140,7 +146,7 @@ impl Walk {
     fn pass_sixteen<K: Kernels>(
         &mut self,
         kernels: K,
-        bits: &mut Bits,
+        bits: &mut BitBuffer,
         bytes: &WindowBytes,
         length: u8,
     ) -> bool {
@@ -158,7 +164,14 @@ impl Walk {
     /// Moves to the spot `next` and reads the bits behind the code. There is one bit for each position
     /// passed, the spot included, less the number in the low six bits of `zeros`.
     #[inline(always)]
-    fn go_to<K: Kernels>(&mut self, kernels: K, next: u64, zeros: u32, bits: &mut Bits, bytes: &WindowBytes) {
+    fn go_to<K: Kernels>(
+        &mut self,
+        kernels: K,
+        next: u64,
+        zeros: u32,
+        bits: &mut BitBuffer,
+        bytes: &WindowBytes,
+    ) {
         let spot = kernels.deposit(next, self.zeros);
         // Position of the spot less the end of the zeros. This order keeps every other step off the longest
         // dependency chain.
@@ -170,7 +183,7 @@ impl Walk {
     }
 
     #[inline(always)]
-    fn read_raw(&mut self, bits: &mut Bits, bytes: &WindowBytes, count: u32) {
+    fn read_raw(&mut self, bits: &mut BitBuffer, bytes: &WindowBytes, count: u32) {
         if count > FEW {
             (*bits, self.raw) = read_many(*bits, bytes, self.raw, count);
         } else {
@@ -182,7 +195,7 @@ impl Walk {
 /// Appends `count` bits to `raw` and refills. Passes both by value: a reference would keep them in memory.
 #[cold]
 #[inline(never)]
-fn read_many(mut bits: Bits, bytes: &WindowBytes, mut raw: u64, mut count: u32) -> (Bits, u64) {
+fn read_many(mut bits: BitBuffer, bytes: &WindowBytes, mut raw: u64, mut count: u32) -> (BitBuffer, u64) {
     while count > 0 {
         bits.refill(bytes);
         let portion = count.min(32);

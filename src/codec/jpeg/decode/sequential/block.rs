@@ -1,55 +1,60 @@
 //! The coefficients of one block of a sequential scan (T.81 F.2.2.1, F.2.2.2).
 
-use super::super::bits::Bits;
-use super::super::block::Block;
-use super::super::tables::{AcTable, EOB, Entry, LONG};
+use super::super::bits::BitBuffer;
+use super::super::block::CoefficientBlock;
+use super::super::tables::{AcTable, EOB, LONG, TableEntry};
 use super::super::window::WindowBytes;
-use super::Lane;
+use super::ScanComponent;
 
 /// End of a block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in super::super) struct Last(usize);
+pub(in super::super) struct BlockEnd(usize);
 
-impl Last {
+impl BlockEnd {
     /// End of a block with only DC.
-    pub(super) const FLAT: Last = Last(EOB);
+    pub(super) const FLAT: BlockEnd = BlockEnd(EOB);
 
     /// Makes an end at position `k`. A run may only reach 63, or a value behind [`EOB`]; others are damage.
     #[inline(always)]
-    fn at(k: usize, damaged: &mut bool) -> Last {
+    fn at(k: usize, damaged: &mut bool) -> BlockEnd {
         if (64..EOB).contains(&k) {
             *damaged = true;
         }
-        Last(k)
+        BlockEnd(k)
     }
 
     /// Returns true if the block has only DC.
     #[inline(always)]
     pub(in super::super) fn is_flat(self) -> bool {
-        self == Last::FLAT
+        self == BlockEnd::FLAT
     }
 }
 
 /// Decodes the DC coefficient of a block (F.2.2.1). It becomes the prediction of the component.
 #[inline(always)]
-pub(super) fn decode_dc(bits: &mut Bits, bytes: &WindowBytes, lane: &mut Lane, damaged: &mut bool) {
+pub(super) fn decode_dc(
+    bits: &mut BitBuffer,
+    bytes: &WindowBytes,
+    component: &mut ScanComponent,
+    damaged: &mut bool,
+) {
     bits.refill(bytes);
-    let entry = lane.dc.entry(bits.buffer, damaged);
-    lane.prediction = lane.prediction.wrapping_add(entry.value(bits.buffer));
+    let entry = component.dc.entry(bits.buffer, damaged);
+    component.prediction = component.prediction.wrapping_add(entry.value(bits.buffer));
     bits.consume(entry.length());
 }
 
 /// Decodes the AC coefficients (F.2.2.2) to `block`. `first` holds the first one or two.
 #[inline(always)]
 pub(super) fn decode_ac(
-    bits: &mut Bits,
+    bits: &mut BitBuffer,
     bytes: &WindowBytes,
-    lane: &Lane,
-    first: Entry,
-    block: &mut Block,
+    component: &ScanComponent,
+    first: TableEntry,
+    block: &mut CoefficientBlock,
     damaged: &mut bool,
-) -> Last {
-    let (ac, place, limit) = (&*lane.ac, &lane.place, lane.limit);
+) -> BlockEnd {
+    let (ac, place, limit) = (&*component.ac, &component.place, component.limit);
     let block = &mut block.0;
     // Copy, so that the buffer stays in registers.
     let state = bits;
@@ -84,22 +89,27 @@ pub(super) fn decode_ac(
         k = pass_over(&mut bits, bytes, ac, k, damaged);
     }
     *state = bits;
-    Last::at(k, damaged)
+    BlockEnd::at(k, damaged)
 }
 
 /// Skips the AC coefficients.
 #[inline(always)]
-pub(super) fn skip_ac(bits: &mut Bits, bytes: &WindowBytes, lane: &Lane, damaged: &mut bool) {
-    let k = pass_over(bits, bytes, &lane.ac, 0, damaged);
-    Last::at(k, damaged);
+pub(super) fn skip_ac(
+    bits: &mut BitBuffer,
+    bytes: &WindowBytes,
+    component: &ScanComponent,
+    damaged: &mut bool,
+) {
+    let k = pass_over(bits, bytes, &component.ac, 0, damaged);
+    BlockEnd::at(k, damaged);
 }
 
 /// Takes the one or two AC symbols of `entry`. Returns true at the end of the block, or if `k` has reached
 /// `limit` or [`LONG`].
 #[inline(always)]
 fn take_pair(
-    bits: &mut Bits,
-    entry: Entry,
+    bits: &mut BitBuffer,
+    entry: TableEntry,
     place: &[u8; 256],
     limit: usize,
     block: &mut [i16; 256],
@@ -128,7 +138,13 @@ fn take_pair(
 
 /// Reads the rest of a block from position `k` without its values. Returns the position of its end.
 #[inline(always)]
-fn pass_over(bits: &mut Bits, bytes: &WindowBytes, ac: &AcTable, mut k: usize, damaged: &mut bool) -> usize {
+fn pass_over(
+    bits: &mut BitBuffer,
+    bytes: &WindowBytes,
+    ac: &AcTable,
+    mut k: usize,
+    damaged: &mut bool,
+) -> usize {
     loop {
         let end = loop {
             bits.refill(bytes);

@@ -1,6 +1,6 @@
 //! Lookup tables for the AC scans of progressive pictures (T.81 G.1.2.2, G.1.2.3).
 
-use super::{Code, Entry, LongCodes, pair_entry, short_codes, singles};
+use super::{Code, LongCodes, TableEntry, pair_entry, short_codes, singles};
 use crate::codec::jpeg::huffman::HuffmanRef;
 
 /// Index bits of the tables.
@@ -37,15 +37,15 @@ impl Code {
 #[derive(Debug)]
 pub(in super::super) struct FirstTable {
     /// One or two symbols. [`FirstTable::code`] handles all but values and EOB0.
-    pairs: [Entry; LEN],
+    pairs: [TableEntry; LEN],
     long: LongCodes,
 }
 
 impl FirstTable {
     pub(super) fn new(table: HuffmanRef<'_>) -> FirstTable {
-        let singles: [Entry; LEN] = singles(table, |code, buffer| match (code.meaning(), code.run()) {
+        let singles: [TableEntry; LEN] = singles(table, |code, buffer| match (code.meaning(), code.run()) {
             (Symbol::Value, _) | (Symbol::EndOfBand, 0) => code.ac_entry(buffer),
-            _ => Entry::aside(code),
+            _ => TableEntry::aside(code),
         });
         FirstTable {
             pairs: std::array::from_fn(|index| pair_entry(&singles, index)),
@@ -55,7 +55,7 @@ impl FirstTable {
 
     /// Returns the entry of the code at the head of `buffer`, joined with the next code if it fits.
     #[inline(always)]
-    pub(in super::super) fn pair(&self, buffer: u64) -> Entry {
+    pub(in super::super) fn pair(&self, buffer: u64) -> TableEntry {
         self.pairs[(buffer >> (64 - BAND_BITS)) as usize]
     }
 

@@ -19,19 +19,19 @@ pub(in super::super) const LONG: usize = 192;
 /// | 40..56 | summand for the bits of the first value: EXTEND (T.81 F.2.2.1); the index holds the sign |
 /// | 56..64 | the second value |
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in super::super) struct Entry(u64);
+pub(in super::super) struct TableEntry(u64);
 
-impl Entry {
+impl TableEntry {
     /// Entry of a code that an index does not hold, or not with the sign of its value.
-    pub(super) const ASIDE: Entry = Entry((LONG as u64) << 24);
+    pub(super) const ASIDE: TableEntry = TableEntry((LONG as u64) << 24);
     /// Largest size of a second value.
     pub(super) const MAX_SECOND: u32 = 7;
 
     /// Makes a symbol with a code of `length` bits and a value of `size` bits, which may be 0.
-    pub(super) const fn new(length: u32, size: u32, advance: u32, positive: bool) -> Entry {
+    pub(super) const fn new(length: u32, size: u32, advance: u32, positive: bool) -> TableEntry {
         let own = length + size;
         let extend = if positive { 0 } else { 1 - (1_i32 << size) };
-        Entry(
+        TableEntry(
             own as u64
                 | (64 - own as u64) << 8
                 | (size as u64) << 16
@@ -78,8 +78,8 @@ impl Entry {
     }
 
     /// Diverts a decoder to [`LongCodes::at`](super::LongCodes::at) though the index holds the code.
-    pub(super) fn aside(code: Code) -> Entry {
-        Entry(Entry::ASIDE.0 | u64::from(code.length) << 40 | u64::from(code.symbol) << 48)
+    pub(super) fn aside(code: Code) -> TableEntry {
+        TableEntry(TableEntry::ASIDE.0 | u64::from(code.length) << 40 | u64::from(code.symbol) << 48)
     }
 
     /// Returns the code of [`TableEntry::aside`]; no code for [`TableEntry::ASIDE`].
@@ -88,9 +88,9 @@ impl Entry {
     }
 
     /// Adds a `second` symbol, which stands at the head of `buffer`.
-    pub(super) fn with(self, second: Entry, buffer: u64) -> Entry {
+    pub(super) fn with(self, second: TableEntry, buffer: u64) -> TableEntry {
         let (length, advance) = (u64::from(second.symbol_length()), second.advance() as u64);
-        Entry((self.0 + length) | advance << 32 | (second.value(buffer) as u64) << 56)
+        TableEntry((self.0 + length) | advance << 32 | (second.value(buffer) as u64) << 56)
     }
 
     /// Length of the value of the first symbol.
@@ -121,7 +121,7 @@ mod tests {
                 let positive = size > 0 && bits >> (size - 1) == 1;
                 let expected = if positive { bits as i32 } else { bits as i32 - (1 << size) + 1 };
                 let buffer = (0b101 << size | bits) << (61 - size) | 0x1234;
-                let entry = Entry::new(3, size, 2, positive);
+                let entry = TableEntry::new(3, size, 2, positive);
                 assert_eq!(entry.value(buffer), expected, "{size} bits {bits:b}");
                 assert_eq!((entry.length() & 63, entry.own_length() & 63), (3 + size, 3 + size));
                 assert_eq!((entry.size(), entry.code_length(), entry.advance()), (size, 3, 2));
@@ -131,11 +131,11 @@ mod tests {
 
     #[test]
     fn a_second_symbol_adds_to_the_first() {
-        let first = Entry::new(4, 0, 16, false);
-        for size in 1..=Entry::MAX_SECOND {
+        let first = TableEntry::new(4, 0, 16, false);
+        for size in 1..=TableEntry::MAX_SECOND {
             for positive in [false, true] {
                 let buffer = 0b11 << 62 | u64::from(positive) << 61;
-                let second = Entry::new(2, size, 3, positive);
+                let second = TableEntry::new(2, size, 3, positive);
                 let both = first.with(second, buffer);
                 assert_eq!(i32::from(both.second_value()), second.value(buffer));
                 assert_eq!((both.advance(), both.second_advance()), (16, 3));

@@ -5,7 +5,7 @@ mod band;
 mod entry;
 
 pub(super) use band::{BAND_BITS, FirstTable, RefinementTable, Symbol};
-pub(super) use entry::{EOB, Entry, LONG};
+pub(super) use entry::{EOB, LONG, TableEntry};
 
 use crate::codec::jpeg::huffman::{HuffmanRef, HuffmanSpec};
 use std::sync::Arc;
@@ -31,15 +31,15 @@ impl Code {
     const INVALID: Code = Code { length: 16, symbol: 0 };
 
     /// Makes the [`TableEntry`] of a DC difference, with the sign in `buffer`.
-    fn dc_entry(self, buffer: u64) -> Entry {
-        Entry::new(self.length.into(), self.symbol.min(15).into(), 0, self.is_positive(buffer))
+    fn dc_entry(self, buffer: u64) -> TableEntry {
+        TableEntry::new(self.length.into(), self.symbol.min(15).into(), 0, self.is_positive(buffer))
     }
 
     /// Makes the [`TableEntry`] of an AC symbol, with the sign in `buffer`.
-    pub(super) fn ac_entry(self, buffer: u64) -> Entry {
+    pub(super) fn ac_entry(self, buffer: u64) -> TableEntry {
         let (run, size) = (u32::from(self.symbol >> 4), u32::from(self.symbol & 15));
         let advance = if size == 0 && run != 15 { EOB as u32 } else { run + 1 };
-        Entry::new(self.length.into(), size, advance, self.is_positive(buffer))
+        TableEntry::new(self.length.into(), size, advance, self.is_positive(buffer))
     }
 
     /// Returns true if the value behind the code at the head of `buffer` is positive.
@@ -78,7 +78,7 @@ impl LongCodes {
     }
 
     /// Returns the code at the head of `buffer`, whose `entry` diverts here.
-    fn at(&self, entry: Entry, buffer: u64, damaged: &mut bool) -> Code {
+    fn at(&self, entry: TableEntry, buffer: u64, damaged: &mut bool) -> Code {
         match entry.code() {
             Code { length: 0, .. } => self.decode(buffer, damaged),
             code => code,
@@ -112,9 +112,12 @@ fn short_codes(
 
 /// Makes a table of `entry(code, buffer)` for all codes that the index holds together with the sign of the
 /// value.
-fn singles<const N: usize>(table: HuffmanRef<'_>, entry: impl Fn(Code, u64) -> Entry) -> [Entry; N] {
+fn singles<const N: usize>(
+    table: HuffmanRef<'_>,
+    entry: impl Fn(Code, u64) -> TableEntry,
+) -> [TableEntry; N] {
     let index_bits = N.ilog2();
-    let mut singles = [Entry::ASIDE; N];
+    let mut singles = [TableEntry::ASIDE; N];
     short_codes(table, index_bits, index_bits - 1, |range, code| {
         for (single, index) in singles[range.clone()].iter_mut().zip(range) {
             *single = entry(code, (index as u64) << (64 - index_bits));
@@ -126,7 +129,7 @@ fn singles<const N: usize>(table: HuffmanRef<'_>, entry: impl Fn(Code, u64) -> E
 /// Lookup table of DC differences.
 #[derive(Debug)]
 pub(super) struct DcTable {
-    entries: [Entry; 1 << DC_BITS],
+    entries: [TableEntry; 1 << DC_BITS],
     long: LongCodes,
 }
 
@@ -137,9 +140,9 @@ impl DcTable {
 
     /// Returns the entry of the code at the head of `buffer`.
     #[inline(always)]
-    pub(super) fn entry(&self, buffer: u64, damaged: &mut bool) -> Entry {
+    pub(super) fn entry(&self, buffer: u64, damaged: &mut bool) -> TableEntry {
         let entry = self.entries[(buffer >> (64 - DC_BITS)) as usize];
-        if entry == Entry::ASIDE { self.long.decode(buffer, damaged).dc_entry(buffer) } else { entry }
+        if entry == TableEntry::ASIDE { self.long.decode(buffer, damaged).dc_entry(buffer) } else { entry }
     }
 }
 
@@ -147,7 +150,7 @@ impl DcTable {
 #[derive(Debug)]
 pub(super) struct AcTable {
     /// One or two symbols.
-    pairs: [Entry; 1 << AC_BITS],
+    pairs: [TableEntry; 1 << AC_BITS],
     /// As many symbols as fit, without their values. Bits 0..6: their length; 6..16: their advance.
     skips: [u16; 1 << SKIP_BITS],
     long: LongCodes,
@@ -157,7 +160,7 @@ impl AcTable {
     pub(super) fn new(table: HuffmanRef<'_>) -> AcTable {
         let entry = |code: Code, buffer| match code.symbol & 15 {
             0..=MAX_SIZE => code.ac_entry(buffer),
-            _ => Entry::aside(code),
+            _ => TableEntry::aside(code),
         };
         let singles = singles(table, entry);
         AcTable {
@@ -169,7 +172,7 @@ impl AcTable {
 
     /// Returns the entry of the code at the head of `buffer`, joined with the next code if it fits.
     #[inline(always)]
-    pub(super) fn pair(&self, buffer: u64) -> Entry {
+    pub(super) fn pair(&self, buffer: u64) -> TableEntry {
         self.pairs[(buffer >> (64 - AC_BITS)) as usize]
     }
 
@@ -183,13 +186,13 @@ impl AcTable {
     /// Returns the entry of the code at the head of `buffer`, where the pairs have [`LONG`].
     #[cold]
     #[inline(never)]
-    pub(super) fn long_entry(&self, buffer: u64, damaged: &mut bool) -> Entry {
+    pub(super) fn long_entry(&self, buffer: u64, damaged: &mut bool) -> TableEntry {
         self.long.at(self.pair(buffer), buffer, damaged).ac_entry(buffer)
     }
 
     /// Returns the entry of any code at the head of `buffer`; only its first symbol counts.
     #[inline(always)]
-    pub(super) fn single_entry(&self, buffer: u64, damaged: &mut bool) -> Entry {
+    pub(super) fn single_entry(&self, buffer: u64, damaged: &mut bool) -> TableEntry {
         let entry = self.pair(buffer);
         if entry.advance() == LONG { self.long_entry(buffer, damaged) } else { entry }
     }
@@ -203,7 +206,7 @@ const MAX_SIZE: u8 = 10;
 const SKIP_NONE: u16 = 64 << 6;
 
 /// Joins a second symbol to the entry at `index` if the index holds all of it.
-fn pair_entry<const N: usize>(singles: &[Entry; N], index: usize) -> Entry {
+fn pair_entry<const N: usize>(singles: &[TableEntry; N], index: usize) -> TableEntry {
     let index_bits = N.ilog2();
     let first = singles[index];
     let length = first.symbol_length();
@@ -214,7 +217,7 @@ fn pair_entry<const N: usize>(singles: &[Entry; N], index: usize) -> Entry {
     let second = singles[rest];
     if second.advance() == LONG
         || second.symbol_length() > index_bits - length
-        || second.size() > Entry::MAX_SECOND
+        || second.size() > TableEntry::MAX_SECOND
     {
         return first;
     }
@@ -222,7 +225,7 @@ fn pair_entry<const N: usize>(singles: &[Entry; N], index: usize) -> Entry {
 }
 
 /// Gathers the symbols with codes within the index. The value of the last may reach behind it.
-fn skip_entry(singles: &[Entry; 1 << AC_BITS], index: usize) -> u16 {
+fn skip_entry(singles: &[TableEntry; 1 << AC_BITS], index: usize) -> u16 {
     /// Most bits of one entry, so that two fit into a refilled buffer.
     const MOST: u32 = 26;
     let (mut length, mut advance, mut symbols) = (0_u32, 0_usize, 0);

@@ -48,7 +48,7 @@ fn too_many_scans_are_refused_while_markers_are_walked() {
     let more = picture.scans.last().unwrap().clone();
     picture.scans.extend(std::iter::repeat_n(more, 96));
     let file = picture.write();
-    let result = decode(&file, &[Scale::FULL], &mut Scratch::default());
+    let result = decode(&file, &[Scale::FULL], &mut DecodeScratch::default());
     assert_eq!(
         result.unwrap_err(),
         JpegError::TooLarge(OverLimit { limit: LimitKind::Scans, value: 101, max: 100 })
@@ -59,8 +59,8 @@ fn too_many_scans_are_refused_while_markers_are_walked() {
 fn a_cancelled_picture_stops() {
     let file = TestPicture::new(64, 64, &[(1, 1)], 1, 3).make_progressive().write();
     let limits = Limits { cancel: crate::limits::Cancel::at(std::time::Instant::now()), ..Limits::default() };
-    let header = Header::parse(&file, &limits).unwrap();
-    let mut scratch = Scratch::default();
+    let header = JpegHeader::parse(&file, &limits).unwrap();
+    let mut scratch = DecodeScratch::default();
     let mut decoder = Decoder::new(&file, &header, &[Scale::FULL], &limits, &mut scratch).unwrap();
     let mut strip = vec![0; 100 * 100];
     let stopped = decoder.next_mcu_row(&mut [PlaneRows { samples: &mut strip, stride: 100 }]);
@@ -79,7 +79,7 @@ fn survive_mutations(count: u64) {
     let files = [ycc.clone().make_progressive(), restarts.clone().make_progressive(), ycc, restarts, lone];
     let files = files.map(|picture| picture.write());
     let mut random = Random(4711);
-    let mut reused = Scratch::default();
+    let mut reused = DecodeScratch::default();
     for round in 0..count {
         let mut file = files[random.below(5) as usize].clone();
         for _ in 0..=random.below(6) {
@@ -98,7 +98,7 @@ fn survive_mutations(count: u64) {
         let scales = vec![Scale::ALL[random.below(8) as usize]; components(&file)];
         let first = decode(&file, &scales, &mut reused);
         if round % 8 == 0 {
-            assert!(first == decode(&file, &scales, &mut Scratch::default()), "round {round}");
+            assert!(first == decode(&file, &scales, &mut DecodeScratch::default()), "round {round}");
         }
     }
 }

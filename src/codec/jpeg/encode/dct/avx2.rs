@@ -1,7 +1,7 @@
 //! The forward transform for AVX2, one block at a time: eight 32-bit sums per multiply-add.
 #![expect(unsafe_code, reason = "SIMD leaf: loads and stores through pointers, calls into target features")]
 
-use super::{Block, COS, FIRST_SHIFT, Reciprocals, SCAN};
+use super::{COS, DctBlock, FIRST_SHIFT, Reciprocals, SCAN};
 use crate::codec::jpeg::simd::Avx2;
 use std::arch::x86_64::*;
 
@@ -12,7 +12,7 @@ pub(super) fn forward(
     samples: &[u8],
     stride: usize,
     reciprocals: &Reciprocals,
-    blocks: &mut [Block],
+    blocks: &mut [DctBlock],
     masks: &mut [u64],
 ) {
     // SAFETY: the proof token guarantees the instructions.
@@ -24,7 +24,7 @@ fn forward_blocks(
     samples: &[u8],
     stride: usize,
     reciprocals: &Reciprocals,
-    blocks: &mut [Block],
+    blocks: &mut [DctBlock],
     masks: &mut [u64],
 ) {
     let count = 8 * blocks.len();
@@ -145,7 +145,7 @@ fn sums(q: [__m256i; 4]) -> [__m256i; 8] {
 /// Quantises and stores a block. Returns the mask of its non-zero coefficients.
 #[target_feature(enable = "avx2")]
 #[inline]
-fn quantise(sums: [__m256i; 8], reciprocals: &Reciprocals, block: &mut Block) -> u64 {
+fn quantise(sums: [__m256i; 8], reciprocals: &Reciprocals, block: &mut DctBlock) -> u64 {
     let (factors, _) = reciprocals.factors.as_chunks::<8>();
     let (rows, _) = block.0.as_chunks_mut::<16>();
     let away = _mm256_set1_epi32(reciprocals.away);

@@ -23,11 +23,11 @@ use crate::codec::jpeg::zigzag::NATURAL;
 /// Quantised coefficients of a block, in column-major order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(align(32))]
-pub(crate) struct Block(pub(crate) [i16; 64]);
+pub(crate) struct DctBlock(pub(crate) [i16; 64]);
 
-impl Default for Block {
+impl Default for DctBlock {
     fn default() -> Self {
-        Block([0; 64])
+        DctBlock([0; 64])
     }
 }
 
@@ -89,7 +89,7 @@ pub(crate) fn forward(
     samples: &[u8],
     stride: usize,
     reciprocals: &Reciprocals,
-    blocks: &mut [Block],
+    blocks: &mut [DctBlock],
     masks: &mut [u64],
 ) {
     assert!(blocks.len() == masks.len() && 8 * blocks.len() <= stride);
@@ -106,7 +106,7 @@ pub(crate) fn forward(
 }
 
 /// Computes the mask that [`forward`] gives with a block.
-pub(crate) fn nonzero(block: &Block) -> u64 {
+pub(crate) fn nonzero(block: &DctBlock) -> u64 {
     SCAN.iter().rev().fold(0, |mask, &place| mask << 1 | u64::from(block.0[usize::from(place & 63)] != 0))
 }
 
@@ -126,7 +126,7 @@ mod tests {
             table in table(),
         ) {
             let reciprocals = Reciprocals::new(&table);
-            let mut fast = ([Block::default(); 4], [0; 4]);
+            let mut fast = ([DctBlock::default(); 4], [0; 4]);
             let mut plain = fast;
             forward(&samples, 32, &reciprocals, &mut fast.0, &mut fast.1);
             scalar::forward(&samples, 32, &reciprocals, &mut plain.0, &mut plain.1);
@@ -136,7 +136,7 @@ mod tests {
 
         #[test]
         fn coefficients_are_those_of_the_definition(samples in prop::collection::vec(any::<u8>(), 64)) {
-            let mut block = [Block::default()];
+            let mut block = [DctBlock::default()];
             forward(&samples, 8, &Reciprocals::sixteenths(), &mut block, &mut [0]);
             for u in 0..8 {
                 for v in 0..8 {
@@ -160,7 +160,7 @@ mod tests {
             samples in prop::collection::vec(any::<u8>(), 64),
             table in table(),
         ) {
-            let (mut fine, mut block) = ([Block::default()], [Block::default()]);
+            let (mut fine, mut block) = ([DctBlock::default()], [DctBlock::default()]);
             // Sixteenths are not exact: near an edge, accept either side.
             forward(&samples, 8, &Reciprocals::sixteenths(), &mut fine, &mut [0]);
             forward(&samples, 8, &Reciprocals::new(&table), &mut block, &mut [0]);
@@ -179,7 +179,7 @@ mod tests {
 
     #[test]
     fn exact_ties_go_away_from_zero() {
-        let mut block = [Block::default()];
+        let mut block = [DctBlock::default()];
         for (sample, dc) in [(129_u8, 1), (127, -1), (131, 2), (125, -2), (128, 0)] {
             // DC is 8 times the difference to 128: half, one and a half steps of 16.
             forward(&[sample; 64], 8, &Reciprocals::new(&QuantTable([16; 64])), &mut block, &mut [0]);
@@ -193,7 +193,7 @@ mod tests {
             [[0_u8; 64], [255; 64], std::array::from_fn(|i| if (i + i / 8) % 2 == 0 { 0 } else { 255 })]
         {
             let reciprocals = Reciprocals::new(&QuantTable([1; 64]));
-            let (mut fast, mut plain) = ([Block::default()], [Block::default()]);
+            let (mut fast, mut plain) = ([DctBlock::default()], [DctBlock::default()]);
             forward(&samples, 8, &reciprocals, &mut fast, &mut [0]);
             scalar::forward(&samples, 8, &reciprocals, &mut plain, &mut [0]);
             assert_eq!(fast, plain);

@@ -1,7 +1,7 @@
 //! The forward transform for NEON, one block at a time.
 #![expect(unsafe_code, reason = "SIMD leaf: loads and stores through pointers, calls into target features")]
 
-use super::{Block, COS, FIRST_SHIFT, Reciprocals, nonzero};
+use super::{COS, DctBlock, FIRST_SHIFT, Reciprocals, nonzero};
 use crate::codec::jpeg::simd::Neon;
 use std::arch::aarch64::*;
 
@@ -12,7 +12,7 @@ pub(super) fn forward(
     samples: &[u8],
     stride: usize,
     reciprocals: &Reciprocals,
-    blocks: &mut [Block],
+    blocks: &mut [DctBlock],
     masks: &mut [u64],
 ) {
     // SAFETY: the proof token guarantees the instructions.
@@ -24,7 +24,7 @@ fn forward_blocks(
     samples: &[u8],
     stride: usize,
     reciprocals: &Reciprocals,
-    blocks: &mut [Block],
+    blocks: &mut [DctBlock],
     masks: &mut [u64],
 ) {
     let count = 8 * blocks.len();
@@ -94,7 +94,7 @@ fn turn(x: [int16x8_t; 8]) -> [int16x8_t; 8] {
 /// Quantises and stores a block.
 #[target_feature(enable = "neon")]
 #[inline]
-fn quantise(sums: [[int32x4_t; 2]; 8], reciprocals: &Reciprocals, block: &mut Block) {
+fn quantise(sums: [[int32x4_t; 2]; 8], reciprocals: &Reciprocals, block: &mut DctBlock) {
     let (factors, _) = reciprocals.factors.as_chunks::<8>();
     let away = vdupq_n_s32(reciprocals.away);
     let (rows, _) = block.0.as_chunks_mut::<8>();

@@ -1,13 +1,13 @@
 //! The forward transform in plain Rust: the reference that the SIMD twins equal bit for bit.
 
-use super::{Block, COS, FIRST_SHIFT, Reciprocals, nonzero};
+use super::{COS, DctBlock, FIRST_SHIFT, Reciprocals, nonzero};
 
 /// See [`super::forward`], which checks the lengths.
 pub(super) fn forward(
     samples: &[u8],
     stride: usize,
     reciprocals: &Reciprocals,
-    blocks: &mut [Block],
+    blocks: &mut [DctBlock],
     masks: &mut [u64],
 ) {
     for (i, (block, mask)) in blocks.iter_mut().zip(masks).enumerate() {

@@ -1,8 +1,8 @@
 //! The block decoder, with all its tables, against a bit-by-bit decoder.
 
-use super::super::Density;
+use super::super::SymbolDensity;
 use super::*;
-use crate::codec::jpeg::decode::block::{Corner, Scale};
+use crate::codec::jpeg::decode::block::{Scale, ScaledIdctLayout};
 use crate::codec::jpeg::decode::tables::DcTable;
 use crate::codec::jpeg::decode::testing::{Random, Slow, random_table};
 use crate::codec::jpeg::huffman::HuffmanSpec;
@@ -43,33 +43,33 @@ fn any_table_and_any_bits_decode_as_bit_by_bit() {
         window.bytes_mut()[..8192].copy_from_slice(&bytes);
         let quant = QuantTable([1; 64]);
         for scale in [Scale::FULL, Scale::ALL[round % 3]] {
-            let corner = Corner::new(scale, &quant);
+            let idct = ScaledIdctLayout::new(scale, &quant);
             let tables = (Arc::new(DcTable::new(dc.view())), Arc::new(AcTable::new(ac.view())));
-            let mut lane = Lane::new(tables.0, tables.1, &corner, 1, 1, Density::Dense);
+            let mut component = ScanComponent::new(tables.0, tables.1, &idct, 1, 1, SymbolDensity::Dense);
             let mut slow = Slow::new(&bytes);
-            let (mut bits, mut damaged, mut prediction) = (Bits::default(), false, 0);
+            let (mut bits, mut damaged, mut prediction) = (BitBuffer::default(), false, 0);
             for number in 0..12 {
-                let mut block = Block::ZERO;
-                decode_dc(&mut bits, &window, &mut lane, &mut damaged);
-                let first = lane.ac.pair(bits.buffer);
+                let mut block = CoefficientBlock::ZERO;
+                decode_dc(&mut bits, &window, &mut component, &mut damaged);
+                let first = component.ac.pair(bits.buffer);
                 let is_wanted = number % 4 != 3;
                 let last = if is_wanted {
-                    decode_ac(&mut bits, &window, &lane, first, &mut block, &mut damaged)
+                    decode_ac(&mut bits, &window, &component, first, &mut block, &mut damaged)
                 } else {
-                    skip_ac(&mut bits, &window, &lane, &mut damaged);
-                    Last(0)
+                    skip_ac(&mut bits, &window, &component, &mut damaged);
+                    BlockEnd(0)
                 };
                 let expected = slow_block(&mut slow, &dc, &ac, &mut prediction);
                 assert_eq!(bits.position(), slow.at, "round {round} block {number}");
                 assert_eq!(
-                    (lane.prediction, damaged),
+                    (component.prediction, damaged),
                     (prediction, slow.damaged),
                     "round {round} block {number}"
                 );
                 for (z, &natural) in NATURAL.iter().enumerate().skip(1) {
                     let (row, column) = (usize::from(natural) / 8, usize::from(natural) % 8);
                     if is_wanted && row < scale.k() && column < scale.k() {
-                        let place = usize::from(corner.place[z]);
+                        let place = usize::from(idct.place[z]);
                         assert_eq!(
                             block.0[place], expected[z],
                             "round {round} block {number} coefficient {z}"

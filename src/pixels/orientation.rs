@@ -1,9 +1,9 @@
-//! `Orientation`: the turns and mirrors of a picture.
+//! `Orientation`: turns and mirrors of a picture.
 
-use crate::codec::transform::geometry::{Region, Size};
+use super::{Region, Size};
 
-/// How stored pixels map to the upright picture: one of the eight symmetries of the rectangle,
-/// applied in the order transpose, then mirror in x, then mirror in y.
+/// Map from stored pixels to the upright picture: one of the eight symmetries of the rectangle.
+/// Applied in the order transpose, mirror in x, mirror in y.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Orientation {
     /// Rows become columns (reflection in the main diagonal).
@@ -27,7 +27,7 @@ impl Orientation {
     /// Top and bottom exchanged.
     pub const MIRROR_Y: Orientation = Orientation { transpose: false, mirror_x: false, mirror_y: true };
 
-    /// What makes a picture with this EXIF orientation upright; `None` outside 1..=8.
+    /// Returns the turn that makes a picture with this EXIF orientation upright; `None` outside 1..=8.
     pub fn from_exif(value: u16) -> Option<Orientation> {
         let (transpose, mirror_x, mirror_y) = match value {
             1 => (false, false, false),
@@ -43,12 +43,12 @@ impl Orientation {
         Some(Orientation { transpose, mirror_x, mirror_y })
     }
 
-    /// Whether nothing moves.
+    /// Returns true if no pixel moves.
     pub fn is_identity(self) -> bool {
         self == Orientation::default()
     }
 
-    /// This one, and then `next`.
+    /// Combines this orientation with a following one.
     pub fn then(self, next: Orientation) -> Orientation {
         let (x, y) =
             if next.transpose { (self.mirror_y, self.mirror_x) } else { (self.mirror_x, self.mirror_y) };
@@ -59,12 +59,12 @@ impl Orientation {
         }
     }
 
-    /// The size of a picture of `size` after the turn (and, since only the sides count, before it).
+    /// Returns the size of a picture of `size` after the turn, or before it.
     pub fn turned(self, size: Size) -> Size {
         if self.transpose { size.transposed() } else { size }
     }
 
-    /// Where `region` of the upright picture of size `upright` lies among the stored pixels.
+    /// Maps `region` of the upright picture of size `upright` to the stored pixels.
     pub fn stored_region(self, region: Region, upright: Size) -> Region {
         let Region { mut x, mut y, width, height } = region;
         if self.mirror_y {

@@ -1,6 +1,6 @@
 //! Estimated work of a plan, which feeds the order of the queue, the wait that it predicts, and the rates of callers.
 
-use crate::codec::jpeg::header::Coding;
+use crate::codec::jpeg::header::CodingProcess;
 use crate::codec::plan::{Plan, Route};
 use crate::codec::source::Source;
 use crate::format::Format;
@@ -37,7 +37,7 @@ pub(super) fn of(plan: &Plan, source: &Source<'_>, spec: &Spec) -> u64 {
 fn decoding(plan: &Plan, source: &Source<'_>) -> u64 {
     let each = match plan.source.format {
         Format::Jpeg => match &source.header {
-            Some(header) if header.frame.coding == Coding::Progressive => 3,
+            Some(header) if header.frame.coding == CodingProcess::Progressive => 3,
             Some(_) => 1,
             None => 6,
         },

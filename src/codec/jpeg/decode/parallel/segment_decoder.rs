@@ -108,8 +108,6 @@ pub(super) struct SegmentDecoder<'a> {
     pub(super) scan: SequentialScan<'a>,
     pub(super) blocks: &'a mut [SegmentBlocks; 4],
     scales: Vec<Scale>,
-    /// SegmentBlocks of an MCU.
-    pub(super) in_mcu: usize,
     /// Number of decoded MCUs.
     pub(super) mcus: usize,
     /// Starts of the first MCUs.

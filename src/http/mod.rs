@@ -85,10 +85,10 @@ fn router(door: Arc<HttpState>) -> Router {
     Router::new()
         .route("/", get(root).post(legacy::xmlrpc::root))
         .route("/RPC2", post(legacy::xmlrpc::rpc2))
-        .route("/page.css", get(page::style))
-        .route("/page.js", get(page::script))
         .route("/docs", get(page::docs))
-        .route("/docs.js", get(page::docs_script))
+        .route("/web/{*file}", get(page::file))
+        .route("/options.json", get(page::options))
+        .route("/presets.json", get(page::presets))
         .route("/openapi.json", get(openapi::openapi))
         .route("/resize", post(picture::resize))
         .route("/crop", post(picture::crop))
@@ -114,7 +114,7 @@ fn router(door: Arc<HttpState>) -> Router {
 async fn root(door: State<Arc<HttpState>>, request: Request) -> Response {
     match ws::is_asked(request.headers()) {
         true => ws::gray(door, request).await.into_response(),
-        false => page::home().await.into_response(),
+        false => page::home(request.headers().clone()).await,
     }
 }
 

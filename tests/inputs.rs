@@ -158,3 +158,142 @@ fn transparency_stays_in_formats_that_have_it_and_stands_on_the_background_in_ot
     let [r, g, b, a] = pixels(&jpeg).get_pixel(3, 3).0;
     assert!(r > 250 && g < 5 && b < 5 && a == 255, "{r} {g} {b} {a}");
 }
+
+fn truncated_in_the_middle(file: &[u8]) -> Vec<u8> {
+    file[..file.len() / 2].to_vec()
+}
+
+/// Garbage in the middle, everything else as it was.
+fn garbled(file: &[u8]) -> Vec<u8> {
+    let mut garbled = file.to_vec();
+    let middle = file.len() / 2;
+    garbled[middle..middle + 8].iter_mut().for_each(|byte| *byte ^= 0xA5);
+    garbled
+}
+
+#[test]
+fn what_needs_nothing_done_is_walked_to_its_end_before_it_is_handed_back() {
+    let noise: Vec<u8> =
+        (0..64u32 * 4).map(|i| (i.wrapping_mul(i).wrapping_mul(2_654_435) >> 7) as u8 | 128).collect();
+    let source = png(ColorType::Rgba, BitDepth::Eight, &noise, None);
+    for (format, options) in [
+        ("png", ""),
+        ("png", "&progressive=true"),
+        ("gif", ""),
+        ("webp", "&lossless=true"),
+        ("webp", ""),
+        ("bmp", ""),
+        ("qoi", ""),
+        ("tiff", ""),
+    ] {
+        let name = format!("{format}{options}");
+        let sound = result(&source, &format!("format={format}{options}")).bytes;
+        let nothing = format!("format=source&metadata=keep{options}");
+        assert!(result(&sound, &nothing).warnings.contains(Warning::Passthrough), "{name}");
+        let mut unsound = vec![truncated_in_the_middle(&sound)];
+        // Lossy WebP, BMP and QOI take any bytes as pixels.
+        if matches!(format, "png" | "gif") {
+            unsound.push(garbled(&sound));
+        }
+        for file in unsound {
+            let asked = |options: &str| {
+                let spec = Options::parse(options.as_bytes(), &Spec::default()).unwrap().spec;
+                process(&file, &spec, &Limits::default(), &mut Scratch::new())
+            };
+            match (asked(&nothing), asked(&format!("{nothing}&passthrough=false"))) {
+                (Ok(walked), Ok(made)) => {
+                    assert_eq!((walked.bytes, walked.warnings), (made.bytes, made.warnings), "{name}");
+                    assert!(made.warnings.contains(Warning::Truncated), "{name}");
+                }
+                (Err(walked), Err(made)) => {
+                    assert_eq!(walked.to_string(), made.to_string(), "{name}");
+                    assert!(!made.to_string().contains("whole buffer"), "{made}");
+                }
+                (walked, made) => panic!("{name}: {walked:?}, {made:?}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn an_explicit_wish_is_obeyed_even_where_the_result_grows() {
+    let flat = png(ColorType::Rgb, BitDepth::Eight, &[7; 192], None);
+    let interlaced = result(&flat, "format=png&progressive=true");
+    assert_eq!(interlaced.bytes[28], 1, "the interlace method of IHDR");
+    let again = result(&interlaced.bytes, "format=png&progressive=true");
+    assert!(again.warnings.contains(Warning::Passthrough), "it has what was asked for");
+    let jpeg = result(&flat, "format=jpeg&subsampling=420").bytes;
+    let full = result(&jpeg, "subsampling=444").bytes;
+    let frame = full.windows(2).position(|marker| marker == [0xFF, 0xC0]).unwrap();
+    assert_eq!(full[frame + 11], 0x11, "the sampling factors of luma");
+    if cfg!(feature = "webp") {
+        let lossy = result(&flat, "format=webp").bytes;
+        let lossless = result(&lossy, "format=webp&lossless=true").bytes;
+        assert!(lossless.windows(4).any(|kind| kind == b"VP8L"));
+    }
+}
+
+/// A chunk of a PNG.
+fn chunk(kind: &[u8; 4], data: &[u8]) -> Vec<u8> {
+    let mut crc = flate2::Crc::new();
+    crc.update(kind);
+    crc.update(data);
+    [&(data.len() as u32).to_be_bytes(), &kind[..], data, &crc.sum().to_be_bytes()].concat()
+}
+
+#[test]
+fn apples_variant_of_png_is_read_and_handed_on_as_a_usual_one() {
+    use std::io::Write;
+    // Two pixels, blue before red, multiplied by their alpha.
+    let mut deflate = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::default());
+    deflate.write_all(&[0, 30, 20, 10, 255, 40, 20, 10, 128]).unwrap();
+    let packed = deflate.finish().unwrap();
+    let header = [0, 0, 0, 2, 0, 0, 0, 1, 8, 6, 0, 0, 0];
+    let file = [
+        b"\x89PNG\r\n\x1A\n".to_vec(),
+        chunk(b"CgBI", &[0x50, 0, 0x20, 2]),
+        chunk(b"IHDR", &header),
+        chunk(b"IDAT", &packed),
+        chunk(b"IEND", &[]),
+    ]
+    .concat();
+    for options in ["format=png", "format=png&passthrough=false", "format=source"] {
+        let done = result(&file, options);
+        assert_eq!(&done.bytes[12..16], b"IHDR", "{options}");
+        let picture = image::load_from_memory(&done.bytes).unwrap().to_rgba8();
+        assert_eq!(picture.into_raw(), [10, 20, 30, 255, 20, 40, 80, 128], "{options}");
+    }
+}
+
+#[test]
+fn a_shadow_in_a_gif_is_clear_below_half_and_stands_on_the_background_above() {
+    let shadow: Vec<u8> = (0..64u32).flat_map(|i| [0, 0, 0, (i * 4) as u8]).collect();
+    let source = png(ColorType::Rgba, BitDepth::Eight, &shadow, None);
+    for (background, under) in [("ffffff", 255), ("000000", 0)] {
+        let gif = result(&source, &format!("format=gif&background=%23{background}")).bytes;
+        for (i, pixel) in pixels(&gif).pixels().enumerate() {
+            let alpha = i * 4;
+            if alpha < 128 {
+                assert_eq!(pixel[3], 0, "{alpha}");
+            } else {
+                let wanted = (under * (255 - alpha) + 127) / 255;
+                assert_eq!(*pixel, image::Rgba([wanted as u8, wanted as u8, wanted as u8, 255]), "{alpha}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_photo_as_gif_is_dithered_unless_it_should_not_be() {
+    let picture =
+        image::RgbImage::from_fn(96, 96, |x, y| image::Rgb([(x * 2) as u8, (y * 2) as u8, (x + y) as u8]));
+    let mut file = std::io::Cursor::new(Vec::new());
+    picture.write_to(&mut file, image::ImageFormat::Png).unwrap();
+    let file = file.into_inner();
+    let rows_differ = |options: &str| {
+        let shown = pixels(&result(&file, options).bytes);
+        (0..95).filter(|x| shown.get_pixel(*x, 40) != shown.get_pixel(x + 1, 40)).count()
+    };
+    assert!(rows_differ("format=gif") > rows_differ("format=gif&dither=false"));
+    assert_eq!(rows_differ("format=gif"), rows_differ("format=gif&dither=true"));
+}

@@ -107,9 +107,9 @@ fn with_keep_everything_that_the_format_can_say_stays_and_the_picture_is_turned_
         for format in CARRIERS {
             let result = result(&source(6), &format!("metadata=keep&format={format}"));
             assert_eq!((result.width, result.height), (16, 24), "{name} to {format}");
-            // Thumbnails of TIFF files are pictures of their own.
-            let tiff = name == "tiff" || format == "tiff";
-            let exif = EXIF_SECRETS.into_iter().filter(|secret| !(tiff && *secret == "SECRET-thumbnail"));
+            // The thumbnail shows the picture before it was turned.
+            assert!(!has(&result.bytes, "SECRET-thumbnail"), "{name} to {format}");
+            let exif = EXIF_SECRETS.into_iter().filter(|secret| *secret != "SECRET-thumbnail");
             let iptc =
                 (matches!(name, "jpeg" | "tiff") && matches!(format, "jpeg" | "tiff")).then_some(IPTC_SECRET);
             let wanted = exif.chain([XMP_SECRET, ARTIST, COPYRIGHT]).chain(iptc);
@@ -207,4 +207,37 @@ fn a_file_without_a_note_is_passed_through_when_nothing_would_be_gained() {
         assert!(again.warnings.contains(Warning::Passthrough), "{format}");
         assert_eq!(again.bytes, file, "{format}");
     }
+}
+
+#[test]
+fn a_thumbnail_stays_only_while_it_shows_the_picture() {
+    for (options, stays) in [
+        ("quality=70", true),
+        ("effort=smallest", true),
+        ("width=12", false),
+        ("crop=0,0,16,16", false),
+        ("flip=true", false),
+        ("ops=grayscale", false),
+    ] {
+        let bytes = result(&jpeg(1), &format!("metadata=keep&{options}")).bytes;
+        assert_eq!(has(&bytes, "SECRET-thumbnail"), stays, "{options}");
+    }
+}
+
+#[test]
+fn a_gain_map_that_is_dropped_is_warned_of_and_named_no_more() {
+    let packet = b"http://ns.adobe.com/xap/1.0/\0<rdf:Description hdrgm:Version=\"1.0\" dc:format=\"kept\"/>";
+    let mut source = plain_jpeg();
+    source.splice(2..2, segment(0xE1, packet));
+    source.extend(plain_jpeg());
+    let facts = inspect(&source, &Limits::default()).unwrap().jpeg.unwrap();
+    assert!(facts.gain_map && facts.trailing_bytes == plain_jpeg().len() as u64);
+    for format in CARRIERS {
+        let made = result(&source, &format!("width=12&metadata=keep&format={format}"));
+        assert!(made.warnings.contains(Warning::GainMapDropped), "{format}");
+        assert!(!has(&made.bytes, "hdrgm:Version") && has(&made.bytes, "dc:format=\"kept\""), "{format}");
+    }
+    let untouched = result(&source, "metadata=keep");
+    assert!(untouched.bytes == source && !untouched.warnings.contains(Warning::GainMapDropped));
+    assert!(!result(&plain_jpeg(), "width=12").warnings.contains(Warning::GainMapDropped));
 }

@@ -17,7 +17,8 @@ const SCORE: u64 = 60;
 pub(super) fn of(plan: &Plan, source: &Source<'_>, spec: &Spec) -> u64 {
     let pixels = plan.size().pixels();
     let stages = match plan.route {
-        Route::Passthrough => 0,
+        // The walk to the end of the source takes a decode at most.
+        Route::Passthrough => decoding(plan, source),
         Route::Lossless => decoding(plan, source).saturating_mul(2),
         Route::Planar | Route::Pixels => {
             let ops: u64 = spec.ops.iter().map(|op| ops::cost(op)).fold(0, u64::saturating_add);

@@ -76,11 +76,13 @@ pub enum Warning {
     Lossless,
     /// Not even quality 100 scores the `target`.
     TargetMissed,
+    /// The source has a gain map (Ultra HDR, ISO 21496-1), and the result shows no HDR.
+    GainMapDropped,
 }
 
 impl Warning {
     /// Every warning.
-    pub const ALL: [Warning; 10] = [
+    pub const ALL: [Warning; 11] = [
         Warning::Upscaled,
         Warning::FramesDropped,
         Warning::ProfileDropped,
@@ -91,6 +93,7 @@ impl Warning {
         Warning::Shrunk,
         Warning::Lossless,
         Warning::TargetMissed,
+        Warning::GainMapDropped,
     ];
 
     /// The word in the report.
@@ -106,6 +109,7 @@ impl Warning {
             Warning::Shrunk => "shrunk",
             Warning::Lossless => "lossless",
             Warning::TargetMissed => "target_missed",
+            Warning::GainMapDropped => "gain_map_dropped",
         }
     }
 }

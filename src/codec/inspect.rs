@@ -1,4 +1,4 @@
-//! `Facts`: all that a file says about itself, read without decoding a pixel.
+//! `Facts`: the description of a file, read without decoding a pixel.
 
 use crate::codec::bytes::Bytes;
 use crate::codec::error::CodecError;
@@ -6,6 +6,7 @@ use crate::codec::jpeg::encode::{Basis, quantisation};
 use crate::codec::jpeg::error::{JpegError, JpegKind};
 use crate::codec::jpeg::header::{CodingProcess, FrameHeader, JpegHeader};
 use crate::codec::metadata::Metadata;
+use crate::codec::metadata::companions::{self, Companions};
 use crate::codec::metadata::exif;
 use crate::codec::metadata::ownership;
 use crate::codec::probe::Probe;
@@ -21,7 +22,7 @@ use serde_json::{Value, json};
 /// Longest profile name that is shown, in characters.
 const MAX_NAME: usize = 100;
 
-/// What a file says about itself.
+/// The description of a file.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Facts {
     /// The format, told by content.
@@ -34,32 +35,34 @@ pub struct Facts {
     pub upright: Size,
     /// EXIF orientation, 1 to 8; 1 is upright.
     pub orientation: u16,
-    /// What a decoded pixel holds.
+    /// The samples of a decoded pixel.
     pub channels: Channels,
+    /// True if the samples are stored as inks.
+    pub cmyk: bool,
     /// Bits of a stored sample.
     pub depth: u8,
-    /// Whether there is more than one picture in it.
+    /// True if there is more than one picture in it.
     pub animated: bool,
     /// The colour profile, if one is embedded.
     pub profile: Option<Profile>,
-    /// What stands beside the pixels.
+    /// Metadata by class.
     pub metadata: Classes,
-    /// What only a JPEG has.
+    /// Facts of a JPEG.
     pub jpeg: Option<JpegFacts>,
 }
 
 /// An embedded colour profile.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Profile {
-    /// What it calls itself.
+    /// Its own name.
     pub name: Option<String>,
     /// Its length in bytes.
     pub bytes: u64,
-    /// Whether its colours are those that are assumed without a profile.
+    /// True if its colours are those that are assumed without a profile.
     pub is_srgb: bool,
 }
 
-/// Which classes of metadata a file has.
+/// The classes of metadata that a file has.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Classes {
     /// EXIF.
@@ -76,7 +79,7 @@ pub struct Classes {
     pub other: bool,
 }
 
-/// What only a JPEG has.
+/// Facts of a JPEG.
 #[derive(Debug, Clone, PartialEq)]
 pub struct JpegFacts {
     /// The coding process: `sequential`, `progressive`, `arithmetic`, `lossless`, ...
@@ -87,6 +90,12 @@ pub struct JpegFacts {
     pub quality: Option<EstimatedQuality>,
     /// MCUs between restart markers; 0 for none.
     pub restart_interval: u16,
+    /// Pictures in the file by its index (MPO); 1 without an index.
+    pub pictures: u32,
+    /// True if one of them is a gain map (Ultra HDR, ISO 21496-1).
+    pub gain_map: bool,
+    /// Bytes behind the end of the first picture.
+    pub trailing_bytes: u64,
 }
 
 /// A quality on the scale of the Independent JPEG Group that comes nearest to the quantisation tables.
@@ -94,17 +103,17 @@ pub struct JpegFacts {
 pub struct EstimatedQuality {
     /// 1 to 100.
     pub quality: u8,
-    /// Whether the tables are exactly those of this quality.
+    /// True if the tables are exactly those of this quality.
     pub exact: bool,
 }
 
-/// Reads what the headers of `input` say.
+/// Reads the headers of `input`.
 ///
 /// # Errors
 /// As [`probe`](crate::codec::probe()).
 pub fn inspect(input: &[u8], limits: &Limits) -> Result<Facts, CodecError> {
     let Source { probe, metadata, header, .. } = Source::open(input, limits)?;
-    let Probe { format, stored, orientation, channels, depth, animated, .. } = probe;
+    let Probe { format, stored, orientation, channels, cmyk, depth, animated, .. } = probe;
     Ok(Facts {
         format,
         bytes: input.len() as u64,
@@ -112,6 +121,7 @@ pub fn inspect(input: &[u8], limits: &Limits) -> Result<Facts, CodecError> {
         upright: probe.upright(),
         orientation: (1..=8).find(|n| Orientation::from_exif(*n) == Some(orientation)).unwrap_or(1),
         channels,
+        cmyk,
         depth,
         animated,
         profile: metadata.icc.as_deref().map(profile),
@@ -138,9 +148,18 @@ fn classes(metadata: &Metadata<'_>) -> Classes {
     }
 }
 
-/// What `header` says, or, without one, why our own decoder has none.
+/// Returns the facts of `header`, or, without one, the process that our own decoder leaves to others.
 fn jpeg(input: &[u8], header: Option<&JpegHeader<'_>>, limits: &Limits) -> Option<JpegFacts> {
-    let other = |process| JpegFacts { process, subsampling: None, quality: None, restart_interval: 0 };
+    let Companions { pictures, gain_map } = Companions::of_jpeg(input);
+    let other = |process| JpegFacts {
+        process,
+        subsampling: None,
+        quality: None,
+        restart_interval: 0,
+        pictures,
+        gain_map,
+        trailing_bytes: companions::bytes_behind(input),
+    };
     if let Some(header) = header {
         return Some(JpegFacts {
             process: match header.frame.coding {
@@ -150,6 +169,7 @@ fn jpeg(input: &[u8], header: Option<&JpegHeader<'_>>, limits: &Limits) -> Optio
             subsampling: subsampling(&header.frame),
             quality: quality(header),
             restart_interval: header.tables.restart_interval,
+            ..other("")
         });
     }
     match JpegHeader::parse(input, limits) {
@@ -164,7 +184,7 @@ fn jpeg(input: &[u8], header: Option<&JpegHeader<'_>>, limits: &Limits) -> Optio
     }
 }
 
-/// In the J:a:b notation where there is one, else the sampling factors of luma.
+/// Returns the J:a:b notation where there is one, else the sampling factors of luma.
 fn subsampling(frame: &FrameHeader) -> Option<String> {
     let [luma, chroma, ..] = frame.components() else { return None };
     let (across, down) = (luma.h.checked_div(chroma.h)?, luma.v.checked_div(chroma.v)?);
@@ -179,7 +199,7 @@ fn subsampling(frame: &FrameHeader) -> Option<String> {
     })
 }
 
-/// The quality whose tables have the smallest sum of differences from those of the file.
+/// Returns the quality whose tables have the smallest sum of differences from those of the file.
 fn quality(header: &JpegHeader<'_>) -> Option<EstimatedQuality> {
     let tables: Vec<_> = header
         .frame
@@ -204,7 +224,7 @@ fn quality(header: &JpegHeader<'_>) -> Option<EstimatedQuality> {
     Some(EstimatedQuality { quality: quality.get(), exact: distance == 0 })
 }
 
-/// The text of the tag `desc`: ASCII in version 2 (ICC.1:2001 section 6.5.17), a table of languages in version 4
+/// Returns the text of the tag `desc`: ASCII in version 2 (ICC.1:2001 section 6.5.17), a table of languages in version 4
 /// (ICC.1:2010 section 10.13), of which the first is taken.
 fn profile_name(icc: &[u8]) -> Option<String> {
     let mut table = Bytes(icc.get(128..)?);
@@ -235,7 +255,7 @@ fn profile_name(icc: &[u8]) -> Option<String> {
 }
 
 impl Facts {
-    /// As a JSON object; what is not known is null.
+    /// Returns a JSON object; unknown facts are null.
     pub fn to_json(&self) -> Value {
         let Classes { exif, gps, ownership, xmp, iptc, other } = self.metadata;
         json!({
@@ -249,6 +269,7 @@ impl Facts {
             "orientation": self.orientation,
             "channels": self.channels.count(),
             "alpha": self.channels.has_alpha(),
+            "cmyk": self.cmyk,
             "depth": self.depth,
             "animated": self.animated,
             "profile": self.profile.as_ref().map(|profile| json!({
@@ -266,6 +287,9 @@ impl Facts {
                 "quality": jpeg.quality.map(|estimate| estimate.quality),
                 "quality_exact": jpeg.quality.map(|estimate| estimate.exact),
                 "restart_interval": jpeg.restart_interval,
+                "pictures": jpeg.pictures,
+                "gain_map": jpeg.gain_map,
+                "trailing_bytes": jpeg.trailing_bytes,
             })),
         })
     }

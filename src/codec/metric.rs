@@ -25,7 +25,8 @@ impl Original {
 }
 
 fn coloured(pixels: &Pixels) -> Result<Pixels, CodecError> {
-    orient_pad::widened(pixels, if pixels.channels().has_alpha() { Channels::Rgba } else { Channels::Rgb })
+    let channels = if pixels.channels().has_alpha() { Channels::Rgba } else { Channels::Rgb };
+    Ok(orient_pad::widened(pixels, channels)?)
 }
 
 fn view(pixels: &Pixels) -> Result<PixelSlice<'_>, CodecError> {

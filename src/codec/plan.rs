@@ -2,7 +2,7 @@
 
 use crate::codec::cost;
 use crate::codec::error::CodecError;
-use crate::codec::format::encode;
+use crate::codec::format::{self, encode};
 use crate::codec::jpeg::encode::Coding;
 use crate::codec::jpeg::header::{self, JpegHeader};
 use crate::codec::jpeg::lossless::{Keep, Rearrangement};
@@ -95,8 +95,8 @@ impl Plan {
             cost: 0,
             is_shareable: false,
         };
-        plan.decode_scale = match (&source.header, route) {
-            (Some(header), Route::Planar | Route::Pixels) if planar::decodes(spec) => {
+        plan.decode_scale = match (source.planar_header(spec), route) {
+            (Some(header), Route::Planar | Route::Pixels) => {
                 Some(planar::decode_scale(header, &geometry, spec))
             }
             _ => None,
@@ -104,6 +104,12 @@ impl Plan {
         plan.memory = memory::needed(&plan, source, spec);
         plan.cost = cost::of(&plan, source, spec);
         plan.is_shareable = cost::is_shareable(&plan, source);
+        if route == Route::Passthrough
+            && let Ok(made) = Plan::of(source, &Spec { passthrough: false, ..spec.clone() }, limits)
+        {
+            // A source that turns out unsound is decoded after all.
+            plan.memory = plan.memory.max(made.memory);
+        }
         let needed = plan.memory.saturating_add(source.input.len() as u64);
         OverLimit::check(LimitKind::Memory, needed, limits.request_memory)?;
         Ok(plan)
@@ -178,6 +184,7 @@ pub(super) fn kept_coding(header: &JpegHeader<'_>, spec: &Spec) -> Coding {
 fn is_plain_jpeg(source: &Source<'_>, format: Format, spec: &Spec) -> bool {
     format == Format::Jpeg
         && matches!(spec.ops.as_slice(), [] | [Op::Grayscale])
+        && !converts_inks(source, spec)
         && profile_to_apply(source, spec).is_none()
 }
 
@@ -190,13 +197,32 @@ fn asks_nothing(spec: &Spec) -> bool {
         && !(*progressive || *lossless || *strict)
 }
 
-/// Whether the source itself is a result that `spec` allows.
+/// Returns true if the source has what `spec` wishes of a file beside its pixels. An explicit wish is obeyed even where
+/// the result grows.
+fn grants_wishes(source: &Source<'_>, spec: &Spec) -> bool {
+    let progressive = || match source.probe.format {
+        Format::Jpeg => source
+            .header
+            .as_ref()
+            .is_some_and(|header| header.frame.coding == header::CodingProcess::Progressive),
+        Format::Png => format::is_interlaced_png(source.input),
+        // The others have no such thing.
+        _ => true,
+    };
+    let lossless = || source.probe.format != Format::WebP || format::is_lossless_webp(source.input);
+    (!spec.progressive || progressive())
+        && (!spec.lossless || lossless())
+        && (source.probe.format != Format::Jpeg || spec.subsampling == Subsampling::Auto)
+}
+
+/// Returns true if the source itself, provided that it is sound, is a result that `spec` allows.
 pub(super) fn may_pass(source: &Source<'_>, format: Format, geometry: &Geometry, spec: &Spec) -> bool {
     spec.passthrough
         && spec.ops.is_empty()
         && geometry.is_identity(source.probe.stored)
         && format == source.probe.format
         && may_leave(source, spec)
+        && grants_wishes(source, spec)
         && spec.max_bytes.is_none_or(|max| source.input.len() as u64 <= max)
 }
 
@@ -208,12 +234,19 @@ fn may_leave(source: &Source<'_>, spec: &Spec) -> bool {
         (Some(profile), Icc::Srgb) => colour::is_srgb(profile),
         (Some(_), Icc::Ignore) => false,
     };
-    profile_fits && source.metadata.all_kept(spec)
+    profile_fits && !converts_inks(source, spec) && source.metadata.all_kept(spec)
+}
+
+/// Returns true if the source stores inks and the result must be what every browser shows.
+fn converts_inks(source: &Source<'_>, spec: &Spec) -> bool {
+    source.probe.cmyk && spec.icc == Icc::Srgb
 }
 
 /// A profile that the pixels have to be converted from: not sRGB in effect.
 pub(super) fn profile_to_apply<'s>(source: &'s Source<'_>, spec: &Spec) -> Option<&'s [u8]> {
-    source.metadata.icc.as_deref().filter(|icc| spec.icc == Icc::Srgb && !colour::is_srgb(icc))
+    // Inks are converted as they are decoded.
+    let of_pixels = source.metadata.icc.as_deref().filter(|_| !source.probe.cmyk && spec.icc == Icc::Srgb);
+    of_pixels.filter(|icc| !colour::is_srgb(icc))
 }
 
 #[cfg(test)]

@@ -25,6 +25,9 @@ pub struct Probe {
     pub depth: u8,
     /// Whether there is more than the one picture that is read.
     pub animated: bool,
+    /// True if the samples are stored as inks (cyan, magenta, yellow, black), which no browser shows without a
+    /// conversion.
+    pub cmyk: bool,
     /// Bytes that decoding needs besides the decoded pixels.
     pub working: u64,
     /// Whether it is a JPEG of a kind that our own decoder reads.

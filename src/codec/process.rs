@@ -2,7 +2,9 @@
 
 use crate::codec::encoded::{Encoded, SourceInfo, StageTimes, Warning, Warnings};
 use crate::codec::error::CodecError;
+use crate::codec::format;
 use crate::codec::format::encode::Output;
+use crate::codec::metadata::exif::Thumbnail;
 use crate::codec::plan::{self, Plan, Route};
 use crate::codec::probe::Probe;
 use crate::codec::quality_search::{self, Chosen};
@@ -54,11 +56,22 @@ fn carry_out(
     scratch: &mut Scratch,
     started: Instant,
 ) -> Result<Encoded, CodecError> {
-    let kept = source.metadata.kept(spec);
+    let shows_source = plan.geometry.is_identity(source.probe.stored) && spec.ops.is_empty();
+    let thumbnail = if shows_source { Thumbnail::Current } else { Thumbnail::Outdated };
+    let mut kept = source.metadata.kept(spec, plan.size(), thumbnail);
+    if source.probe.cmyk && plan.route == Route::Pixels {
+        // The inks are gone, and with them the meaning of their profile.
+        kept.icc = None;
+    }
     let output = Output { format: plan.format, spec, metadata: &kept, limits };
     let transform = Transform { source, plan, spec, limits };
     let Transformed { value: chosen, geometry, mut warnings, times } = match plan.route {
-        Route::Passthrough => return Ok(untouched(source, started)),
+        Route::Passthrough if is_sound(source, limits, scratch)? => return Ok(untouched(source, started)),
+        Route::Passthrough => {
+            let spec = Spec { passthrough: false, ..spec.clone() };
+            let plan = Plan::of(source, &spec, limits)?;
+            return carry_out(source, &plan, &spec, limits, scratch, started);
+        }
         Route::Lossless => match transform.recoded(&output, scratch)? {
             Some(recoded) => recoded.map(|bytes, geometry| Chosen {
                 bytes,
@@ -94,11 +107,17 @@ fn carry_out(
         }
     };
     let Chosen { bytes, size, quality, score, tries } = chosen;
-    if bytes.len() >= source.input.len() && plan::may_pass(source, plan.format, &plan.geometry, spec) {
+    let whole = ![Warning::Truncated, Warning::Damaged].into_iter().any(|flaw| warnings.contains(flaw));
+    if bytes.len() >= source.input.len()
+        && whole
+        && plan::may_pass(source, plan.format, &plan.geometry, spec)
+        && is_sound(source, limits, scratch)?
+    {
         return Ok(untouched(source, started));
     }
     for (happened, warning) in [
         (plan.source.animated, Warning::FramesDropped),
+        (source.has_gain_map(), Warning::GainMapDropped),
         (geometry.enlarges_to(size), Warning::Upscaled),
         (size != geometry.output(), Warning::Shrunk),
         (spec.target.zip(score).is_some_and(|(target, score)| score < target), Warning::TargetMissed),
@@ -119,6 +138,11 @@ fn carry_out(
         warnings,
         times,
     })
+}
+
+/// Returns true if the source was walked to its end and found sound.
+fn is_sound(source: &Source<'_>, limits: &Limits, scratch: &mut Scratch) -> Result<bool, CodecError> {
+    format::is_sound(source.input, &source.probe, limits, &mut scratch.frames)
 }
 
 fn untouched(source: &Source<'_>, started: Instant) -> Encoded {

@@ -148,7 +148,7 @@ impl Search<'_, '_> {
     fn decoded(&mut self, bytes: &[u8]) -> Result<Pixels, CodecError> {
         let limits = self.output.limits;
         let probe = probe(bytes, limits)?;
-        Ok(format::decode(bytes, &probe, Tolerance::Strict, limits, &mut self.scratch.frames)?.pixels)
+        Ok(format::decode(bytes, &probe, Tolerance::Strict, None, limits, &mut self.scratch.frames)?.pixels)
     }
 }
 

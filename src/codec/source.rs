@@ -4,9 +4,13 @@ use crate::codec::error::CodecError;
 use crate::codec::format;
 use crate::codec::jpeg::header::JpegHeader;
 use crate::codec::metadata::Metadata;
+use crate::codec::metadata::companions::Companions;
 use crate::codec::probe::{self, Probe, jpeg_header};
 use crate::codec::sniff::sniff;
+use crate::codec::transform::planar;
+use crate::format::Format;
 use crate::limits::Limits;
+use crate::spec::{Icc, Spec};
 
 /// A file and what its headers say.
 #[derive(Debug)]
@@ -37,6 +41,22 @@ impl<'a> Source<'a> {
     pub(super) fn reopen(input: &'a [u8], probe: Probe, limits: &Limits) -> Result<Source<'a>, CodecError> {
         let header = if probe.planar { jpeg_header(probe.format, input, limits)? } else { None };
         Ok(Source::of(input, probe, header))
+    }
+
+    /// Returns true if a further picture of the file is the gain map of the one that is read.
+    pub(super) fn has_gain_map(&self) -> bool {
+        self.probe.format == Format::Jpeg && Companions::of_jpeg(self.input).gain_map
+    }
+
+    /// Returns the profile by which the inks of the file become RGB, unless `spec` ignores it.
+    pub(super) fn ink_profile(&self, spec: &Spec) -> Option<&[u8]> {
+        self.metadata.icc.as_deref().filter(|_| self.probe.cmyk && spec.icc != Icc::Ignore)
+    }
+
+    /// Returns the header if our own JPEG decoder serves `spec`. It has no linear light and knows no ink but the naive
+    /// one.
+    pub(super) fn planar_header(&self, spec: &Spec) -> Option<&JpegHeader<'a>> {
+        self.header.as_ref().filter(|_| planar::decodes(spec) && self.ink_profile(spec).is_none())
     }
 
     fn of(input: &'a [u8], probe: Probe, header: Option<JpegHeader<'a>>) -> Source<'a> {

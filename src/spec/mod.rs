@@ -68,6 +68,8 @@ pub struct Spec {
     pub effort: Effort,
     /// Lossless WebP. Default: false.
     pub lossless: bool,
+    /// Diffuse the error of palette colours (GIF results). Default: true.
+    pub dither: bool,
     /// Largest result in bytes; quality, then size, give way. Default: no bound.
     pub max_bytes: Option<u64>,
     /// Let `max_bytes` shrink the dimensions too. Default: false.
@@ -109,6 +111,7 @@ impl Default for Spec {
             subsampling: Subsampling::Auto,
             effort: Effort::Balanced,
             lossless: false,
+            dither: true,
             max_bytes: None,
             allow_smaller: false,
             target: None,

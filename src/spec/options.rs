@@ -90,6 +90,10 @@ pub const OPTIONS: &[OptionDef<Spec>] = &[
     option!(subsampling, "chroma resolution of a JPEG; auto is 444 from quality 90, else 420"),
     option!(effort, "time spent on a small file; for JPEG fixed Huffman tables, optimised ones, every trick"),
     option!(lossless, "lossless WebP; PNG, TIFF, BMP and QOI always are, JPEG, GIF and AVIF never"),
+    option!(
+        dither,
+        "diffuse the error of a palette of 256 colours, for GIF; smooth areas keep their shades, the file grows"
+    ),
     OptionDef {
         name: "max_bytes",
         help: "largest result; the best quality that fits is found",

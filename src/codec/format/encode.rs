@@ -2,7 +2,7 @@
 
 #[cfg(feature = "avif")]
 use crate::codec::format::avif;
-use crate::codec::format::{gif, jpeg, png, simple, tiff, webp};
+use crate::codec::format::{bmp, gif, jpeg, png, simple, tiff, webp};
 
 pub(in crate::codec) use jpeg::convert::{coding, sampling};
 
@@ -64,8 +64,9 @@ pub(in crate::codec) fn encode(
         Format::Jpeg => jpeg::encode::encode(pixels, quality, output),
         Format::Png => png::encode::encode(pixels, spec, metadata),
         Format::WebP => webp::encode::encode(pixels, quality, spec, metadata),
-        Format::Gif => gif::encode(pixels, spec),
-        Format::Bmp | Format::Qoi => simple::encode(pixels, format),
+        Format::Gif => gif::encode(pixels, output),
+        Format::Bmp => bmp::encode(pixels),
+        Format::Qoi => simple::encode(pixels),
         Format::Tiff => tiff::encode::encode(pixels, spec, metadata),
         #[cfg(feature = "avif")]
         Format::Avif => avif::encode(pixels, quality, spec, metadata),

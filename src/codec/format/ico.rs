@@ -1,21 +1,25 @@
-//! ICO and CUR: a directory of small pictures, of which the best is read. PNG pictures are [`crate::codec::format::png::decode`]'s, bitmaps
-//! [`crate::codec::format::simple::decode`]'s.
+//! ICO and CUR: a directory of small pictures, of which the best is read. PNG pictures are read by
+//! [`crate::codec::format::png`], bitmaps by [`crate::codec::format::bmp`].
 
 use crate::codec::bytes::Bytes;
 use crate::codec::error::CodecError;
-use crate::codec::format::{Decoded, Tolerance, png, simple};
+use crate::codec::format::bmp::Bitmap;
+use crate::codec::format::{Decoded, Tolerance, png};
 use crate::codec::probe::Probe;
 use crate::codec::scratch::Frames;
+use crate::codec::transform::geometry::Size;
+use crate::codec::transform::orient_pad;
 use crate::format::Format;
 use crate::limits::Limits;
+use crate::pixels::Channels;
 
 const PNG: &[u8] = b"\x89PNG\r\n\x1A\n";
 
 /// Reads the header of the best picture.
 pub(in crate::codec) fn probe(input: &[u8]) -> Result<Probe, CodecError> {
-    match nested_png(input) {
-        Some(inner) => Ok(Probe { format: Format::Ico, ..png::probe(inner)? }),
-        None => simple::probe(Format::Ico, input),
+    match best(input)? {
+        Icon::Png(inner) => Ok(Probe { format: Format::Ico, ..png::probe(inner)? }),
+        Icon::Bitmap(inner, stated) => Ok(bitmap(inner, stated)?.probe(Format::Ico)),
     }
 }
 
@@ -27,52 +31,92 @@ pub(in crate::codec) fn decode(
     limits: &Limits,
     frames: &mut Frames,
 ) -> Result<Decoded, CodecError> {
-    match nested_png(input) {
-        Some(inner) => {
+    match best(input)? {
+        Icon::Png(inner) => {
             png::decode::decode(inner, &Probe { format: Format::Png, ..*probe }, tolerance, limits, frames)
         }
-        None => simple::decode(input, probe, limits),
+        Icon::Bitmap(inner, stated) => masked(&bitmap(inner, stated)?, tolerance, limits, frames),
     }
 }
 
-/// The best picture, if it is a PNG.
-fn nested_png(input: &[u8]) -> Option<&[u8]> {
-    let best = best(input)?;
-    let from = input.get(best.offset as usize..)?;
-    let inner = from.get(..best.len as usize).unwrap_or(from);
-    inner.starts_with(PNG).then_some(inner)
+/// Reads the header of a bitmap, which must have the size that the directory states.
+fn bitmap(inner: &[u8], stated: Size) -> Result<Bitmap<'_>, CodecError> {
+    let bitmap = Bitmap::of_icon(inner)?;
+    if bitmap.size() == stated {
+        Ok(bitmap)
+    } else {
+        Err(CodecError::damaged(Format::Ico, "the directory and the picture differ in size"))
+    }
+}
+
+/// Decodes a bitmap with its transparency. The mask counts only where alpha says nothing: Windows ignores it where
+/// alpha does.
+fn masked(
+    bitmap: &Bitmap<'_>,
+    tolerance: Tolerance,
+    limits: &Limits,
+    frames: &mut Frames,
+) -> Result<Decoded, CodecError> {
+    let Decoded { mut pixels, warnings } = bitmap.decode(tolerance, limits, frames)?;
+    let has_alpha = pixels.channels().has_alpha() && pixels.data().iter().skip(3).step_by(4).any(|a| *a > 0);
+    if has_alpha {
+        return Ok(Decoded { pixels, warnings });
+    }
+    if !pixels.channels().has_alpha() {
+        pixels = orient_pad::widened(&pixels, Channels::Rgba)?;
+    }
+    let clear = bitmap.mask().unwrap_or_default();
+    let clear = clear.into_iter().chain(std::iter::repeat(false));
+    for (pixel, clear) in pixels.data_mut().as_chunks_mut::<4>().0.iter_mut().zip(clear) {
+        pixel[3] = if clear { 0 } else { 255 };
+    }
+    Ok(Decoded { pixels, warnings })
+}
+
+/// A picture of the directory.
+enum Icon<'a> {
+    Png(&'a [u8]),
+    /// With the size of the directory.
+    Bitmap(&'a [u8], Size),
+}
+
+/// Finds the picture with the most bits a pixel, and of those the largest; of equals the last, as Windows does.
+fn best(input: &[u8]) -> Result<Icon<'_>, CodecError> {
+    let entry = entries(input).and_then(|entries| entries.into_iter().max_by_key(|entry| entry.score));
+    let entry = entry.ok_or_else(|| CodecError::damaged(Format::Ico, "the directory is cut short"))?;
+    let from = input.get(entry.offset as usize..).unwrap_or_default();
+    let inner = from.get(..entry.len as usize).unwrap_or(from);
+    Ok(if inner.starts_with(PNG) { Icon::Png(inner) } else { Icon::Bitmap(inner, entry.size) })
 }
 
 struct IconEntry {
     /// Bits a pixel, then pixels.
-    score: (u16, u32),
+    score: (u16, u64),
+    size: Size,
     len: u32,
     offset: u32,
 }
 
-/// The entry with the most bits a pixel, and of those the largest; the last of equals, as `image` has it.
-fn best(input: &[u8]) -> Option<IconEntry> {
+fn entries(input: &[u8]) -> Option<Vec<IconEntry>> {
+    const CURSOR: u16 = 2;
     let mut bytes = Bytes(input);
-    bytes.skip(4)?;
+    bytes.skip(2)?;
+    let kind = bytes.le16()?;
     let count = bytes.le16()?;
-    let entries: Option<Vec<IconEntry>> = (0..count).map(|_| entry(&mut bytes)).collect();
-    let mut entries = entries?;
-    let last = entries.pop()?;
-    Some(entries.into_iter().fold(last, |best, entry| if entry.score > best.score { entry } else { best }))
-}
-
-fn entry(bytes: &mut Bytes<'_>) -> Option<IconEntry> {
-    let side = |byte: u8| if byte == 0 { 256 } else { u32::from(byte) };
-    let pixels = side(bytes.u8()?) * side(bytes.u8()?);
-    bytes.skip(4)?;
-    let depth = bytes.le16()?;
-    Some(IconEntry { score: (depth, pixels), len: bytes.le32()?, offset: bytes.le32()? })
+    let entry = |bytes: &mut Bytes<'_>| {
+        let side = |byte: u8| if byte == 0 { 256 } else { u32::from(byte) };
+        let size = Size { width: side(bytes.u8()?), height: side(bytes.u8()?) };
+        bytes.skip(4)?;
+        // In a cursor the place of the depth holds a coordinate of its tip.
+        let depth = bytes.le16().map(|depth| if kind == CURSOR { 0 } else { depth })?;
+        Some(IconEntry { score: (depth, size.pixels()), size, len: bytes.le32()?, offset: bytes.le32()? })
+    };
+    (0..count).map(|_| entry(&mut bytes)).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::codec::transform::geometry::Size;
     use crate::limits::OverLimit;
     use image::{ImageFormat, RgbImage};
     use std::io::Cursor;
@@ -91,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn the_best_picture_is_read_whatever_its_channels() {
+    fn the_best_picture_is_read_of_any_channels() {
         let file = file(20, 10);
         let probe = probe(&file).unwrap();
         assert_eq!((probe.format, probe.stored), (Format::Ico, Size { width: 20, height: 10 }));
@@ -109,10 +153,60 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_that_lies_does_no_harm() {
+    fn a_directory_cut_anywhere_does_no_harm() {
         let whole = file(4, 4);
         for cut in 0..whole.len() {
             let _ = probe(&whole[..cut]);
         }
+    }
+
+    /// An icon of bitmaps of 2 by 1 pixels; each has its pixels and a mask.
+    fn bitmaps(depth: u16, pictures: &[(&[u8], u8)]) -> Vec<u8> {
+        let mut file = vec![0, 0, 1, 0, pictures.len() as u8, 0];
+        let mut bodies = Vec::new();
+        let start = 6 + 16 * pictures.len();
+        for (pixels, mask) in pictures {
+            let mut body = 40u32.to_le_bytes().to_vec();
+            body.extend([2, 0, 0, 0, 2, 0, 0, 0, 1, 0]); // the height counts the mask
+            body.extend(depth.to_le_bytes());
+            body.extend([0; 24]);
+            body.extend(*pixels);
+            body.extend([*mask, 0, 0, 0]);
+            file.extend([2, 1, 0, 0, 1, 0]);
+            file.extend(depth.to_le_bytes());
+            file.extend((body.len() as u32).to_le_bytes());
+            file.extend(((start + bodies.len()) as u32).to_le_bytes());
+            bodies.extend(body);
+        }
+        file.extend(bodies);
+        file
+    }
+
+    fn pixels(file: &[u8]) -> Vec<u8> {
+        let (limits, mut frames) = (Limits::default(), Frames::default());
+        decode(file, &probe(file).unwrap(), Tolerance::Strict, &limits, &mut frames)
+            .unwrap()
+            .pixels
+            .into_data()
+    }
+
+    #[test]
+    fn the_mask_counts_only_where_alpha_is_empty() {
+        let with_alpha = bitmaps(32, &[(&[1, 2, 3, 200, 4, 5, 6, 0], 0b1000_0000)]);
+        assert_eq!(pixels(&with_alpha), [3, 2, 1, 200, 6, 5, 4, 0]);
+        let without = bitmaps(32, &[(&[1, 2, 3, 0, 4, 5, 6, 0], 0b1000_0000)]);
+        assert_eq!(pixels(&without), [3, 2, 1, 0, 6, 5, 4, 255]);
+        let rgb = bitmaps(24, &[(&[1, 2, 3, 4, 5, 6, 0, 0], 0b0100_0000)]);
+        assert_eq!(pixels(&rgb), [3, 2, 1, 255, 6, 5, 4, 0]);
+    }
+
+    #[test]
+    fn of_equal_pictures_the_last_is_read() {
+        let first: &[u8] = &[0, 0, 0, 255, 0, 0, 0, 255];
+        let second: &[u8] = &[9, 9, 9, 255, 9, 9, 9, 255];
+        assert_eq!(pixels(&bitmaps(32, &[(first, 0), (second, 0), (second, 0)]))[0], 9);
+        let mut file = bitmaps(32, &[(second, 0), (first, 0), (second, 0)]);
+        file[6 + 32 + 6] = 24; // the last has fewer bits
+        assert_eq!(pixels(&file)[0], 0);
     }
 }

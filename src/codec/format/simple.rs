@@ -1,6 +1,5 @@
-//! BMP, QOI, Netpbm, TGA, and the pixels of GIF and ICO: read and written by their crates.
+//! QOI, Netpbm and TGA, read by the crate `image`; QOI is also written.
 
-use crate::codec::bytes::Bytes;
 use crate::codec::encoded::{Warning, Warnings};
 use crate::codec::error::CodecError;
 use crate::codec::format::Decoded;
@@ -11,7 +10,7 @@ use crate::codec::transform::orient_pad;
 use crate::format::Format;
 use crate::limits::{LimitKind, Limits, OverLimit, try_vec};
 use crate::pixels::{Channels, Pixels};
-use image::codecs::{bmp, gif, ico, pnm, qoi, tga};
+use image::codecs::{pnm, qoi, tga};
 use image::{ColorType, ExtendedColorType, ImageDecoder, ImageEncoder, ImageError, ImageResult};
 use std::io::Cursor;
 
@@ -35,18 +34,14 @@ pub(in crate::codec) fn probe(format: Format, input: &[u8]) -> Result<Probe, Cod
         depth,
         animated: false,
         working,
+        cmyk: false,
         planar: false,
     })
 }
 
-/// Nothing that could go along; whether a BMP or QOI file goes on behind its end.
+/// Returns no block: none of these formats has one that goes along. Bytes behind the end of a QOI count as more.
 pub(in crate::codec) fn metadata(format: Format, input: &[u8]) -> Metadata<'_> {
-    let other = match format {
-        Format::Bmp => {
-            Bytes(input.get(2..).unwrap_or_default()).le32().is_some_and(|len| (len as usize) < input.len())
-        }
-        _ => !input.ends_with(&[0, 0, 0, 0, 0, 0, 0, 1]),
-    };
+    let other = format == Format::Qoi && !input.ends_with(&[0, 0, 0, 0, 0, 0, 0, 1]);
     Metadata { other, ..Metadata::default() }
 }
 
@@ -78,11 +73,8 @@ pub(in crate::codec) fn decode(input: &[u8], probe: &Probe, limits: &Limits) -> 
 fn open<'a>(format: Format, input: &'a [u8]) -> ImageResult<Box<dyn ImageDecoder + 'a>> {
     let reader = Cursor::new(input);
     Ok(match format {
-        Format::Gif => Box::new(gif::GifDecoder::new(reader)?),
-        Format::Bmp => Box::new(bmp::BmpDecoder::new(reader)?),
         Format::Qoi => Box::new(qoi::QoiDecoder::new(reader)?),
         Format::Pnm => Box::new(pnm::PnmDecoder::new(reader)?),
-        Format::Ico => Box::new(ico::IcoDecoder::new(reader)?),
         _ => Box::new(tga::TgaDecoder::new(reader)?),
     })
 }
@@ -107,31 +99,25 @@ fn reduced(wide: &[u8]) -> Vec<u8> {
 fn refused(format: Format, error: ImageError) -> CodecError {
     match error {
         ImageError::Unsupported(error) => CodecError::Unsupported(error.to_string()),
+        // The reader's own words for a file that ends early do not say what ended.
+        ImageError::IoError(_) => CodecError::damaged(format, "the file ends early"),
         error => CodecError::damaged(format, error),
     }
 }
 
-/// Encodes the pixels as BMP or QOI.
-pub(in crate::codec) fn encode(pixels: &Pixels, format: Format) -> Result<Vec<u8>, CodecError> {
-    let channels = match pixels.channels() {
-        Channels::Gray if format == Format::Bmp => Channels::Gray,
-        Channels::Gray | Channels::Rgb => Channels::Rgb,
-        Channels::GrayAlpha | Channels::Rgba => Channels::Rgba,
+/// Encodes the pixels as QOI.
+pub(in crate::codec) fn encode(pixels: &Pixels) -> Result<Vec<u8>, CodecError> {
+    let (channels, colour) = if pixels.channels().has_alpha() {
+        (Channels::Rgba, ExtendedColorType::Rgba8)
+    } else {
+        (Channels::Rgb, ExtendedColorType::Rgb8)
     };
     if channels != pixels.channels() {
-        return encode(&orient_pad::widened(pixels, channels)?, format);
+        return encode(&orient_pad::widened(pixels, channels)?);
     }
-    let colour = match channels {
-        Channels::Gray | Channels::GrayAlpha => ExtendedColorType::L8,
-        Channels::Rgb => ExtendedColorType::Rgb8,
-        Channels::Rgba => ExtendedColorType::Rgba8,
-    };
-    let (width, height) = (pixels.width(), pixels.height());
     let mut bytes = Vec::new();
-    match format {
-        Format::Bmp => bmp::BmpEncoder::new(&mut bytes).write_image(pixels.data(), width, height, colour),
-        _ => qoi::QoiEncoder::new(&mut bytes).write_image(pixels.data(), width, height, colour),
-    }
-    .map_err(|error| CodecError::Internal(format!("{format}: {error}")))?;
+    qoi::QoiEncoder::new(&mut bytes)
+        .write_image(pixels.data(), pixels.width(), pixels.height(), colour)
+        .map_err(|error| CodecError::Internal(format!("QOI: {error}")))?;
     Ok(bytes)
 }

@@ -5,7 +5,7 @@ use crate::codec::bytes::Bytes;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-/// The tags that are looked at or written.
+/// The tags that are read or written.
 pub(in crate::codec) mod tag {
     pub(in crate::codec) const WIDTH: u16 = 256;
     pub(in crate::codec) const HEIGHT: u16 = 257;
@@ -35,6 +35,9 @@ pub(in crate::codec) mod tag {
     pub(in crate::codec) const EXTRA_SAMPLES: u16 = 338;
     pub(in crate::codec) const SAMPLE_FORMAT: u16 = 339;
     pub(in crate::codec) const JPEG_TABLES: u16 = 347;
+    /// A thumbnail in the second directory of an EXIF block.
+    pub(in crate::codec) const THUMBNAIL_OFFSET: u16 = 513;
+    pub(in crate::codec) const THUMBNAIL_LENGTH: u16 = 514;
     pub(in crate::codec) const SUBSAMPLING: u16 = 530;
     pub(in crate::codec) const XMP: u16 = 700;
     pub(in crate::codec) const COPYRIGHT: u16 = 33_432;
@@ -87,7 +90,7 @@ impl<'a> Directory<'a> {
         nowhere.at(at)
     }
 
-    /// The directory that a tag points to.
+    /// Returns the directory that a tag points to.
     pub(in crate::codec) fn below(&self, tag: u16) -> Option<Directory<'a>> {
         self.at(self.number(tag)?)
     }
@@ -105,17 +108,17 @@ impl<'a> Directory<'a> {
         Some(Directory { entries, entries_at, next, ..*self })
     }
 
-    /// Whether another directory follows.
+    /// Returns true if another directory follows.
     pub(in crate::codec) fn has_next(&self) -> bool {
         self.next != 0 && (self.next as usize) < self.input.len()
     }
 
-    /// The first value of a tag of whole numbers.
+    /// Returns the first value of a tag of whole numbers.
     pub(in crate::codec) fn number(&self, tag: u16) -> Option<u64> {
         self.numbers(tag)?.next()
     }
 
-    /// The values of a tag of whole numbers.
+    /// Returns the values of a tag of whole numbers.
     pub(in crate::codec) fn numbers(&self, tag: u16) -> Option<impl Iterator<Item = u64> + use<'a>> {
         let (kind, value) = self.value(tag)?;
         let step = size_of_kind(kind)?;
@@ -131,23 +134,40 @@ impl<'a> Directory<'a> {
         }))
     }
 
-    /// The bytes of a tag, whatever they are.
+    /// Returns the bytes of a tag of any type.
     pub(in crate::codec) fn bytes(&self, tag: u16) -> Option<&'a [u8]> {
         self.value(tag).map(|(_, value)| value)
     }
 
-    /// Type and bytes of a tag's value.
+    /// Returns the type and the bytes of a tag.
     pub(in crate::codec) fn value(&self, tag: u16) -> Option<(u16, &'a [u8])> {
         self.value_in(self.entries().find(|entry| self.tag_of(entry) == Some(tag))?)
     }
 
-    /// Where in the file the value of a tag stands that fits into its entry.
-    pub(in crate::codec) fn place(&self, tag: u16) -> Option<usize> {
-        let index = self.entries().position(|entry| self.tag_of(entry) == Some(tag))?;
-        Some(self.entries_at + index * self.entry_len() + if self.wide { 12 } else { 8 })
+    /// Returns where the values of a tag of whole numbers begin in the file, and the bytes of each.
+    pub(in crate::codec) fn number_place(&self, tag: u16) -> Option<(usize, usize)> {
+        let (kind, value) = self.value(tag)?;
+        let size = size_of_kind(kind).filter(|size| *size <= 4 && value.len() >= *size)?;
+        // The value is a slice of the input.
+        Some((value.as_ptr() as usize - self.input.as_ptr() as usize, size))
     }
 
-    /// The tags, as they come.
+    /// Returns where the offset of the directory that follows stands in the file.
+    pub(in crate::codec) fn next_place(&self) -> usize {
+        self.entries_at + self.entries.len()
+    }
+
+    /// Returns where the entries stand in the file.
+    pub(in crate::codec) fn entries_place(&self) -> std::ops::Range<usize> {
+        self.entries_at..self.entries_at + self.entries.len()
+    }
+
+    /// Returns the directory that follows this one.
+    pub(in crate::codec) fn following(&self) -> Option<Directory<'a>> {
+        if self.has_next() { self.at(self.next) } else { None }
+    }
+
+    /// Returns the tags in the order of the file.
     pub(in crate::codec) fn tags(&self) -> impl Iterator<Item = u16> + use<'a> {
         let directory = *self;
         self.entries().filter_map(move |entry| directory.tag_of(entry))
@@ -161,7 +181,7 @@ impl<'a> Directory<'a> {
         self.u16(&mut Bytes(entry))
     }
 
-    /// Type and bytes of the value of an entry, in which it stands if it fits.
+    /// Returns the type and the bytes of an entry, which hold the value if it fits.
     fn value_in(&self, entry: &'a [u8]) -> Option<(u16, &'a [u8])> {
         let mut bytes = Bytes(entry);
         bytes.skip(2)?;
@@ -180,7 +200,7 @@ impl<'a> Directory<'a> {
         if self.wide { 20 } else { 12 }
     }
 
-    /// A number as wide as the file's offsets.
+    /// Reads a number as wide as the offsets of the file.
     fn offset(&self, bytes: &mut Bytes<'_>) -> Option<u64> {
         if self.wide { self.u64(bytes) } else { self.u32(bytes).map(u64::from) }
     }
@@ -279,7 +299,7 @@ impl<'a> Draft<'a> {
         at as u32
     }
 
-    /// The directory as a file of its own.
+    /// Returns the directory as a file of its own.
     pub(in crate::codec) fn into_block(self, big_endian: bool) -> Vec<u8> {
         let mut block = if big_endian { b"MM\0*\0\0\0\x08" } else { b"II*\0\x08\0\0\0" }.to_vec();
         self.write(&mut block, big_endian);
@@ -298,14 +318,14 @@ mod tests {
             below.set(tag::SOFTWARE, kind::ASCII, &b"deep\0"[..]);
             let mut draft = Draft::default();
             draft.set_below(tag::EXIF_IFD, below);
-            draft.set(tag::COPYRIGHT, kind::ASCII, &b"somebody\0"[..]);
+            draft.set(tag::COPYRIGHT, kind::ASCII, &b"an owner\0"[..]);
             draft.set(tag::ARTIST, kind::ASCII, &b"me\0"[..]);
             let block = draft.into_block(big_endian);
             let directory = Directory::first(&block).unwrap();
             assert_eq!(directory.big_endian, big_endian);
             assert_eq!(directory.tags().collect::<Vec<_>>(), [tag::ARTIST, tag::COPYRIGHT, tag::EXIF_IFD]);
             assert_eq!(directory.value(tag::ARTIST), Some((kind::ASCII, &b"me\0"[..])));
-            assert_eq!(directory.bytes(tag::COPYRIGHT), Some(&b"somebody\0"[..]));
+            assert_eq!(directory.bytes(tag::COPYRIGHT), Some(&b"an owner\0"[..]));
             assert_eq!(directory.below(tag::EXIF_IFD).unwrap().bytes(tag::SOFTWARE), Some(&b"deep\0"[..]));
             assert!(!directory.has_next());
         }

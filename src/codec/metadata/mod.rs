@@ -1,5 +1,6 @@
-//! What stands beside the pixels: EXIF, XMP, IPTC and the colour profile, and which of it may leave.
+//! Metadata: EXIF, XMP, IPTC and the colour profile, and the choice of what goes into a result.
 
+pub(in crate::codec) mod companions; // further pictures in the file of a JPEG.
 pub(in crate::codec) mod directory; // tags of TIFF files and EXIF blocks.
 pub(in crate::codec) mod exif; // orientation, and what goes from file to file.
 pub(in crate::codec) mod iptc; // ownership in Photoshop resources.
@@ -8,6 +9,8 @@ pub(in crate::codec) mod xmp; // orientation and owner in XMP.
 
 use crate::codec::jpeg::header;
 use crate::codec::jpeg::marker::{Marker, MarkerSegments};
+use crate::codec::metadata::exif::Thumbnail;
+use crate::codec::transform::geometry::Size;
 use crate::spec::{self, Icc, Spec};
 use std::borrow::Cow;
 
@@ -22,9 +25,9 @@ pub(in crate::codec) struct Metadata<'a> {
     pub(in crate::codec) iptc: Option<Cow<'a, [u8]>>,
     /// An ICC profile.
     pub(in crate::codec) icc: Option<Cow<'a, [u8]>>,
-    /// Whether the file says more, in comments or blocks that are not read: it never goes along.
+    /// True if the file has more, in comments or blocks that are not read: it never goes along.
     pub(in crate::codec) other: bool,
-    /// What of a JPEG file was not looked at: its scans, between and behind which more may be said.
+    /// The scans of a JPEG file, between and behind which there may be more.
     pub(in crate::codec) scans: Option<&'a [u8]>,
 }
 
@@ -32,7 +35,7 @@ impl Metadata<'_> {
     /// Largest block that is looked at, in bytes.
     pub(in crate::codec) const MAX_BLOCK: usize = 4 << 20;
 
-    /// What the application segments of a JPEG carry, and the rest of the file from its first scan on.
+    /// Takes over the application segments of a JPEG, and the rest of the file from its first scan on.
     pub(in crate::codec) fn of_jpeg<'a>(
         found: &header::JpegMetadata<'a>,
         scans: Option<&'a [u8]>,
@@ -48,7 +51,7 @@ impl Metadata<'_> {
         }
     }
 
-    /// Whether `spec` lets all of it stay. The profile is judged by who knows colours.
+    /// Returns true if `spec` lets all of it stay. The profile is judged elsewhere.
     pub(in crate::codec) fn all_kept(&self, spec: &Spec) -> bool {
         let exif_stays = match spec.metadata {
             spec::Metadata::Keep => return true,
@@ -61,8 +64,8 @@ impl Metadata<'_> {
         exif_stays && nothing_else && self.scans.is_none_or(only_scans)
     }
 
-    /// What of it goes into the result.
-    pub(in crate::codec) fn kept(&self, spec: &Spec) -> Metadata<'_> {
+    /// Returns what of it goes into a result of this size. A thumbnail goes along only while it shows the picture.
+    pub(in crate::codec) fn kept(&self, spec: &Spec, result: Size, thumbnail: Thumbnail) -> Metadata<'_> {
         fn lent<'b>(block: &'b Option<Cow<'_, [u8]>>) -> Option<Cow<'b, [u8]>> {
             block.as_deref().map(Cow::Borrowed)
         }
@@ -74,15 +77,16 @@ impl Metadata<'_> {
                 Metadata { exif, icc, ..Metadata::default() }
             }
             spec::Metadata::Keep => {
-                let exif = self.exif.as_deref().map(|block| Cow::Owned(exif::made_upright(block)));
-                let xmp = self.xmp.as_deref().map(|packet| Cow::Owned(xmp::made_upright(packet)));
+                let exif =
+                    self.exif.as_deref().map(|block| Cow::Owned(exif::of_result(block, result, thumbnail)));
+                let xmp = self.xmp.as_deref().map(|packet| Cow::Owned(xmp::of_result(packet)));
                 Metadata { exif, xmp, iptc: lent(&self.iptc), icc, ..Metadata::default() }
             }
         }
     }
 }
 
-/// Whether the rest of a JPEG file, from its first scan on, holds scans and their tables alone and ends with them:
+/// Returns true if the rest of a JPEG file, from its first scan on, holds scans and their tables alone and ends there:
 /// cameras put further pictures and notes behind.
 fn only_scans(rest: &[u8]) -> bool {
     let mut segments = MarkerSegments::new(rest, 0);

@@ -25,7 +25,7 @@ impl LightTables {
     }
 }
 
-/// The light of an encoded value, both 0 to 1.
+/// Returns the light of an encoded value, both 0 to 1.
 fn light(encoded: f64) -> f64 {
     if encoded <= 0.04045 {
         return encoded / 12.92;
@@ -37,12 +37,17 @@ fn light(encoded: f64) -> f64 {
     square * root
 }
 
-/// The sRGB sample of a 16-bit linear level.
+/// Returns the 16-bit linear level of an sRGB sample.
+pub(in crate::codec) fn light_of(sample: u8) -> u16 {
+    TABLES.linear[usize::from(sample)]
+}
+
+/// Returns the sRGB sample of a 16-bit linear level.
 pub(in crate::codec) fn encoded(level: u16) -> u8 {
     TABLES.encoded[usize::from(level)]
 }
 
-/// Native-endian 16-bit linear samples of 8-bit ones; alpha is only widened.
+/// Converts 8-bit samples to linear ones of 16 bits in the order of the machine; alpha is only widened.
 pub(in crate::codec) fn decode(samples: &[u8], channels: Channels, wide: &mut [u8]) {
     let linear = &TABLES.linear;
     let count = channels.count();
@@ -55,7 +60,7 @@ pub(in crate::codec) fn decode(samples: &[u8], channels: Channels, wide: &mut [u
     }
 }
 
-/// The way back, rounded.
+/// Converts linear samples back, rounded.
 #[expect(clippy::host_endian_bytes, reason = "the resampler takes samples in the machine's order")]
 pub(in crate::codec) fn encode(wide: &[u8], channels: Channels, samples: &mut [u8]) {
     let encoded = &TABLES.encoded;

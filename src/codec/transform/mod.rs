@@ -121,7 +121,7 @@ impl<'a> Transform<'a> {
 
     fn planar(&self) -> Option<Planar<'a>> {
         let Transform { source, spec, limits, .. } = *self;
-        let header = source.header.as_ref().filter(|_| planar::decodes(spec))?;
+        let header = source.planar_header(spec)?;
         Some(Planar { input: source.input, header, spec, limits })
     }
 
@@ -136,8 +136,14 @@ impl<'a> Transform<'a> {
         let Transform { source, plan, spec, limits } = *self;
         let started = Instant::now();
         let tolerance = if spec.strict { Tolerance::Strict } else { Tolerance::Lenient };
-        let Decoded { pixels, warnings } =
-            format::decode(source.input, &plan.source, tolerance, limits, &mut scratch.frames)?;
+        let Decoded { pixels, warnings } = format::decode(
+            source.input,
+            &plan.source,
+            tolerance,
+            source.ink_profile(spec),
+            limits,
+            &mut scratch.frames,
+        )?;
         let decoded = Instant::now();
         let (pixels, geometry) = self.arranged(pixels, scratch)?;
         let pixels = orient_pad::turned(pixels, geometry.orientation)?;

@@ -82,13 +82,31 @@ pub(in crate::codec) fn flattened(pixels: Pixels, background: Colour) -> Result<
     Ok(result)
 }
 
+/// Returns the pixels with an alpha of 0 below half opacity, and of 255 on `background` otherwise: for formats that
+/// have no more than clear and opaque.
+pub(in crate::codec) fn half_clear(pixels: &Pixels, background: Colour) -> Result<Pixels, OutOfMemory> {
+    let mut result = widened(pixels, Channels::Rgba)?;
+    let under = [background.r, background.g, background.b];
+    for [colours @ .., alpha] in result.data_mut().as_chunks_mut::<4>().0 {
+        if *alpha < 128 {
+            (*colours, *alpha) = ([0; 3], 0);
+        } else {
+            for (over, under) in colours.iter_mut().zip(under) {
+                *over = over_background(*over, *alpha, under);
+            }
+            *alpha = 255;
+        }
+    }
+    Ok(result)
+}
+
 fn over_background(over: u8, alpha: u8, under: u8) -> u8 {
     let alpha = u32::from(alpha);
     ((u32::from(over) * alpha + u32::from(under) * (255 - alpha) + 127) / 255) as u8
 }
 
 /// The pixels with the channels that it takes to show `background` too.
-fn with_room_for(pixels: &Pixels, background: Colour) -> Result<Pixels, CodecError> {
+fn with_room_for(pixels: &Pixels, background: Colour) -> Result<Pixels, OutOfMemory> {
     let grey = background.r == background.g && background.g == background.b;
     let coloured = pixels.channels().colours() == 3 || !grey;
     let alpha = pixels.channels().has_alpha() || background.a < 255;
@@ -102,7 +120,7 @@ fn with_room_for(pixels: &Pixels, background: Colour) -> Result<Pixels, CodecErr
 }
 
 /// The same picture with more channels: grey repeated, alpha opaque.
-pub(in crate::codec) fn widened(pixels: &Pixels, channels: Channels) -> Result<Pixels, CodecError> {
+pub(in crate::codec) fn widened(pixels: &Pixels, channels: Channels) -> Result<Pixels, OutOfMemory> {
     let mut result = Pixels::zeroed(pixels.width(), pixels.height(), channels)?;
     let (had, has) = (pixels.channels(), channels);
     let from = pixels.data().chunks_exact(had.count());
@@ -159,6 +177,13 @@ mod tests {
         assert_eq!(result.data(), [255, 0, 0, 9, 9, 9, 255, 0, 0]);
         let clear = padded(&gray(1, 1, &[9]), canvas, Colour { a: 0, ..Colour::WHITE }).unwrap();
         assert_eq!(clear.data(), [255, 0, 9, 255, 255, 0]);
+    }
+
+    #[test]
+    fn below_half_opacity_pixels_are_clear_and_the_others_blend() {
+        let pixels = Pixels::new(3, 1, Channels::GrayAlpha, vec![9, 127, 0, 128, 77, 255]).unwrap();
+        let result = half_clear(&pixels, Colour::WHITE).unwrap();
+        assert_eq!(result.data(), [0, 0, 0, 0, 127, 127, 127, 255, 77, 77, 77, 255]);
     }
 
     #[test]

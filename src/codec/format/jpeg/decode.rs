@@ -10,6 +10,7 @@ use crate::codec::jpeg::marker::{Marker, MarkerSegment, MarkerSegments};
 use crate::codec::metadata::Metadata;
 use crate::codec::metadata::exif;
 use crate::codec::probe::Probe;
+use crate::codec::transform::colour::InkConverter;
 use crate::codec::transform::geometry::{Orientation, Size};
 use crate::format::Format;
 use crate::limits::{Limits, try_vec};
@@ -46,6 +47,7 @@ pub(in crate::codec) fn probe(input: &[u8]) -> Result<Probe, CodecError> {
         depth: frame.depth,
         animated: false,
         working,
+        cmyk: frame.components == 4,
         planar: false,
     })
 }
@@ -72,6 +74,7 @@ pub(in crate::codec) fn probe_read(input: &[u8], header: &JpegHeader<'_>) -> Pro
         depth: frame.precision,
         animated: false,
         working,
+        cmyk: components == 4,
         planar: true,
     }
 }
@@ -89,11 +92,12 @@ pub(in crate::codec) fn metadata(input: &[u8]) -> Metadata<'_> {
     Metadata::of_jpeg(&found, scans)
 }
 
-/// Decodes the whole picture.
+/// Decodes the whole picture. Inks become RGB by `profile`, which is that of the file.
 pub(in crate::codec) fn decode(
     input: &[u8],
     probe: &Probe,
     tolerance: Tolerance,
+    profile: Option<&[u8]>,
     limits: &Limits,
 ) -> Result<Decoded, CodecError> {
     let structure = SourceStructure::of(input).ok_or_else(|| damaged("there is no scan"))?;
@@ -104,7 +108,7 @@ pub(in crate::codec) fn decode(
         }
         warnings.add(Warning::Truncated);
     }
-    let samples = match structure.frame.process {
+    let mut samples = match structure.frame.process {
         SourceProcess::Lossless => decode_lossless(input, &structure, limits, &mut warnings)?,
         SourceProcess::Sequential | SourceProcess::Progressive => {
             decode_dct(input, &structure, tolerance, limits)?
@@ -112,7 +116,18 @@ pub(in crate::codec) fn decode(
     };
     let (channels, data) = match structure.frame.components {
         1 => (Channels::Gray, samples),
-        4 => (Channels::Rgb, cmyk_to_rgb(samples, structure.inks)),
+        4 => {
+            let (converter, unusable) = InkConverter::of(profile);
+            if unusable {
+                warnings.add(Warning::ProfileDropped);
+            }
+            if structure.inks == Inks::Inverted {
+                samples.iter_mut().for_each(|sample| *sample = 255 - *sample);
+            }
+            let mut rgb = try_vec(samples.len() / 4 * 3)?;
+            converter.convert(&samples, &mut rgb, &limits.cancel)?;
+            (Channels::Rgb, rgb)
+        }
         _ => (Channels::Rgb, samples),
     };
     let Size { width, height } = probe.stored;
@@ -180,20 +195,6 @@ enum Inks {
     Plain,
     /// None of it, as Adobe's programs write it.
     Inverted,
-}
-
-/// The naive conversion, in place: each colour is what neither its ink nor black takes away.
-fn cmyk_to_rgb(mut samples: Vec<u8>, inks: Inks) -> Vec<u8> {
-    let light = |sample: u8| u32::from(if inks == Inks::Inverted { sample } else { 255 - sample });
-    let pixels = samples.len() / 4;
-    for i in 0..pixels {
-        let Some(&[c, m, y, k]) = samples[4 * i..].first_chunk::<4>() else { break };
-        for (to, ink) in samples[3 * i..3 * i + 3].iter_mut().zip([c, m, y]) {
-            *to = ((light(ink) * light(k) + 127) / 255) as u8;
-        }
-    }
-    samples.truncate(pixels * 3);
-    samples
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 
 use crate::codec::encoded::{Warning, Warnings};
 use crate::codec::error::CodecError;
-use crate::codec::format::png::damaged;
+use crate::codec::format::png::{damaged, is_apple, without_apple};
 use crate::codec::format::{Decoded, Tolerance};
 use crate::codec::probe::Probe;
 use crate::codec::scratch::Frames;
@@ -16,6 +16,33 @@ use std::io::Cursor;
 
 /// Decodes the default image.
 pub(in crate::codec) fn decode(
+    input: &[u8],
+    probe: &Probe,
+    tolerance: Tolerance,
+    limits: &Limits,
+    frames: &mut Frames,
+) -> Result<Decoded, CodecError> {
+    if !is_apple(input) {
+        return decode_standard(input, probe, tolerance, limits, frames);
+    }
+    let mut decoded = decode_standard(&without_apple(input), probe, tolerance, limits, frames)?;
+    let channels = decoded.pixels.channels();
+    for pixel in decoded.pixels.data_mut().chunks_exact_mut(channels.count()) {
+        if channels.colours() == 3 {
+            pixel.swap(0, 2);
+        }
+        if let (colours, [alpha]) = pixel.split_at_mut(channels.colours())
+            && *alpha > 0
+        {
+            let alpha = u32::from(*alpha);
+            let straight = |sample: u8| ((u32::from(sample) * 255 + alpha / 2) / alpha).min(255) as u8;
+            colours.iter_mut().for_each(|sample| *sample = straight(*sample));
+        }
+    }
+    Ok(decoded)
+}
+
+fn decode_standard(
     input: &[u8],
     probe: &Probe,
     tolerance: Tolerance,
@@ -73,6 +100,39 @@ pub(in crate::codec) fn decode(
     Ok(Decoded { pixels, warnings })
 }
 
+/// Returns true if every picture of the file can be unpacked to its end. The rows are dropped.
+pub(super) fn is_whole(input: &[u8], limits: &Limits) -> Result<bool, CodecError> {
+    let memory = usize::try_from(limits.request_memory).unwrap_or(usize::MAX);
+    let mut decoder = png::Decoder::new_with_limits(Cursor::new(input), png::Limits { bytes: memory });
+    decoder.set_ignore_text_chunk(true);
+    decoder.set_ignore_iccp_chunk(true);
+    let Ok(mut reader) = decoder.read_info() else { return Ok(false) };
+    let info = reader.info();
+    let pictures = match info.animation_control {
+        // The default image may stand before the animation or be its first frame.
+        Some(control) if info.frame_control.is_none() => control.num_frames.saturating_add(1),
+        Some(control) => control.num_frames,
+        None => 1,
+    };
+    for picture in 0..pictures {
+        if picture > 0 && reader.next_frame_info().is_err() {
+            return Ok(false);
+        }
+        let mut rows = 0u32;
+        loop {
+            if rows.is_multiple_of(64) {
+                limits.cancel.check()?;
+            }
+            match reader.next_row() {
+                Ok(Some(_)) => rows += 1,
+                Ok(None) => break,
+                Err(_) => return Ok(false),
+            }
+        }
+    }
+    Ok(reader.finish().is_ok())
+}
+
 type RowReader<'a> = png::Reader<Cursor<&'a [u8]>>;
 
 enum RowError {
@@ -121,5 +181,8 @@ fn reduce(wide: &[u8], row: &mut [u8]) {
 }
 
 fn refused(error: &DecodingError) -> CodecError {
-    CodecError::damaged(Format::Png, error)
+    match error {
+        DecodingError::IoError(_) => damaged("the file ends before its picture"),
+        error => CodecError::damaged(Format::Png, error),
+    }
 }

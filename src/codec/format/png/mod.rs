@@ -1,5 +1,5 @@
 //! PNG (W3C Portable Network Graphics, third edition): its chunks, from which the header and the metadata are read.
-//! The pixels are read in [`decode`] and written in [`encode`].
+//! The pixels are read in [`decode`] and written in [`encode`]. Apple's variant, CgBI, is read as well.
 
 pub(in crate::codec) mod decode;
 pub(in crate::codec) mod encode;
@@ -11,7 +11,9 @@ use crate::codec::metadata::{Metadata, keep_first};
 use crate::codec::probe::Probe;
 use crate::codec::transform::geometry::{Orientation, Size};
 use crate::format::Format;
+use crate::limits::Limits;
 use crate::pixels::Channels;
+use flate2::Crc;
 use std::borrow::Cow;
 use std::io::Cursor;
 
@@ -21,9 +23,9 @@ const SIGNATURE: usize = 8;
 /// What an uncompressed XMP packet in an iTXt chunk begins with: keyword, zero, two flags of zero, two empty strings.
 const XMP: &[u8] = b"XML:com.adobe.xmp\0\0\0\0\0";
 
-/// Walks the chunks.
+/// Reads the header from the chunks.
 pub(in crate::codec) fn probe(input: &[u8]) -> Result<Probe, CodecError> {
-    let mut chunks = chunks(input);
+    let mut chunks = chunks(input).skip(usize::from(is_apple(input)));
     let header = chunks.next().and_then(header).ok_or_else(|| damaged("the IHDR chunk is missing"))?;
     let mut alpha = matches!(header.colour, 4 | 6);
     let mut animated = false;
@@ -46,11 +48,12 @@ pub(in crate::codec) fn probe(input: &[u8]) -> Result<Probe, CodecError> {
     };
     // Interlaced passes fill the whole picture at its full depth before a row is complete.
     let pixels = header.size.pixels();
-    let working = if header.interlaced && header.depth == 16 {
+    let interlaced = if header.interlaced && header.depth == 16 {
         pixels.saturating_mul(2 * channels.count() as u64)
     } else {
         0
     };
+    let working = if is_apple(input) { interlaced + input.len() as u64 } else { interlaced };
     Ok(Probe {
         format: Format::Png,
         stored: header.size,
@@ -59,11 +62,12 @@ pub(in crate::codec) fn probe(input: &[u8]) -> Result<Probe, CodecError> {
         depth: header.depth,
         animated,
         working,
+        cmyk: false,
         planar: false,
     })
 }
 
-/// EXIF, XMP and the profile. The profile is the only one that must be inflated, within the limit.
+/// Finds EXIF, XMP and the profile. Only the profile has to be inflated, within the limit.
 pub(in crate::codec) fn metadata(input: &[u8]) -> Metadata<'_> {
     let mut metadata = Metadata::default();
     let mut len = SIGNATURE;
@@ -109,7 +113,62 @@ fn header((kind, data): ([u8; 4], &[u8])) -> Option<ImageHeader> {
     (&kind == b"IHDR").then_some(ImageHeader { size, depth, colour, interlaced: interlace != 0 })
 }
 
-/// Kind and data of each whole chunk.
+/// Returns true if the file is of Apple's variant, in which iOS applications keep their pictures: a first chunk `CgBI`,
+/// blue before red, colours multiplied by alpha, and a deflate stream without the zlib header.
+fn is_apple(input: &[u8]) -> bool {
+    input.get(SIGNATURE + 4..).is_some_and(|rest| rest.starts_with(b"CgBI"))
+}
+
+/// Rewrites the containers of Apple's variant as those of a PNG. The colours stay as they are.
+fn without_apple(input: &[u8]) -> Vec<u8> {
+    let mut file = input[..SIGNATURE].to_vec();
+    let mut chunk = |kind: [u8; 4], parts: &[&[u8]]| {
+        let len: usize = parts.iter().map(|part| part.len()).sum();
+        file.extend((len as u32).to_be_bytes());
+        let mut crc = Crc::new();
+        for part in [&[&kind[..]], parts].concat() {
+            crc.update(part);
+            file.extend_from_slice(part);
+        }
+        file.extend(crc.sum().to_be_bytes());
+    };
+    let mut zlib: &[u8] = b"\x78\x01";
+    for (kind, data) in chunks(input).skip(1) {
+        let header = if &kind == b"IDAT" { std::mem::take(&mut zlib) } else { &[] };
+        chunk(kind, &[header, data]);
+    }
+    file
+}
+
+/// Returns true if the picture is stored in seven passes.
+pub(in crate::codec) fn is_interlaced(input: &[u8]) -> bool {
+    chunks(input).find_map(header).is_some_and(|header| header.interlaced)
+}
+
+/// Returns true if all chunks up to the last have the checksum that they state, and every picture of the file can be
+/// unpacked to its end.
+pub(in crate::codec) fn is_sound(input: &[u8], limits: &Limits) -> Result<bool, CodecError> {
+    let mut bytes = Bytes(input.get(SIGNATURE..).unwrap_or_default());
+    let mut next = || -> Option<([u8; 4], bool)> {
+        let len = bytes.be32()? as usize;
+        let kind = *bytes.0.first_chunk::<4>()?;
+        let mut crc = Crc::new();
+        crc.update(bytes.take(len.checked_add(4)?)?);
+        Some((kind, bytes.be32()? == crc.sum()))
+    };
+    if is_apple(input) {
+        return Ok(false); // few readers know it
+    }
+    loop {
+        match next() {
+            Some((kind, true)) if &kind == b"IEND" => return decode::is_whole(input, limits),
+            Some((_, true)) => limits.cancel.check()?,
+            Some((_, false)) | None => return Ok(false),
+        }
+    }
+}
+
+/// Returns kind and data of each whole chunk.
 fn chunks(input: &[u8]) -> impl Iterator<Item = ([u8; 4], &[u8])> {
     let mut bytes = Bytes(input.get(SIGNATURE..).unwrap_or_default());
     std::iter::from_fn(move || {

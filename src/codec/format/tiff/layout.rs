@@ -1,4 +1,4 @@
-//! `TiffLayout`: what the tags say about how the samples are stored, checked.
+//! `TiffLayout`: the storage of the samples as the tags describe it, checked.
 
 use crate::codec::error::CodecError;
 use crate::codec::format::tiff::{damaged, unsupported};
@@ -9,7 +9,7 @@ use crate::pixels::Channels;
 /// Most strips or tiles of a picture: more than the smallest tiles of the largest picture.
 const MAX_CHUNKS: usize = 1 << 20;
 
-/// What a sample is.
+/// The type of a sample.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::codec) enum SampleKind {
     Unsigned,
@@ -17,7 +17,7 @@ pub(in crate::codec) enum SampleKind {
     Float,
 }
 
-/// What the samples of a pixel mean.
+/// The meaning of the samples of a pixel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::codec) enum Colours {
     /// Grey; 0 is white.
@@ -30,7 +30,18 @@ pub(in crate::codec) enum Colours {
     YCbCr,
 }
 
-/// What the first sample behind the colours means.
+impl Colours {
+    /// Samples of a pixel without the extra ones.
+    pub(in crate::codec) fn samples(self) -> usize {
+        match self {
+            Colours::Grey | Colours::Inverted | Colours::Palette => 1,
+            Colours::Rgb | Colours::YCbCr => 3,
+            Colours::Cmyk => 4,
+        }
+    }
+}
+
+/// The meaning of the first sample behind the colours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::codec) enum Extra {
     None,
@@ -62,7 +73,7 @@ pub(in crate::codec) enum Predictor {
     Horizontal,
 }
 
-/// How the samples of an image are stored.
+/// The storage of the samples of an image.
 #[derive(Debug, Clone)]
 pub(in crate::codec) struct TiffLayout<'a> {
     pub(in crate::codec) size: Size,
@@ -75,10 +86,10 @@ pub(in crate::codec) struct TiffLayout<'a> {
     pub(in crate::codec) extra: Extra,
     pub(in crate::codec) compression: Compression,
     pub(in crate::codec) predictor: Predictor,
-    /// Whether each sample of a pixel has chunks of its own.
+    /// True if each sample of a pixel has chunks of its own.
     pub(in crate::codec) planar: bool,
     pub(in crate::codec) big_endian: bool,
-    /// Whether the lowest bit of a byte comes first.
+    /// True if the lowest bit of a byte comes first.
     pub(in crate::codec) low_bit_first: bool,
     /// The size of a strip or tile.
     pub(in crate::codec) chunk: Size,
@@ -250,7 +261,7 @@ impl<'a> TiffLayout<'a> {
         }
     }
 
-    /// A chunk as a JPEG file of its own: the shared tables first, and a word on its colours where they
+    /// Returns a chunk as a JPEG file of its own: the shared tables first, and an Adobe segment where the colours
     /// are RGB (TIFF technical note 2).
     pub(in crate::codec) fn jpeg_file(&self, packed: &[u8]) -> Option<Vec<u8>> {
         let scan = packed.strip_prefix(&[0xFF, 0xD8])?;
@@ -309,17 +320,14 @@ fn colours(
 }
 
 fn extra(directory: &Directory<'_>, samples: usize, colours: Colours) -> Extra {
-    let own = match colours {
-        Colours::Grey | Colours::Inverted | Colours::Palette => 1,
-        Colours::Rgb | Colours::YCbCr => 3,
-        Colours::Cmyk => 4,
-    };
-    if samples <= own || matches!(colours, Colours::Palette | Colours::Cmyk) {
+    if samples <= colours.samples() {
         return Extra::None;
     }
     match directory.number(tag::EXTRA_SAMPLES) {
         Some(0) => Extra::None,
         Some(1) => Extra::PremultipliedAlpha,
+        // Beside inks and indices a sample is alpha only where the file says so.
+        None if matches!(colours, Colours::Palette | Colours::Cmyk) => Extra::None,
         _ => Extra::Alpha,
     }
 }

@@ -1,40 +1,70 @@
-//! Stored samples of any depth to 8 bits, and 8-bit samples of any meaning to grey or RGB.
+//! Converts stored samples of any depth to 8 bits, and 8-bit samples of any meaning to grey or RGB.
 
 use crate::codec::error::CodecError;
 use crate::codec::format::tiff::layout::{Colours, Extra, SampleKind, TiffLayout};
 use crate::codec::metadata::directory::{Directory, tag};
+use crate::codec::transform::colour::InkConverter;
+use crate::limits::{Limits, try_vec};
 
-/// One row of stored samples to 8 bits each: stretched to 0..=255, but for palette indices.
-pub(in crate::codec) fn to_bytes(stored: &[u8], layout: &TiffLayout<'_>, row: &mut [u8]) {
+/// Converts one row of stored samples to 8 bits each: stretched to 0..=255, but for palette indices. A float of `white`
+/// is 255.
+pub(in crate::codec) fn to_bytes(stored: &[u8], layout: &TiffLayout<'_>, white: f64, row: &mut [u8]) {
     let big = layout.big_endian;
     match (layout.depth, layout.kind) {
         (8, SampleKind::Unsigned) => row.copy_from_slice(&stored[..row.len()]),
-        (8, _) => row.iter_mut().zip(stored).for_each(|(to, from)| *to = positive(i32::from(*from as i8), 7)),
+        // The smallest signed sample is black, as for other readers.
+        (8, _) => row.iter_mut().zip(stored).for_each(|(to, from)| *to = from ^ 0x80),
         (16, kind) => each::<2>(stored, row, |word| {
             let value = if big { u16::from_be_bytes(word) } else { u16::from_le_bytes(word) };
-            match kind {
-                SampleKind::Signed => positive(i32::from(value as i16), 15),
-                _ => ((u32::from(value) * 255 + 32_895) >> 16) as u8,
-            }
+            let value = if kind == SampleKind::Signed { value ^ 0x8000 } else { value };
+            ((u32::from(value) * 255 + 32_895) >> 16) as u8
         }),
+        (32, SampleKind::Float) => each::<4>(stored, row, |word| level(float32(word, big), white)),
         (32, kind) => each::<4>(stored, row, |word| {
             let value = if big { u32::from_be_bytes(word) } else { u32::from_le_bytes(word) };
-            match kind {
-                SampleKind::Float => unit(f32::from_bits(value).into()),
-                SampleKind::Signed => positive(value as i32, 31),
-                SampleKind::Unsigned => (value >> 24) as u8,
-            }
+            let value = if kind == SampleKind::Signed { value ^ 0x8000_0000 } else { value };
+            (value >> 24) as u8
         }),
-        (64, _) => each::<8>(stored, row, |word| {
-            unit(f64::from_bits(if big { u64::from_be_bytes(word) } else { u64::from_le_bytes(word) }))
-        }),
+        (64, _) => each::<8>(stored, row, |word| level(float64(word, big), white)),
         (depth, _) => {
-            let indices = layout.colours == Colours::Palette;
+            let per_pixel = layout.samples_per_chunk();
             for (i, to) in row.iter_mut().enumerate() {
-                *to = packed_sample(stored, i, depth, indices);
+                let index = layout.colours == Colours::Palette && i % per_pixel == 0;
+                *to = packed_sample(stored, i, depth, index);
             }
         }
     }
+}
+
+/// Returns the largest float of a row of stored samples, 0 if there is none above.
+pub(in crate::codec) fn largest(stored: &[u8], layout: &TiffLayout<'_>) -> f64 {
+    let big = layout.big_endian;
+    // `max` ignores what is no number.
+    if layout.depth == 32 {
+        let words = stored.as_chunks::<4>().0.iter();
+        words.map(|word| float32(*word, big)).filter(|value| value.is_finite()).fold(0.0, f64::max)
+    } else {
+        let words = stored.as_chunks::<8>().0.iter();
+        words.map(|word| float64(*word, big)).filter(|value| value.is_finite()).fold(0.0, f64::max)
+    }
+}
+
+/// Returns the float that is white in a picture whose largest is given. Floats go from 0 to 1 by custom, with highlights
+/// a few stops above; ImageJ and others write those of 8 and 16 bits as they are.
+pub(in crate::codec) fn white(largest: f64) -> f64 {
+    match largest {
+        ..=16.0 => 1.0,
+        ..=255.0 => 255.0,
+        _ => 65_535.0,
+    }
+}
+
+fn float32(word: [u8; 4], big: bool) -> f64 {
+    f32::from_bits(if big { u32::from_be_bytes(word) } else { u32::from_le_bytes(word) }).into()
+}
+
+fn float64(word: [u8; 8], big: bool) -> f64 {
+    f64::from_bits(if big { u64::from_be_bytes(word) } else { u64::from_le_bytes(word) })
 }
 
 fn each<const N: usize>(stored: &[u8], row: &mut [u8], to_byte: impl Fn([u8; N]) -> u8) {
@@ -43,18 +73,12 @@ fn each<const N: usize>(stored: &[u8], row: &mut [u8], to_byte: impl Fn([u8; N])
     }
 }
 
-/// A signed sample of `bits` bits and a sign: nothing below zero can be shown.
-fn positive(value: i32, bits: u32) -> u8 {
-    let value = u64::from(value.max(0).unsigned_abs());
-    (value * 255 / ((1 << bits) - 1)) as u8
+/// Converts a floating sample: 0 is black, `white` is white. What is no number is black.
+fn level(value: f64, white: f64) -> u8 {
+    ((value / white).clamp(0.0, 1.0) * 255.0 + 0.5) as u8
 }
 
-/// A floating sample: 0 is black and 1 is white. What is no number is black.
-fn unit(value: f64) -> u8 {
-    (value.clamp(0.0, 1.0) * 255.0 + 0.5) as u8
-}
-
-/// Sample `i` of a row of `depth` bits each, the highest bit first.
+/// Returns sample `i` of a row of `depth` bits each, the highest bit first.
 fn packed_sample(stored: &[u8], i: usize, depth: usize, index: bool) -> u8 {
     let first = i * depth;
     let (byte, shift) = (first / 8, first % 8);
@@ -65,30 +89,42 @@ fn packed_sample(stored: &[u8], i: usize, depth: usize, index: bool) -> u8 {
     if index { value as u8 } else { ((value * 255 + largest / 2) / largest) as u8 }
 }
 
-/// The channels of the picture from all samples of its pixels.
+/// Makes the channels of the picture from all samples of its pixels.
 pub(in crate::codec) fn to_colours(
     samples: Vec<u8>,
     layout: &TiffLayout<'_>,
     directory: &Directory<'_>,
+    inks: &InkConverter,
+    limits: &Limits,
 ) -> Result<Vec<u8>, CodecError> {
     let channels = layout.channels();
     let direct = matches!(layout.colours, Colours::Grey | Colours::Rgb);
     if direct && layout.samples == channels.count() && layout.extra != Extra::PremultipliedAlpha {
         return Ok(samples);
     }
-    let palette = Palette::of(directory);
-    let mut data = crate::limits::try_vec(samples.len() / layout.samples * channels.count())?;
+    let palette = ColourMap::of(directory);
+    let mut printed = Vec::new();
+    if layout.colours == Colours::Cmyk {
+        let four: Vec<u8> = match layout.samples {
+            4 => samples.clone(),
+            count => samples.chunks_exact(count).flat_map(|pixel| &pixel[..4]).copied().collect(),
+        };
+        printed = try_vec(four.len() / 4 * 3)?;
+        inks.convert(&four, &mut printed, &limits.cancel)?;
+    }
+    let mut printed = printed.as_chunks::<3>().0.iter();
+    let mut data = try_vec(samples.len() / layout.samples * channels.count())?;
     for (from, to) in samples.chunks_exact(layout.samples).zip(data.chunks_exact_mut(channels.count())) {
         let colours = channels.colours();
         match (layout.colours, from) {
             (Colours::Inverted, [level, ..]) => to[0] = 255 - level,
             (Colours::Palette, [index, ..]) => to[..3].copy_from_slice(&palette.colour(*index)),
-            (Colours::Cmyk, &[c, m, y, k, ..]) => to[..3].copy_from_slice(&printed([c, m, y], k)),
+            (Colours::Cmyk, _) => to[..3].copy_from_slice(printed.next().unwrap_or(&[0; 3])),
             (Colours::YCbCr, &[y, cb, cr, ..]) => to[..3].copy_from_slice(&shown(y, cb, cr)),
             _ => to[..colours].copy_from_slice(&from[..colours]),
         }
         if layout.extra != Extra::None {
-            let alpha = from[colours];
+            let alpha = from[layout.colours.samples()];
             to[colours] = alpha;
             if layout.extra == Extra::PremultipliedAlpha {
                 to[..colours].iter_mut().for_each(|sample| *sample = straight(*sample, alpha));
@@ -98,14 +134,14 @@ pub(in crate::codec) fn to_colours(
     Ok(data)
 }
 
-struct Palette(Vec<u8>);
+struct ColourMap(Vec<u8>);
 
-impl Palette {
+impl ColourMap {
     /// All reds, then all greens, then all blues, 16 bits each; some writers fill only 8.
-    fn of(directory: &Directory<'_>) -> Palette {
+    fn of(directory: &Directory<'_>) -> ColourMap {
         let wide: Vec<u64> = directory.numbers(tag::COLOR_MAP).into_iter().flatten().collect();
         let shift = if wide.iter().all(|value| *value < 256) { 0 } else { 8 };
-        Palette(wide.iter().map(|value| (value >> shift) as u8).collect())
+        ColourMap(wide.iter().map(|value| (value >> shift) as u8).collect())
     }
 
     fn colour(&self, index: u8) -> [u8; 3] {
@@ -113,10 +149,6 @@ impl Palette {
         [0, 1, 2]
             .map(|plane| if usize::from(index) < len { self.0[plane * len + usize::from(index)] } else { 0 })
     }
-}
-
-fn printed(inks: [u8; 3], black: u8) -> [u8; 3] {
-    inks.map(|ink| (((255 - u32::from(ink)) * (255 - u32::from(black)) + 127) / 255) as u8)
 }
 
 /// BT.601, full range, 16 bits of fraction.
@@ -145,6 +177,6 @@ mod tests {
 
     #[test]
     fn floats_are_clamped_and_no_number_is_black() {
-        assert_eq!([-1.0, 0.5, 7.0, f64::NAN].map(unit), [0, 128, 255, 0]);
+        assert_eq!([-1.0, 0.5, 7.0, f64::NAN].map(|value| level(value, 1.0)), [0, 128, 255, 0]);
     }
 }

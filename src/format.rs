@@ -69,10 +69,35 @@ impl Format {
 
     /// The usual file extension, without the dot.
     pub fn extension(self) -> &'static str {
+        self.extensions()[0]
+    }
+
+    /// Every file extension of the format, the usual one first.
+    fn extensions(self) -> &'static [&'static str] {
         match self {
-            Format::Jpeg => "jpg",
-            other => other.name(),
+            Format::Jpeg => &["jpg", "jpeg", "jpe", "jfif"],
+            Format::Png => &["png"],
+            Format::WebP => &["webp"],
+            Format::Gif => &["gif"],
+            Format::Bmp => &["bmp", "dib"],
+            Format::Tiff => &["tiff", "tif"],
+            Format::Qoi => &["qoi"],
+            Format::Avif => &["avif"],
+            Format::Pnm => &["pnm", "pbm", "pgm", "ppm", "pam"],
+            Format::Ico => &["ico"],
+            Format::Tga => &["tga"],
         }
+    }
+
+    /// The format that files of this extension have, in upper or lower case.
+    pub fn from_extension(extension: &str) -> Option<Format> {
+        let extension = extension.to_ascii_lowercase();
+        Format::ALL.into_iter().find(|format| format.extensions().contains(&extension.as_str()))
+    }
+
+    /// Returns true if images of this format can be read.
+    pub fn is_readable(self) -> bool {
+        self != Format::Avif
     }
 
     /// The MIME type for a Content-Type header.
@@ -106,5 +131,21 @@ impl Format {
 impl fmt::Display for Format {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_extension_names_one_format() {
+        for format in Format::ALL {
+            for extension in format.extensions() {
+                assert_eq!(Format::from_extension(extension), Some(format));
+            }
+        }
+        assert_eq!(Format::from_extension("JPG"), Some(Format::Jpeg));
+        assert_eq!(Format::from_extension("txt"), None);
     }
 }

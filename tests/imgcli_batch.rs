@@ -120,6 +120,16 @@ fn resume_makes_what_is_missing_or_out_of_date_and_nothing_else() {
     fs::write(from.join("c.png"), png(200, 100)).unwrap();
     let again = with(&["--resume"]);
     assert_eq!((code(&again), saved(&again)), (0, 2));
+    // A result that has another size than it was made with is not the one that was made.
+    fs::write(out.join("a.jpg"), "mine").unwrap();
+    let changed = with(&["--resume"]);
+    assert_eq!((code(&changed), saved(&changed)), (74, 0), "and a file of the user's is kept");
+    fs::remove_file(out.join("a.jpg")).unwrap();
+    assert_eq!(saved(&with(&["--resume"])), 1);
+    // Another name is another result.
+    let renamed = with(&["--resume", "--name", "{stem}-{width}.{ext}"]);
+    assert_eq!((code(&renamed), saved(&renamed)), (0, 3));
+    assert_eq!(saved(&with(&["--resume", "--name", "{stem}-{width}.{ext}"])), 0);
     // Other options are other results, which are not in the journal.
     let other = with(&["--resume", "--quality", "20"]);
     assert_eq!((code(&other), saved(&other)), (74, 0));
@@ -157,12 +167,145 @@ fn a_dry_run_says_what_would_be_done_and_does_nothing() {
     // Nor is the journal of an earlier run touched.
     let with = |more: &[&str]| run(&[&[text(&from), "--local", "--out", text(&out)], more].concat());
     assert_eq!(code(&with(&[])), 0);
-    let journal = || fs::read(out.join(".imgcli-journal")).unwrap();
+    let journal = || fs::read(journal_of(&out)).unwrap();
     let before = journal();
     fs::write(from.join("b.png"), png(60, 60)).unwrap();
     let output = with(&["--resume", "--dry-run"]);
     assert!(stdout(&output).contains("1 would be saved, 1 skipped"), "{}", stdout(&output));
     assert_eq!((tree(&out), journal()), (vec!["a.jpg".to_owned()], before));
+}
+
+/// The one journal that mentions results of this folder's tests.
+fn journal_of(out: &std::path::Path) -> std::path::PathBuf {
+    let source = out.with_file_name("in");
+    let journals = fs::read_dir(state_folder().join("imgcli/journals")).unwrap();
+    let mut paths = journals.map(|entry| entry.unwrap().path());
+    let mentions = |path: &std::path::PathBuf| fs::read_to_string(path).unwrap().contains(text(&source));
+    paths.find(mentions).expect("a journal in the state folder")
+}
+
+#[test]
+fn the_folder_of_the_results_holds_results_and_nothing_else() {
+    let root = tempfile::tempdir().unwrap();
+    let (from, out) = (root.path().join("in"), root.path().join("out"));
+    pictures(&from, &["a.png"]);
+    assert_eq!(code(&run(&[text(&from), "--local", "--out", text(&out)])), 0);
+    assert_eq!(tree(&out), ["a.jpg"]);
+    assert!(fs::read_to_string(journal_of(&out)).unwrap().contains("\"result\":\"a.jpg\""));
+    // Without a state folder a batch still works; only --resume needs one.
+    let without = |more: &[&str]| {
+        let arguments = [&[text(&from), "--local", "--force", "--out", text(&out)], more].concat();
+        let mut command = imgcli(&arguments);
+        ["XDG_STATE_HOME", "HOME", "LOCALAPPDATA"].iter().for_each(|name| {
+            command.env_remove(name);
+        });
+        command.output().unwrap()
+    };
+    assert_eq!(code(&without(&[])), 0);
+    let refused = without(&["--resume"]);
+    assert!(code(&refused) != 0 && stderr(&refused).contains("XDG_STATE_HOME"), "{}", stderr(&refused));
+}
+
+#[test]
+fn images_are_replaced_in_place_in_their_format_and_size() {
+    let root = tempfile::tempdir().unwrap();
+    let from = root.path().join("in");
+    pictures(&from, &["a.png", "sub/b.png"]);
+    let photo = from.join("c.jpg");
+    let made = run(&[text(&from.join("a.png")), "--local", "-o", text(&photo), "-q", "95", "-w", "300"]);
+    assert_eq!(code(&made), 0, "{}", stderr(&made));
+    let old = std::time::SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000);
+    fs::File::options().write(true).open(&photo).unwrap().set_modified(old).unwrap();
+    let before = fs::read(&photo).unwrap();
+    let output = run(&[text(&from), "-r", "--local", "--in-place", "--keep-time", "-q", "40"]);
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    assert_eq!(tree(&from), ["a.png", "c.jpg", "sub/b.png"], "no temporary stays");
+    let after = fs::read(&photo).unwrap();
+    assert!(after.len() < before.len() && jpeg_size(&after) == (300, 200));
+    assert_eq!(fs::metadata(&photo).unwrap().modified().unwrap(), old);
+    assert!(fs::read(from.join("a.png")).unwrap().starts_with(b"\x89PNG"));
+    // Without --keep-time the time is now; a size is obeyed; another format than the name says is refused.
+    assert_eq!(code(&run(&[text(&photo), "--local", "--in-place", "-w", "30"])), 0);
+    assert!(fs::metadata(&photo).unwrap().modified().unwrap() > old);
+    assert_eq!(jpeg_size(&fs::read(&photo).unwrap()), (30, 20));
+    let named = run(&[text(&photo), "--local", "--in-place", "--format", "png"]);
+    assert_eq!(code(&named), 64, "{}", stderr(&named));
+    for wrong in [&["--out", "x"][..], &["--sizes", "9"], &["--format", "png,webp"], &["-o", "x.jpg"]] {
+        let output = run(&[&[text(&photo), "--local", "--in-place"], wrong].concat());
+        assert_eq!(code(&output), 64, "{wrong:?}");
+    }
+    // A link stays one, and its file is replaced.
+    #[cfg(unix)]
+    {
+        let link = root.path().join("link.jpg");
+        std::os::unix::fs::symlink(&photo, &link).unwrap();
+        assert_eq!(code(&run(&[text(&link), "--local", "--in-place", "-w", "15"])), 0);
+        assert!(link.symlink_metadata().unwrap().is_symlink());
+        assert_eq!(jpeg_size(&fs::read(&photo).unwrap()), (15, 10));
+    }
+}
+
+#[test]
+fn a_list_of_files_is_a_batch() {
+    use std::io::Write;
+    let root = tempfile::tempdir().unwrap();
+    let (from, out) = (root.path().join("in"), root.path().join("out"));
+    pictures(&from, &["a.png", "b c.png", "d.png"]);
+    let list = root.path().join("list.txt");
+    fs::write(&list, format!("{}\n\n{}\n", text(&from.join("a.png")), text(&from.join("b c.png")))).unwrap();
+    let output = run(&["--files-from", text(&list), "--local", "--out", text(&out)]);
+    assert_eq!((code(&output), tree(&out)), (0, vec!["a.jpg".to_owned(), "b c.jpg".to_owned()]));
+    let mut child = imgcli(&["--files-from", "-", "--local", "--out", text(&out)])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(text(&from.join("d.png")).as_bytes()).unwrap();
+    assert!(child.wait().unwrap().success());
+    assert_eq!(tree(&out).len(), 3);
+    assert_eq!(code(&run(&["--files-from", text(&root.path().join("none")), "--local"])), 66);
+}
+
+#[test]
+fn several_formats_are_several_results_of_each_image() {
+    let root = tempfile::tempdir().unwrap();
+    let (from, out) = (root.path().join("in"), root.path().join("out"));
+    pictures(&from, &["a.png", "b.png"]);
+    let output = run(&[text(&from), "--local", "--out", text(&out), "--format", "png,jpeg", "-w", "30"]);
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    assert_eq!(tree(&out), ["a.jpg", "a.png", "b.jpg", "b.png"]);
+    let sizes = run(&[
+        text(&from),
+        "--local",
+        "--out",
+        text(&root.path().join("sizes")),
+        "--format",
+        "qoi,jpeg",
+        "--sizes",
+        "9,18",
+    ]);
+    assert_eq!((code(&sizes), tree(&root.path().join("sizes")).len()), (0, 8));
+    // One image with several formats has them beside it.
+    assert_eq!(code(&run(&[text(&from.join("a.png")), "--local", "--format", "webp,gif"])), 0);
+    assert!(from.join("processed_a.webp").exists() && from.join("processed_a.gif").exists());
+    let wrong = run(&[text(&from), "--local", "--out", text(&out), "--format", "png,jxl"]);
+    assert!(code(&wrong) == 64 && stderr(&wrong).contains("jxl"), "{}", stderr(&wrong));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn the_hint_for_names_that_differ_in_case_helps() {
+    let root = tempfile::tempdir().unwrap();
+    let (from, out) = (root.path().join("in"), root.path().join("out"));
+    pictures(&from, &["a.png", "A.PNG"]);
+    let output = run(&[text(&from), "--local", "--out", text(&out)]);
+    assert_eq!((code(&output), tree(&out).len()), (74, 1));
+    assert!(stderr(&output).contains("only in case"), "{}", stderr(&output));
+    let fields = stderr(&output);
+    let field = fields.split("use ").nth(1).and_then(|rest| rest.split(' ').next()).unwrap();
+    let name = format!("{{stem}}-{field}.{{ext}}");
+    let named = run(&[text(&from), "--local", "--out", text(&out), "--name", &name]);
+    assert_eq!((code(&named), tree(&out).len()), (0, 3), "{}", stderr(&named));
 }
 
 #[test]

@@ -258,6 +258,150 @@ fn watch_converts_what_is_there_what_comes_and_what_changes() {
     assert_eq!(tree(&to), ["a.jpg", "b.jpg", "new/folder/c.jpg"]);
 }
 
+#[cfg(unix)]
+#[test]
+fn watch_takes_relative_and_linked_folders() {
+    let root = tempfile::tempdir().unwrap();
+    let from = root.path().join("real/in");
+    fs::create_dir_all(&from).unwrap();
+    std::os::unix::fs::symlink(&from, root.path().join("link")).unwrap();
+    for (i, named) in ["real/in", "./real/../real/in", "link"].into_iter().enumerate() {
+        let to = format!("out-{i}");
+        let mut child = imgcli(&["watch", named, &to, "--settle", "100ms", "--local", "--width", "30"])
+            .current_dir(root.path())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let (mut line, mut said) = (String::new(), BufReader::new(child.stdout.take().unwrap()));
+        said.read_line(&mut line).unwrap();
+        // It comes after the start, so that only an event can tell of it.
+        let name = format!("sub/{i}.png");
+        pictures(&from, &[&name]);
+        let result = root.path().join(&to).join(format!("sub/{i}.jpg"));
+        let started = Instant::now();
+        while !result.exists() {
+            assert!(started.elapsed() < Duration::from_secs(60), "{named}: {line}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+        assert!(child.wait().unwrap().success());
+    }
+}
+
+#[test]
+fn one_side_follows_the_other_and_a_stretch_is_told_once() {
+    let root = tempfile::tempdir().unwrap();
+    pictures(root.path(), &["a.png"]);
+    let (image, to) = (root.path().join("a.png"), root.path().join("b.jpg"));
+    let made = |more: &[&str]| {
+        let output = run(&[&[text(&image), "--local", "--force", "-o", text(&to)], more].concat());
+        assert_eq!(code(&output), 0, "{}", stderr(&output));
+        let notes = stdout(&output).lines().filter(|line| line.contains("stretched")).count();
+        (jpeg_size(&fs::read(&to).unwrap()), notes)
+    };
+    assert_eq!(made(&["-w", "30"]), ((30, 20), 0));
+    assert_eq!(made(&["--height", "10"]), ((15, 10), 0));
+    assert_eq!(made(&[]), ((800, 600), 1), "the size of the original client");
+    assert_eq!(made(&["-w", "30", "--height", "30"]), ((30, 30), 1));
+    assert_eq!(made(&["-w", "30", "--height", "30", "--fit", "fill"]), ((30, 30), 0), "as asked");
+    assert_eq!(made(&["-w", "30", "--height", "30", "--fit", "inside"]), ((30, 20), 0));
+    assert_eq!(made(&["-w", "1000", "--height", "667"]), ((1000, 667), 0), "less than a percent");
+    assert_eq!(made(&["-w", "30", "--height", "30", "--crop", "0,0,40,40"]), ((30, 30), 0));
+}
+
+#[test]
+fn the_name_of_the_result_sets_its_format() {
+    let root = tempfile::tempdir().unwrap();
+    pictures(root.path(), &["a.png"]);
+    let image = root.path().join("a.png");
+    let save = |name: &str, more: &[&str]| {
+        let to = root.path().join(name);
+        let output = run(&[&[text(&image), "--local", "-w", "30", "-o", text(&to)], more].concat());
+        (code(&output), fs::read(&to).unwrap_or_default(), stderr(&output))
+    };
+    for (name, magic) in [
+        ("b.webp", &b"RIFF"[..]),
+        ("b.PNG", b"\x89PNG"),
+        ("b.tif", b"II*\0"),
+        ("b.tiff", b"II*\0"),
+        ("b.gif", b"GIF89a"),
+        ("b.bmp", b"BM"),
+        ("b.qoi", b"qoif"),
+        ("b.jpeg", b"\xff\xd8"),
+        ("b.out", b"\xff\xd8"),
+    ] {
+        let (code, bytes, said) = save(name, &[]);
+        assert!(code == 0 && bytes.starts_with(magic), "{name}: {said}");
+    }
+    assert_eq!(save("c.jpg", &["--format", "jpeg"]).0, 0);
+    for (name, format) in [("d.webp", "png"), ("d.jpg", "source")] {
+        let (code, bytes, said) = save(name, &["--format", format]);
+        assert_eq!((code, bytes.len()), (64, 0), "{said}");
+        assert!(said.contains("--format"), "{said}");
+    }
+    let (code, _, said) = save("d.ico", &[]);
+    assert!(code == 64 && said.contains("ico"), "{said}");
+}
+
+#[test]
+fn transparency_that_is_lost_is_told_with_the_formats_that_keep_it() {
+    let root = tempfile::tempdir().unwrap();
+    let logo = root.path().join("logo.png");
+    image::RgbaImage::from_pixel(20, 20, image::Rgba([200, 0, 0, 128])).save(&logo).unwrap();
+    let said = |more: &[&str]| stdout(&run(&[&[text(&logo), "--local", "-w", "10"], more].concat()));
+    let told = said(&[]);
+    assert!(
+        told.contains("Note: flattened (") && told.contains("--background") && told.contains("webp"),
+        "{told}"
+    );
+    assert!(!said(&["--format", "png"]).contains("flattened"));
+    image::RgbaImage::from_pixel(20, 20, image::Rgba([200, 0, 0, 255])).save(&logo).unwrap();
+    assert!(!said(&[]).contains("flattened"), "an alpha channel without transparency loses nothing");
+}
+
+#[test]
+fn text_from_a_server_and_names_of_files_cannot_steer_the_terminal() {
+    let root = tempfile::tempdir().unwrap();
+    let name = "evil\u{1b}[31m\u{202e}.png";
+    pictures(root.path(), &["a.png", name]);
+    let refusing =
+        listener(|_| reply(true, "status=unsupported", "no\u{1b}]0;title\u{7}\u{202e}".as_bytes()));
+    let image = fs::read(root.path().join("a.png")).unwrap();
+    let warning = listener(move |_| reply(false, "status=ok&format=png&warnings=odd%1B%5B2J", &image));
+    let harmless = |output: &std::process::Output| {
+        let all = [&output.stdout[..], &output.stderr].concat();
+        let all = String::from_utf8(all).unwrap();
+        assert!(!all.contains(['\u{1b}', '\u{7}', '\u{202e}']), "{all:?}");
+        all
+    };
+    let [plain, evil] = ["a.png", name].map(|name| root.path().join(name));
+    let refused = harmless(&run(&[text(&plain), "--server", &refusing]));
+    assert!(refused.contains("no\\u{1b}]0;title"), "{refused}");
+    let noted = harmless(&run(&[text(&plain), "--server", &warning, "-o", text(&root.path().join("x.png"))]));
+    assert!(noted.contains("odd\\u{1b}[2J"), "{noted}");
+    for more in [&["--local"][..], &["--local", "--dry-run"], &["--local", "--json", "--skip-existing"]] {
+        harmless(&run(&[&[text(&evil), "-w", "9"], more].concat()));
+    }
+    for arguments in [&["info", text(&evil)][..], &["info", "--json", text(&evil)], &["explain", text(&evil)]]
+    {
+        harmless(&run(arguments));
+    }
+    let out = root.path().join("out");
+    let batch = [text(root.path()), "--server", &refusing, "--json", "--out", text(&out)];
+    harmless(&run(&batch));
+}
+
+#[test]
+fn the_http_port_is_named_as_such() {
+    let server = Server::start_http(&[]);
+    let root = tempfile::tempdir().unwrap();
+    pictures(root.path(), &["a.png"]);
+    let address = server.http().to_string();
+    let output = run(&[text(&root.path().join("a.png")), "--server", &address, "--retries", "5"]);
+    assert_eq!(code(&output), 64, "{}", stderr(&output));
+    assert!(stderr(&output).contains(&format!("{address} is an HTTP port")), "{}", stderr(&output));
+}
+
 #[test]
 fn completions_and_manual_know_the_subcommands() {
     for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {

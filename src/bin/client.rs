@@ -27,7 +27,7 @@ mod client {
 use clap::Parser;
 use client::arguments::{Arguments, Command};
 use client::error::{CliError, EXIT_USAGE};
-use client::print::DIM;
+use client::print::{DIM, escaped};
 use client::{batch, bench, compare, explain, info, manual, ping, single, watch};
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
@@ -44,7 +44,9 @@ fn main() -> ExitCode {
     env_logger::Builder::new()
         .filter_level(log::LevelFilter::Warn)
         .parse_default_env()
-        .format(|out, record| writeln!(out, "{}{DIM}imgcli: {}{DIM:#}", over_bar(), record.args()))
+        .format(|out, record| {
+            writeln!(out, "{}{DIM}imgcli: {}{DIM:#}", over_bar(), escaped(&record.args().to_string()))
+        })
         .init();
     match run(&arguments) {
         Ok(code) => ExitCode::from(code),

@@ -28,6 +28,7 @@ use crate::report::{Report, Status};
 use crate::spec::{Spec, encode_pairs};
 use crate::wire::{self, Form, Header, MAX_BODY_LEN};
 use deadline_stream::DeadlineStream;
+use retry::LONGEST_PAUSE;
 use std::borrow::Cow;
 use std::io;
 use std::net::{TcpStream, ToSocketAddrs};
@@ -36,6 +37,9 @@ use transport::ClientTransport;
 
 /// Bytes a second that a slow line is granted on top of the timeout.
 const SLOWEST_LINE: usize = 256 << 10;
+
+/// The length of the report if the reply is an HTTP status line: the second four bytes of `HTTP/1.1`.
+const HTTP_STATUS_LINE: u64 = u32::from_be_bytes(*b"/1.1") as u64;
 
 /// Address of the server, timeouts, and protection of the connection.
 #[derive(Debug, Clone)]
@@ -99,6 +103,12 @@ pub enum ClientError {
         /// The message of the server.
         message: String,
     },
+    /// The server answers in HTTP.
+    #[error("{server} is an HTTP port: give the address of the server's TCP listener, by default port 65432")]
+    HttpPort {
+        /// The address as it was given.
+        server: String,
+    },
     /// The image cannot be sent: the protocol has 31 bits for its length.
     #[error("the image is {0} bytes long, the protocol carries at most 2147483647")]
     TooLong(usize),
@@ -112,18 +122,19 @@ impl ClientError {
             ClientError::Broken { .. } => Status::Timeout,
             ClientError::Refused { report, .. } => report.status,
             ClientError::TooLong(_) => Status::TooLarge,
+            ClientError::HttpPort { .. } => Status::BadRequest,
         }
     }
 
-    /// Shortest wait before the same request is sent again; `None` if a retry cannot help.
+    /// Shortest wait before the same request is sent again, at most 30 s; `None` if a retry cannot help.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             ClientError::Unreachable { source, .. } if is_final(source) => None,
             ClientError::Unreachable { .. } | ClientError::Broken { .. } => Some(Duration::ZERO),
             ClientError::Refused { report, .. } if report.status == Status::Busy => {
-                Some(Duration::from_millis(report.retry_after_ms.unwrap_or(0)))
+                Some(Duration::from_millis(report.retry_after_ms.unwrap_or(0)).min(LONGEST_PAUSE))
             }
-            ClientError::Refused { .. } | ClientError::TooLong(_) => None,
+            ClientError::Refused { .. } | ClientError::TooLong(_) | ClientError::HttpPort { .. } => None,
         }
     }
 
@@ -230,6 +241,9 @@ impl Client {
                     message: "the server has too many connections".into(),
                 });
             }
+            Err(WireError::TooLong { len: HTTP_STATUS_LINE, .. }) => {
+                return Err(ClientError::HttpPort { server: self.server.clone() });
+            }
             reply => reply.map_err(|source| self.broken(source))?,
         };
         match reply.report.status {
@@ -299,4 +313,23 @@ fn open(settings: &ClientSettings) -> io::Result<(ClientTransport, TcpStream)> {
         }
     }
     Err(last)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(status: Status, retry_after_ms: Option<u64>) -> ClientError {
+        let report = Report { retry_after_ms, ..Report::new(status) };
+        ClientError::Refused { report: Box::new(report), message: String::new() }
+    }
+
+    #[test]
+    fn a_busy_server_is_obeyed_up_to_thirty_seconds() {
+        let wait = |ms| refused(Status::Busy, ms).retry_after();
+        assert_eq!(wait(Some(1500)), Some(Duration::from_millis(1500)));
+        assert_eq!(wait(Some(u64::MAX)), Some(Duration::from_secs(30)));
+        assert_eq!(wait(None), Some(Duration::ZERO));
+        assert_eq!(refused(Status::Damaged, Some(1)).retry_after(), None);
+    }
 }

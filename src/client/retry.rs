@@ -4,7 +4,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
 /// Longest pause between two tries.
-const LONGEST: Duration = Duration::from_secs(30);
+pub(super) const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// A number of retries whose pauses double, with jitter so that many clients do not come back at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,7 +25,7 @@ impl Backoff {
     pub fn pauses(&self) -> impl Iterator<Item = Duration> + use<> {
         let Backoff { retries, delay } = *self;
         (0..retries).map(move |n| {
-            let pause = delay.saturating_mul(1 << n.min(16)).min(LONGEST);
+            let pause = delay.saturating_mul(1 << n.min(16)).min(LONGEST_PAUSE);
             // A fresh RandomState is the standard library's only source of randomness.
             let random = RandomState::new().hash_one(n) as f64 / u64::MAX as f64;
             pause / 2 + (pause / 2).mul_f64(random)
@@ -43,7 +43,7 @@ mod tests {
         let pauses: Vec<_> = backoff.pauses().collect();
         assert_eq!(pauses.len(), 8);
         for (n, pause) in pauses.into_iter().enumerate() {
-            let whole = Duration::from_secs(1 << n).min(LONGEST);
+            let whole = Duration::from_secs(1 << n).min(LONGEST_PAUSE);
             assert!(pause >= whole / 2 && pause <= whole, "{pause:?} of {whole:?}");
         }
     }

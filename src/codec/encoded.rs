@@ -78,11 +78,13 @@ pub enum Warning {
     TargetMissed,
     /// The source has a gain map (Ultra HDR, ISO 21496-1), and the result shows no HDR.
     GainMapDropped,
+    /// Transparent pixels lie on the background now: the format of the result has no transparency.
+    Flattened,
 }
 
 impl Warning {
     /// Every warning.
-    pub const ALL: [Warning; 11] = [
+    pub const ALL: [Warning; 12] = [
         Warning::Upscaled,
         Warning::FramesDropped,
         Warning::ProfileDropped,
@@ -94,6 +96,7 @@ impl Warning {
         Warning::Lossless,
         Warning::TargetMissed,
         Warning::GainMapDropped,
+        Warning::Flattened,
     ];
 
     /// The word in the report.
@@ -110,6 +113,7 @@ impl Warning {
             Warning::Lossless => "lossless",
             Warning::TargetMissed => "target_missed",
             Warning::GainMapDropped => "gain_map_dropped",
+            Warning::Flattened => "flattened",
         }
     }
 }

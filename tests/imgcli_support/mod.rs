@@ -9,7 +9,7 @@ pub use support::{Server, jpeg_size, picture, png, shared};
 use std::fs;
 use std::io::{Read, Write, copy, sink};
 use std::net::TcpListener;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 /// `imgcli` without anything from the environment.
@@ -18,8 +18,15 @@ pub fn imgcli(arguments: &[&str]) -> Command {
     for variable in ["IMGSRV_SERVER", "IMGSRV_TOKEN", "RUST_LOG", "NO_COLOR"] {
         command.env_remove(variable);
     }
+    // Journals of tests lie in a folder of their own, not in the user's.
+    command.env("XDG_STATE_HOME", state_folder());
     command.args(arguments);
     command
+}
+
+/// The state folder of this test process.
+pub fn state_folder() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("state-{}", std::process::id()))
 }
 
 /// Runs `imgcli` to its end.
@@ -53,12 +60,12 @@ pub fn pictures(folder: &Path, names: &[&str]) {
     }
 }
 
-/// Relative paths of all files below a folder, sorted, without the journal.
+/// Relative paths of all files below a folder, sorted.
 pub fn tree(folder: &Path) -> Vec<String> {
     let mut files: Vec<String> = walkdir::WalkDir::new(folder)
         .into_iter()
         .map(|entry| entry.unwrap())
-        .filter(|entry| !entry.file_type().is_dir() && entry.file_name() != ".imgcli-journal")
+        .filter(|entry| !entry.file_type().is_dir())
         .map(|entry| entry.path().strip_prefix(folder).unwrap().to_string_lossy().into_owned())
         .collect();
     files.sort();

@@ -61,10 +61,11 @@ pub(crate) enum Command {
 #[derive(Debug, Args)]
 pub(crate) struct ProcessArguments {
     /// Image files, folders (with -r) and patterns such as 'trip/**/*.jpg'; - reads standard input
-    #[arg(value_name = "IMAGE", required = true)]
+    #[arg(value_name = "IMAGE", required_unless_present = "files_from")]
     pub(crate) inputs: Vec<PathBuf>,
 
-    /// File for the result of one image; - writes standard output (default: `processed_NAME` beside the input)
+    /// File for the result of one image, whose extension sets the format; - writes standard output
+    /// (default: `processed_NAME` beside the input)
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
 
@@ -97,7 +98,7 @@ impl ProcessArguments {
             [input] => !(input.is_dir() || super::batch::is_pattern(input)),
             _ => false,
         };
-        !one || self.batch.is_asked_for()
+        !one || self.batch.is_asked_for() || self.spec.formats().len() > 1
     }
 
     /// Returns true if the result goes to standard output, so that nothing else may.

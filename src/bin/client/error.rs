@@ -1,10 +1,10 @@
 //! `CliError`: the reason why a file was not processed, a hint, and the exit code.
 
-use super::print::{BAD, shown};
+use super::print::{BAD, escaped, shown};
 use imgsrv::client::ClientError;
 use imgsrv::codec::CodecError;
 use imgsrv::report::Status;
-use imgsrv::spec::SpecError;
+use imgsrv::spec::{Format, SpecError};
 use std::io;
 use std::path::PathBuf;
 
@@ -26,22 +26,20 @@ pub(crate) enum CliError {
     NoInput { path: PathBuf, source: io::Error },
     #[error("{0} matches no file")]
     NoMatch(String),
-    #[error("{}: {}{}", shown(input), error, hint(error))]
+    #[error("{}: {}{}", shown(input), escaped(&error.to_string()), hint(error))]
     Server { input: PathBuf, error: ClientError },
-    #[error("{}{}", error, hint(error))]
+    #[error("{}{}", escaped(&error.to_string()), hint(error))]
     Connection { error: ClientError },
-    #[error("{}: {error}", shown(input))]
+    #[error("{}: {}", shown(input), escaped(&error.to_string()))]
     Local { input: PathBuf, error: CodecError },
     #[error("cannot write {}: {source}", shown(path))]
     Output { path: PathBuf, source: io::Error },
     #[error("{} exists already; say --force to replace it", shown(path))]
     Exists { path: PathBuf },
-    #[error(
-        "{} would be saved as {}, and so would another image; use {{name}}, {{dir}} or {{size}} in --name",
-        shown(input),
-        shown(path)
-    )]
-    Ambiguous { input: PathBuf, path: PathBuf },
+    #[error("{} would be saved as {}, and so would {}; {hint}", shown(input), shown(path), shown(other))]
+    Ambiguous { input: PathBuf, path: PathBuf, other: PathBuf, hint: String },
+    #[error("{} has the name of a {} file, but the result is {found}: {hint}", shown(path), named.name())]
+    WrongName { path: PathBuf, named: Format, found: Format, hint: &'static str },
     #[error("{0}")]
     System(String),
 }
@@ -50,7 +48,7 @@ impl CliError {
     /// The exit code, after BSD's sysexits.
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
-            CliError::Usage(_) | CliError::Arguments(_) => EXIT_USAGE,
+            CliError::Usage(_) | CliError::Arguments(_) | CliError::WrongName { .. } => EXIT_USAGE,
             CliError::NoInput { .. } | CliError::NoMatch(_) => EXIT_NO_INPUT,
             CliError::Server { error, .. } | CliError::Connection { error } => match error {
                 ClientError::Broken { .. } | ClientError::Unreachable { .. } => EXIT_UNAVAILABLE,
@@ -65,7 +63,7 @@ impl CliError {
     /// One word for machines: a status of the protocol where there is one.
     pub(crate) fn word(&self) -> &'static str {
         match self {
-            CliError::Usage(_) | CliError::Arguments(_) => "usage",
+            CliError::Usage(_) | CliError::Arguments(_) | CliError::WrongName { .. } => "usage",
             CliError::NoInput { .. } | CliError::NoMatch(_) => "no_input",
             CliError::Server { error, .. } | CliError::Connection { error } => match error {
                 ClientError::Unreachable { .. } => "unreachable",

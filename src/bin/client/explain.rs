@@ -1,7 +1,7 @@
 //! `imgcli explain`: the steps that an image would take, the reasons, and with --run the time of each stage.
 
 use super::error::CliError;
-use super::print::{BOLD, shown, size};
+use super::print::{BOLD, escaped, json_line, shown, size};
 use super::processed::{encode_here, own_limits};
 use super::spec_arguments::SpecArguments;
 use clap::Args;
@@ -56,7 +56,7 @@ pub(crate) fn run(arguments: &ExplainArguments) -> Result<u8, CliError> {
         false => None,
     };
     if arguments.json {
-        println!("{}", explained.json(&arguments.input, &steps, done.as_ref()));
+        println!("{}", json_line(&explained.json(&arguments.input, &steps, done.as_ref())));
         return Ok(0);
     }
     anstream::println!("{BOLD}{}{BOLD:#}", shown(&arguments.input));
@@ -74,7 +74,7 @@ type ExplainedStep = (&'static str, String);
 
 fn print(steps: &[ExplainedStep]) {
     for (name, text) in steps {
-        println!("  {name:<12} {text}");
+        println!("  {name:<12} {}", escaped(text));
     }
 }
 

@@ -1,7 +1,7 @@
 //! `imgcli info`: facts of an image file, from its headers.
 
 use super::error::CliError;
-use super::print::{BAD, BOLD, shown, size};
+use super::print::{BAD, BOLD, escaped, json_line, shown, size};
 use super::processed::own_limits;
 use clap::Args;
 use imgsrv::codec::{Classes, Facts, inspect};
@@ -25,7 +25,7 @@ pub(crate) fn run(arguments: &InfoArguments) -> Result<u8, CliError> {
     let mut worst = 0;
     for (i, input) in arguments.inputs.iter().enumerate() {
         match facts(input) {
-            Ok(facts) if arguments.json => println!("{}", as_json(input, &facts)),
+            Ok(facts) if arguments.json => println!("{}", json_line(&as_json(input, &facts))),
             Ok(facts) => {
                 if i > 0 {
                     println!();
@@ -98,7 +98,7 @@ fn profile(facts: &Facts) -> String {
     match &facts.profile {
         None => "none, taken as sRGB".into(),
         Some(profile) => {
-            let name = profile.name.as_deref().unwrap_or("without a name");
+            let name = escaped(profile.name.as_deref().unwrap_or("without a name"));
             let same = if profile.is_srgb { ", the same as sRGB" } else { "" };
             format!("{name} ({}{same})", size(profile.bytes))
         }

@@ -1,15 +1,11 @@
 //! `OutputFolder`: a folder for results. No result leaves it, and none is ever half written.
 
 use super::error::CliError;
-use super::output::Existing;
+use super::output::{Existing, temporary_name};
 use cap_std::ambient_authority;
-use cap_std::fs::{Dir, File, OpenOptions};
-use std::io::{self, Read, Write};
+use cap_std::fs::{Dir, OpenOptions};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
-
-/// Numbers the temporary names of the process: several [`OutputFolder`]s may stand for one folder.
-static TEMPORARIES: AtomicU64 = AtomicU64::new(0);
 
 /// A folder. Every path is resolved below it, one part after the other: a link that leads out of it is an
 /// error, however it got there.
@@ -76,8 +72,7 @@ impl OutputFolder {
         commit: impl FnOnce() -> io::Result<()>,
     ) -> io::Result<()> {
         let dir = self.dir()?;
-        let number = TEMPORARIES.fetch_add(1, Ordering::Relaxed);
-        let temporary = name.with_file_name(format!(".imgcli-{}-{number}.tmp", std::process::id()));
+        let temporary = name.with_file_name(temporary_name());
         if let Some(parent) = name.parent().filter(|parent| !parent.as_os_str().is_empty()) {
             dir.create_dir_all(parent)?;
         }
@@ -92,20 +87,15 @@ impl OutputFolder {
         written
     }
 
-    /// The text of a file of ours in the folder; empty when it is not there.
-    pub(crate) fn read(&self, name: &str) -> io::Result<String> {
-        let mut text = String::new();
-        match self.dir.as_ref().map(|dir| dir.open(name)) {
-            None => Ok(text),
-            Some(Ok(mut file)) => file.read_to_string(&mut text).map(|_| text),
-            Some(Err(error)) if error.kind() == io::ErrorKind::NotFound => Ok(text),
-            Some(Err(error)) => Err(error),
-        }
+    /// The length of a result in bytes; `None` if it does not exist.
+    pub(crate) fn bytes_of(&self, name: &Path) -> Option<u64> {
+        let metadata = self.dir.as_ref()?.metadata(name).ok()?;
+        metadata.is_file().then_some(metadata.len())
     }
 
-    /// A file of ours in the folder, to which lines are added.
-    pub(crate) fn append(&self, name: &str) -> io::Result<File> {
-        self.dir()?.open_with(name, OpenOptions::new().append(true).create(true))
+    /// The folder itself.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
     }
 }
 
@@ -129,7 +119,7 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let path = root.path().join("a/b");
         let folder = OutputFolder::at(&path).unwrap();
-        assert!(!folder.holds(Path::new("x.jpg")) && folder.read("x.jpg").unwrap().is_empty());
+        assert!(!folder.holds(Path::new("x.jpg")) && folder.bytes_of(Path::new("x.jpg")).is_none());
         assert!(!root.path().join("a").exists());
         assert!(folder.save(Path::new("x.jpg"), b"x", Existing::Keep, || Ok(())).is_err());
         assert!(!root.path().join("a").exists());

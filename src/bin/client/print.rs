@@ -1,6 +1,7 @@
 //! Text for a terminal: escaped names, sizes, styles.
 
 use anstyle::{AnsiColor, Style};
+use serde_json::Value;
 use std::fmt::Write;
 use std::path::Path;
 
@@ -11,15 +12,33 @@ pub(crate) const BOLD: Style = Style::new().bold();
 
 /// A path with control characters and bidirectional orders escaped.
 pub(crate) fn shown(path: &Path) -> String {
-    let mut text = String::new();
-    for letter in path.to_string_lossy().chars() {
+    escaped(&path.to_string_lossy())
+}
+
+/// A text from outside with control characters and bidirectional orders escaped.
+pub(crate) fn escaped(text: &str) -> String {
+    let mut safe = String::new();
+    for letter in text.chars() {
         if letter.is_control() || is_bidi_control(letter) {
-            let _ = write!(text, "{}", letter.escape_unicode()); // a String takes everything
+            let _ = write!(safe, "{}", letter.escape_unicode()); // a String takes everything
         } else {
-            text.push(letter);
+            safe.push(letter);
         }
     }
-    text
+    safe
+}
+
+/// A JSON object on one line, in which control characters and bidirectional orders are escaped as JSON has it.
+pub(crate) fn json_line(object: &Value) -> String {
+    let mut safe = String::new();
+    for letter in object.to_string().chars() {
+        if letter.is_control() || is_bidi_control(letter) {
+            let _ = write!(safe, "\\u{:04x}", u32::from(letter)); // all of them have four digits
+        } else {
+            safe.push(letter);
+        }
+    }
+    safe
 }
 
 /// The characters of Unicode's bidirectional algorithm that are only orders (UAX #9 section 2), and its own
@@ -62,6 +81,14 @@ mod tests {
     #[test]
     fn a_name_cannot_steer_the_terminal() {
         assert_eq!(shown(Path::new("a\u{1b}[31mb\u{202e}gpj")), "a\\u{1b}[31mb\\u{202e}gpj");
+    }
+
+    #[test]
+    fn json_from_outside_cannot_steer_the_terminal_and_keeps_its_value() {
+        let object = serde_json::json!({ "message": "a\u{9b}31m\u{202e}\u{1b}[2J" });
+        let line = json_line(&object);
+        assert!(line.is_ascii() && !line.contains('\u{1b}'), "{line}");
+        assert_eq!(serde_json::from_str::<Value>(&line).unwrap(), object);
     }
 
     #[test]

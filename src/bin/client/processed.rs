@@ -1,5 +1,6 @@
 //! `ProcessedImage`: a finished image, from this process or from a server.
 
+use super::print::escaped;
 use imgsrv::client::Reply;
 use imgsrv::codec::{self, CodecError, Encoded, Scratch};
 use imgsrv::limits::Limits;
@@ -16,6 +17,22 @@ pub(crate) struct ProcessedImage {
     pub(crate) source_size: Option<(u32, u32)>,
     pub(crate) rate: Rate,
     pub(crate) warnings: Vec<String>,
+}
+
+impl ProcessedImage {
+    /// The warnings for a person: the words of the report, and where one is of use, a hint.
+    pub(crate) fn notes(&self) -> Vec<String> {
+        let keeps_alpha = |format: &Format| format.is_writable() && format.has_alpha();
+        let note = |word: &String| match word.as_str() {
+            "flattened" => {
+                let formats: Vec<_> = Format::ALL.into_iter().filter(keeps_alpha).map(Format::name).collect();
+                let hint = "transparent pixels lie on --background now; these formats keep them";
+                format!("flattened ({hint}: {})", formats.join(", "))
+            }
+            word => escaped(word),
+        };
+        self.warnings.iter().map(note).collect()
+    }
 }
 
 /// Result of the search for a file size or a score.

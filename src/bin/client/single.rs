@@ -1,6 +1,7 @@
 //! One image from start to finish, with the output of the original client.
 
 use super::arguments::ProcessArguments;
+use super::batch::format_of_name;
 use super::error::CliError;
 use super::output::{Existing, beside, save};
 use super::print::shown;
@@ -8,7 +9,7 @@ use super::processed::{ProcessedImage, process_here};
 use super::show::show;
 use imgsrv::client::{ClientError, Event, Session};
 use imgsrv::codec::Scratch;
-use imgsrv::spec::Spec;
+use imgsrv::spec::{Fit, Format, OutputFormat, Rotate, Spec};
 use std::fs;
 use std::io::{self, Read, Write};
 use std::path::Path;
@@ -16,14 +17,28 @@ use std::time::Instant;
 
 /// Processes the one image that was named.
 pub(crate) fn run(arguments: &ProcessArguments) -> Result<u8, CliError> {
-    let spec = arguments.spec.spec()?;
+    let named = match &arguments.output {
+        Some(output) if !arguments.to_stdout() => format_of_name(output),
+        _ => None,
+    };
+    let spec = match named {
+        Some(format) => arguments.spec.spec_of_format(format)?,
+        None => arguments.spec.spec()?,
+    };
     let Some(input) = arguments.inputs.first() else { return Ok(0) };
-    SingleImage { arguments, spec }.run(input).map(|()| 0)
+    let image = SingleImage { arguments, spec, named };
+    // Better before the work than after it.
+    if let OutputFormat::Fixed(format) = image.spec.format {
+        image.check_name(format)?;
+    }
+    image.run(input).map(|()| 0)
 }
 
 struct SingleImage<'a> {
     arguments: &'a ProcessArguments,
     spec: Spec,
+    /// The format that the name of the result stands for.
+    named: Option<Format>,
 }
 
 impl SingleImage<'_> {
@@ -48,7 +63,12 @@ impl SingleImage<'_> {
             say(format!("Processed image dimensions: ({width}, {height})"));
         }
         if !picture.warnings.is_empty() {
-            say(format!("Note: {}", picture.warnings.join(", ")));
+            say(format!("Note: {}", picture.notes().join(", ")));
+        }
+        if let Some(percent) = self.stretch(&picture) {
+            say(format!(
+                "Note: stretched by {percent:.0} %; --fit inside keeps the proportions, as does one side alone"
+            ));
         }
         if self.arguments.show {
             let preview = match self.arguments.to_stdout() {
@@ -87,6 +107,33 @@ impl SingleImage<'_> {
         Err(CliError::Arguments("--server needs an address".into()))
     }
 
+    /// Percent by which one side of the result is longer than in the proportions of the source; `None` below one
+    /// percent, and if the flags ask for it.
+    fn stretch(&self, picture: &ProcessedImage) -> Option<f64> {
+        let Spec { width, height, fit, rotate, crop, .. } = self.spec;
+        let both = width != 0 && height != 0;
+        if !both || fit != Fit::Fill || rotate != Rotate::Auto || self.arguments.spec.gives("fit") {
+            return None;
+        }
+        let (from_width, from_height) = crop.map(|crop| (crop.width, crop.height)).or(picture.source_size)?;
+        let (to_width, to_height) = picture.size?;
+        let ratio =
+            f64::from(to_width) * f64::from(from_height) / f64::from(to_height) / f64::from(from_width);
+        let percent = (ratio.max(1.0 / ratio) - 1.0) * 100.0;
+        (percent > 1.0).then_some(percent)
+    }
+
+    /// Refuses to save a result under the name of another format.
+    fn check_name(&self, found: Format) -> Result<(), CliError> {
+        match (self.named, &self.arguments.output) {
+            (Some(named), Some(path)) if named != found => {
+                let hint = "leave --format out, or name the file otherwise";
+                Err(CliError::WrongName { path: path.clone(), named, found, hint })
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn deliver(&self, input: &Path, picture: &ProcessedImage) -> Result<(), CliError> {
         if self.arguments.to_stdout() {
             let written = io::stdout().write_all(&picture.bytes).and_then(|()| io::stdout().flush());
@@ -94,6 +141,7 @@ impl SingleImage<'_> {
         }
         let path = match &self.arguments.output {
             Some(path) => {
+                self.check_name(picture.format)?;
                 save(
                     path,
                     &picture.bytes,

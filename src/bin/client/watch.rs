@@ -8,7 +8,7 @@ use super::error::CliError;
 use super::interrupt::Interrupt;
 use super::output_folder::OutputFolder;
 use super::print::shown;
-use super::spec_arguments::SpecArguments;
+use super::spec_arguments::{DefaultSize, SpecArguments};
 use clap::Args;
 use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use std::collections::HashMap;
@@ -59,12 +59,12 @@ pub(crate) fn run(arguments: &WatchArguments) -> Result<u8, CliError> {
     let broken =
         |error: notify::Error| CliError::System(format!("cannot watch {}: {error}", shown(&arguments.from)));
     let interrupt = Interrupt::listen().map_err(|error| CliError::System(format!("no signals: {error}")))?;
-    let spec = arguments.spec.spec_for_many()?;
+    let specs = arguments.spec.specs_for_many(DefaultSize::Within)?;
     let policy = if arguments.force { Policy::Replace } else { Policy::Refuse };
     let plan = |sources| -> Result<BatchPlan, CliError> {
         let place = Destination::Folder(OutputFolder::create(&arguments.to)?);
         let memory = Journaling::of(&place, true)?;
-        let variants = vec![Variant::new(None, spec.clone())];
+        let variants = specs.iter().map(|spec| Variant::new(None, spec.clone())).collect();
         Ok(BatchPlan::new(sources, variants, place, arguments.name.clone(), policy, memory))
     };
     let settings = if arguments.local { None } else { Some(arguments.connection.settings()?) };
@@ -72,10 +72,14 @@ pub(crate) fn run(arguments: &WatchArguments) -> Result<u8, CliError> {
     // Listening begins before the first search, so that no file is missed.
     let (send, events) = channel();
     let mut watcher = RecommendedWatcher::new(send, notify::Config::default()).map_err(broken)?;
-    watcher.watch(&arguments.from, RecursiveMode::Recursive).map_err(broken)?;
+    // Events name paths below the folder as it is watched: absolute, and without links.
+    let unreadable = |source| CliError::NoInput { path: arguments.from.clone(), source };
+    let watched = arguments.from.canonicalize().map_err(unreadable)?;
+    watcher.watch(&watched, RecursiveMode::Recursive).map_err(broken)?;
     println!("Watching {}; Ctrl-C ends it", shown(&arguments.from));
 
-    let mut waiting = PendingFiles { from: &arguments.from, to: &arguments.to, files: HashMap::new() };
+    let mut waiting =
+        PendingFiles { from: &arguments.from, watched, to: &arguments.to, files: HashMap::new() };
     waiting.note_all();
     while !interrupt.is_asked() {
         waiting.listen(&events);
@@ -93,6 +97,8 @@ pub(crate) fn run(arguments: &WatchArguments) -> Result<u8, CliError> {
 #[derive(Debug)]
 struct PendingFiles<'a> {
     from: &'a Path,
+    /// `from` as events name it.
+    watched: PathBuf,
     to: &'a Path,
     files: HashMap<PathBuf, PendingFile>,
 }
@@ -128,7 +134,8 @@ impl PendingFiles<'_> {
             // A folder that is moved in brings files without events of their own.
             return self.note_all();
         }
-        let Some(below) = path.strip_prefix(self.from).ok().filter(|_| is_image(path)) else { return };
+        let below = path.strip_prefix(&self.watched).ok().filter(|below| is_image(below));
+        let Some((below, path)) = below.map(|below| (below, self.from.join(below))) else { return };
         let hidden = below.iter().any(|part| part.as_encoded_bytes().starts_with(b"."));
         let is_result = match (path.canonicalize(), self.to.canonicalize()) {
             (Ok(path), Ok(to)) => path.starts_with(to),
@@ -136,7 +143,7 @@ impl PendingFiles<'_> {
         };
         if !hidden && !is_result {
             let dir = below.parent().unwrap_or(Path::new("")).to_owned();
-            self.note(SourceFile { path: path.to_owned(), dir });
+            self.note(SourceFile { path, dir });
         }
     }
 

@@ -209,6 +209,9 @@ impl<'a> Transform<'a> {
             pixels = ops::apply(pixels, op, limits).map_err(stopped)?;
         }
         if !plan.format.has_alpha() {
+            if orient_pad::is_transparent(&pixels) {
+                done.warnings.add(Warning::Flattened);
+            }
             pixels = orient_pad::flattened(pixels, spec.background)?;
         }
         done.times.resize += started.elapsed();

@@ -61,6 +61,12 @@ pub(in crate::codec) fn padded(
     Ok(result)
 }
 
+/// Returns true if a pixel is not opaque.
+pub(in crate::codec) fn is_transparent(pixels: &Pixels) -> bool {
+    let samples = pixels.channels().count();
+    pixels.channels().has_alpha() && pixels.data().chunks_exact(samples).any(|pixel| pixel[samples - 1] < 255)
+}
+
 /// The picture on an opaque `background`, without alpha.
 pub(in crate::codec) fn flattened(pixels: Pixels, background: Colour) -> Result<Pixels, CodecError> {
     if !pixels.channels().has_alpha() {
@@ -184,6 +190,14 @@ mod tests {
         let pixels = Pixels::new(3, 1, Channels::GrayAlpha, vec![9, 127, 0, 128, 77, 255]).unwrap();
         let result = half_clear(&pixels, Colour::WHITE).unwrap();
         assert_eq!(result.data(), [0, 0, 0, 0, 127, 127, 127, 255, 77, 77, 77, 255]);
+    }
+
+    #[test]
+    fn only_pixels_that_are_not_opaque_are_transparent() {
+        let with_alpha = |alpha| Pixels::new(1, 1, Channels::GrayAlpha, vec![9, alpha]).unwrap();
+        assert!(is_transparent(&with_alpha(254)));
+        assert!(!is_transparent(&with_alpha(255)));
+        assert!(!is_transparent(&Pixels::new(1, 1, Channels::Gray, vec![0]).unwrap()));
     }
 
     #[test]

@@ -2,16 +2,13 @@
 
 use super::super::error::CliError;
 use globset::GlobBuilder;
+use imgsrv::spec::Format;
 use std::collections::HashSet;
 use std::ffi::OsStr;
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::{Component, Path, PathBuf};
 use walkdir::{DirEntry, WalkDir};
-
-/// Extensions of images that can be read.
-const EXTENSIONS: &[&str] = &[
-    "jpg", "jpeg", "jpe", "jfif", "png", "webp", "gif", "bmp", "dib", "tif", "tiff", "qoi", "pbm", "pgm",
-    "ppm", "pam", "pnm", "ico", "tga",
-];
 
 /// An image file, and where it lies below the folder that was named.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,10 +64,38 @@ fn has_wildcard(text: &OsStr) -> bool {
     text.to_string_lossy().contains(['*', '?', '[', '{'])
 }
 
-/// Returns true if the name has the extension of an image.
+/// Returns true if the name has the extension of an image that can be read.
 pub(crate) fn is_image(path: &Path) -> bool {
-    let extension = path.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
-    EXTENSIONS.contains(&extension.as_str())
+    format_of_name(path).is_some_and(Format::is_readable)
+}
+
+/// The format that the extension of a name stands for.
+pub(crate) fn format_of_name(path: &Path) -> Option<Format> {
+    Format::from_extension(&path.extension()?.to_string_lossy())
+}
+
+/// Reads a list of files, one a line, from a file or (`-`) from standard input. Empty lines are skipped.
+pub(crate) fn read_list(list: &Path) -> Result<Vec<PathBuf>, CliError> {
+    let mut bytes = Vec::new();
+    let read = if list == Path::new("-") {
+        io::stdin().read_to_end(&mut bytes)
+    } else {
+        File::open(list).and_then(|mut file| file.read_to_end(&mut bytes))
+    };
+    read.map_err(|source| CliError::NoInput { path: list.to_owned(), source })?;
+    let lines = bytes.split(|b| *b == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+    Ok(lines.filter(|line| !line.is_empty()).map(path_of).collect())
+}
+
+#[cfg(unix)]
+fn path_of(bytes: &[u8]) -> PathBuf {
+    use std::os::unix::ffi::OsStrExt;
+    OsStr::from_bytes(bytes).into()
+}
+
+#[cfg(not(unix))]
+fn path_of(bytes: &[u8]) -> PathBuf {
+    String::from_utf8_lossy(bytes).into_owned().into()
 }
 
 fn is_result(path: &Path) -> bool {
@@ -195,5 +220,14 @@ mod tests {
         let root = tree();
         let twice = [root.path().join("a.jpg"), root.path().to_owned()];
         assert_eq!(names(&find(&twice, Depth::Folder, None), root.path()), ["a.jpg", "b.PNG"]);
+    }
+
+    #[test]
+    fn a_list_has_a_file_a_line() {
+        let root = tempfile::tempdir().unwrap();
+        let list = root.path().join("list");
+        fs::write(&list, "a b.jpg\n\nsub/c.png\r\nd.gif").unwrap();
+        assert_eq!(read_list(&list).unwrap(), ["a b.jpg", "sub/c.png", "d.gif"].map(PathBuf::from));
+        assert!(matches!(read_list(&root.path().join("none")), Err(CliError::NoInput { .. })));
     }
 }

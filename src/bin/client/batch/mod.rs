@@ -9,19 +9,22 @@ mod servers; // servers that answer.
 mod template; // names with fields.
 mod worker; // one thread.
 
-pub(crate) use inputs::{Depth, SourceFile, find, is_image, is_pattern};
+pub(crate) use inputs::{Depth, SourceFile, find, format_of_name, is_image, is_pattern};
+pub(crate) use journal::Fingerprint;
 pub(crate) use plan::{BatchPlan, Destination, Journaling, Policy, Variant};
 pub(crate) use template::{Template, fitting};
 
 use super::arguments::ProcessArguments;
 use super::error::CliError;
 use super::interrupt::{EXIT_INTERRUPTED, Interrupt};
-use super::output::Existing;
+use super::output::{Existing, FileTime};
 use super::output_folder::OutputFolder;
 use super::processed::own_limits;
+use super::spec_arguments::DefaultSize;
 use clap::Args;
 use imgsrv::client::ClientSettings;
 use imgsrv::codec;
+use imgsrv::spec::OutputFormat;
 use queue::Queue;
 use report::{ReportStyle, Reporter, ResultOutcome, ResultRecord};
 use servers::Servers;
@@ -45,10 +48,22 @@ pub(crate) struct BatchArguments {
     #[arg(long, value_name = "DIR", conflicts_with = "output")]
     out: Option<PathBuf>,
 
-    /// Names of the results within --out, from {dir} {stem} {name} {width} {height} {size} {ext}
+    /// Names of the results within --out, from {dir} {stem} {name} {width} {height} {size} {hash} {ext}
     /// [default: {dir}/{stem}.{ext}, with --sizes {dir}/{stem}-{size}.{ext}]
     #[arg(long, value_name = "TEMPLATE", requires = "out")]
     name: Option<Template>,
+
+    /// Read the names of images from a file, one a line; - reads them from standard input
+    #[arg(long, value_name = "FILE")]
+    pub(crate) files_from: Option<PathBuf>,
+
+    /// Replace each image by its result, which has the format and, without a size, the dimensions of the image
+    #[arg(long, conflicts_with_all = ["output", "out", "sizes", "force", "skip_existing", "resume", "show"])]
+    in_place: bool,
+
+    /// Keep the modification time of each image that is replaced
+    #[arg(long, requires = "in_place")]
+    keep_time: bool,
 
     /// Look into the folders within a folder
     #[arg(short, long)]
@@ -89,6 +104,8 @@ impl BatchArguments {
     /// Returns true if an option was given that applies to many images only.
     pub(crate) fn is_asked_for(&self) -> bool {
         self.out.is_some()
+            || self.in_place
+            || self.files_from.is_some()
             || !self.sizes.is_empty()
             || self.recursive
             || self.skip_existing
@@ -110,7 +127,11 @@ pub(crate) fn run(arguments: &ProcessArguments) -> Result<u8, CliError> {
         return Err(CliError::Arguments("--show shows one image".into()));
     }
     let depth = if batch.recursive { Depth::Tree } else { Depth::Folder };
-    let mut found = find(&arguments.inputs, depth, batch.out.as_deref());
+    let mut inputs = arguments.inputs.clone();
+    if let Some(list) = &batch.files_from {
+        inputs.extend(inputs::read_list(list)?);
+    }
+    let mut found = find(&inputs, depth, batch.out.as_deref());
     let plan = plan(arguments, std::mem::take(&mut found.sources))?;
     let reporter =
         Reporter::new(if batch.json { ReportStyle::Json } else { ReportStyle::Person }, plan.len());
@@ -178,32 +199,58 @@ fn process(
 
 fn plan(arguments: &ProcessArguments, sources: Vec<SourceFile>) -> Result<BatchPlan, CliError> {
     let batch = &arguments.batch;
-    let variants = if batch.sizes.is_empty() {
-        vec![Variant::new(None, arguments.spec.spec_for_many()?)]
-    } else {
-        let variant = |size: &u32| Ok(Variant::new(Some(*size), arguments.spec.spec_of_width(*size)?));
-        batch.sizes.iter().map(variant).collect::<Result<_, CliError>>()?
-    };
+    let variants = variants(arguments)?;
     let policy = match () {
-        () if arguments.force => Policy::Replace,
+        () if arguments.force || batch.in_place => Policy::Replace,
         () if batch.skip_existing => Policy::Skip,
         () => Policy::Refuse,
     };
     let place = match &batch.out {
         Some(out) if batch.dry_run => Destination::Folder(OutputFolder::at(out)?),
         Some(out) => Destination::Folder(OutputFolder::create(out)?),
+        None if batch.in_place && batch.keep_time => Destination::InPlace(FileTime::Keep),
+        None if batch.in_place => Destination::InPlace(FileTime::Now),
         None => Destination::Beside,
     };
     let template = match (&batch.name, &place, batch.sizes.is_empty()) {
         (Some(template), ..) => Ok(template.clone()),
         (None, Destination::Folder(_), true) => "{dir}/{stem}.{ext}".parse(),
         (None, Destination::Folder(_), false) => "{dir}/{stem}-{size}.{ext}".parse(),
-        (None, Destination::Beside, true) => "processed_{stem}.{ext}".parse(),
-        (None, Destination::Beside, false) => "processed_{stem}-{size}.{ext}".parse(),
+        (None, Destination::Beside | Destination::InPlace(_), true) => "processed_{stem}.{ext}".parse(),
+        (None, Destination::Beside | Destination::InPlace(_), false) => {
+            "processed_{stem}-{size}.{ext}".parse()
+        }
     };
     let template = template.map_err(CliError::Arguments)?;
     let memory = Journaling::of(&place, batch.resume)?;
     Ok(BatchPlan::new(sources, variants, place, template, policy, memory))
+}
+
+/// The results of each image: one for each size and format.
+fn variants(arguments: &ProcessArguments) -> Result<Vec<Variant>, CliError> {
+    let (spec, batch) = (&arguments.spec, &arguments.batch);
+    if batch.in_place {
+        if spec.formats().len() > 1 {
+            return Err(CliError::Arguments(
+                "--in-place makes one result of each image; give one format".into(),
+            ));
+        }
+        let mut specs = spec.specs_for_many(DefaultSize::Keep)?;
+        if !spec.gives("format") {
+            specs.iter_mut().for_each(|spec| spec.format = OutputFormat::Source);
+        }
+        return Ok(specs.into_iter().map(|spec| Variant::new(None, spec)).collect());
+    }
+    if batch.sizes.is_empty() {
+        let specs = spec.specs_for_many(DefaultSize::Within)?;
+        return Ok(specs.into_iter().map(|spec| Variant::new(None, spec)).collect());
+    }
+    let mut variants = Vec::new();
+    for size in &batch.sizes {
+        let specs = spec.specs_of_width(*size)?;
+        variants.extend(specs.into_iter().map(|spec| Variant::new(Some(*size), spec)));
+    }
+    Ok(variants)
 }
 
 /// Reports the results that would be made, from the headers of the images.
@@ -224,14 +271,20 @@ fn foretold(
     plan.check_name(i, j)?;
     let unreadable = |error| CliError::NoInput { path: source.path.clone(), source: error };
     let metadata = std::fs::metadata(&source.path).map_err(unreadable)?;
-    if let Some(path) = plan.resumed(source, variant, (&metadata).into()) {
-        return Ok(ResultOutcome::Skipped { path, why: "done earlier" });
+    let now = Fingerprint::from(&metadata);
+    if let Some(name) =
+        plan.fixed_name(source, variant).filter(|name| plan.is_done(source, variant, name, now))
+    {
+        return Ok(ResultOutcome::Skipped { path: plan.path(&name), why: "done earlier" });
     }
     let image = std::fs::read(&source.path).map_err(unreadable)?;
     let result = codec::plan(&image, &variant.spec, &own_limits())
         .map_err(|error| CliError::Local { input: source.path.clone(), error })?;
     let name = plan.name(source, variant, result.size(), result.format);
     let path = plan.path(&name);
+    if plan.is_done(source, variant, &name, now) {
+        return Ok(ResultOutcome::Skipped { path, why: "done earlier" });
+    }
     Ok(match (plan.holds(&name), plan.policy) {
         (true, Policy::Skip) => ResultOutcome::Skipped { path, why: "exists" },
         (true, Policy::Refuse) if plan.existing(source, variant, &name) == Existing::Keep => {

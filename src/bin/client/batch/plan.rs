@@ -1,17 +1,21 @@
 //! `BatchPlan`: the results that a batch makes of each source, their names, and those that exist.
 
 use super::super::error::CliError;
-use super::super::output::{Existing, save};
+use super::super::output::{Existing, FileTime, replace, save};
 use super::super::output_folder::OutputFolder;
+use super::super::print::shown;
 use super::super::processed::ProcessedImage;
-use super::inputs::SourceFile;
+use super::inputs::{SourceFile, format_of_name};
 use super::journal::{Fingerprint, Journal};
 use super::template::{Field, Fields, Template};
 use imgsrv::codec::Size;
 use imgsrv::spec::Format;
 use imgsrv::spec::{OutputFormat, Spec};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
+use std::ffi::OsStr;
+use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Once;
 
 /// One of the results that every source gets.
 #[derive(Debug, Clone)]
@@ -36,6 +40,8 @@ pub(crate) enum Destination {
     Beside,
     /// Into a folder.
     Folder(OutputFolder),
+    /// In place of each source.
+    InPlace(FileTime),
 }
 
 /// Treatment of a result that exists.
@@ -59,8 +65,18 @@ impl Journaling {
     /// Reads the journal of the folder of the results.
     pub(crate) fn of(place: &Destination, resume: bool) -> Result<Journaling, CliError> {
         let Destination::Folder(folder) = place else { return Ok(Journaling::None) };
-        let journal = Journal::read(folder)?;
-        Ok(if resume { Journaling::Resume(journal) } else { Journaling::Note(journal) })
+        let out = folder.path();
+        let journal = Journal::of(out).map_err(|error| {
+            CliError::System(format!("cannot read the journal of {}: {error}", shown(out)))
+        })?;
+        match journal {
+            Some(journal) if resume => Ok(Journaling::Resume(journal)),
+            Some(journal) => Ok(Journaling::Note(journal)),
+            None if resume => Err(CliError::System(
+                "--resume finds no journal: set HOME or XDG_STATE_HOME to the folder of your state".into(),
+            )),
+            None => Ok(Journaling::None),
+        }
     }
 }
 
@@ -73,8 +89,10 @@ pub(crate) struct BatchPlan {
     place: Destination,
     template: Template,
     memory: Journaling,
-    /// Results whose names earlier ones have taken.
-    ambiguous: HashSet<(usize, usize)>,
+    /// Set once the journal could not be written.
+    unnoted: Once,
+    /// Results whose names another source has taken, and that source.
+    ambiguous: HashMap<(usize, usize), usize>,
 }
 
 impl BatchPlan {
@@ -86,8 +104,9 @@ impl BatchPlan {
         policy: Policy,
         memory: Journaling,
     ) -> BatchPlan {
-        let ambiguous = HashSet::new();
-        let mut plan = BatchPlan { sources, variants, policy, place, template, memory, ambiguous };
+        let ambiguous = HashMap::new();
+        let mut plan =
+            BatchPlan { sources, variants, policy, place, template, memory, unnoted: Once::new(), ambiguous };
         plan.ambiguous = plan.find_ambiguous();
         plan
     }
@@ -118,7 +137,7 @@ impl BatchPlan {
     /// The path of a result, for messages.
     pub(crate) fn path(&self, name: &Path) -> PathBuf {
         match &self.place {
-            Destination::Beside => name.to_owned(),
+            Destination::Beside | Destination::InPlace(_) => name.to_owned(),
             Destination::Folder(folder) => folder.full(name),
         }
     }
@@ -126,7 +145,7 @@ impl BatchPlan {
     /// Returns true if the name is taken.
     pub(crate) fn holds(&self, name: &Path) -> bool {
         match &self.place {
-            Destination::Beside => name.symlink_metadata().is_ok(),
+            Destination::Beside | Destination::InPlace(_) => name.symlink_metadata().is_ok(),
             Destination::Folder(folder) => folder.holds(name),
         }
     }
@@ -144,53 +163,103 @@ impl BatchPlan {
         let existing = self.existing(source, variant, &name);
         match &self.place {
             Destination::Beside => save(&name, &picture.bytes, existing)?,
-            Destination::Folder(folder) => {
-                folder.save(&name, &picture.bytes, existing, || match &self.memory {
-                    Journaling::Note(journal) | Journaling::Resume(journal) => {
-                        journal.note(folder, &source.path, &variant.options, now, &name)
-                    }
-                    Journaling::None => Ok(()),
-                })?
-            }
+            Destination::InPlace(time) => replace(&name, &picture.bytes, *time, now)?,
+            Destination::Folder(folder) => folder.save(&name, &picture.bytes, existing, || {
+                if let Journaling::Note(journal) | Journaling::Resume(journal) = &self.memory {
+                    let bytes = picture.bytes.len() as u64;
+                    let noted = journal.note(&source.path, &variant.options, &name, now, bytes);
+                    noted.unwrap_or_else(|error| self.warn_once(&error));
+                }
+                Ok(())
+            })?,
         }
         Ok(self.path(&name))
     }
 
-    /// What may happen to a file that has this name: a result that an interrupted or earlier run made of
-    /// the same source may be replaced when it is out of date.
+    /// Treatment of a file that has this name: a result that an earlier run made of the same source may be replaced
+    /// when it is out of date.
     pub(crate) fn existing(&self, source: &SourceFile, variant: &Variant, name: &Path) -> Existing {
-        match (self.policy, &self.memory) {
-            (Policy::Replace, _) => Existing::Replace,
-            (Policy::Refuse, Journaling::Resume(journal))
-                if journal.made(&source.path, &variant.options, name) =>
-            {
-                Existing::Replace
+        let is_own = || match &self.memory {
+            Journaling::Resume(journal) => {
+                let bytes = journal.bytes_of_any(&source.path, &variant.options, name);
+                bytes.is_some() && bytes == self.bytes_of(name)
             }
-            (Policy::Refuse | Policy::Skip, _) => Existing::Keep,
+            Journaling::None | Journaling::Note(_) => false,
+        };
+        match self.policy {
+            Policy::Replace => Existing::Replace,
+            Policy::Refuse if is_own() => Existing::Replace,
+            Policy::Refuse | Policy::Skip => Existing::Keep,
         }
     }
 
-    /// The result that an earlier run made of the source as it is now, if it is still there.
-    pub(crate) fn resumed(
+    /// Returns true if an earlier run made this result of the source as it is now, and it still has its size.
+    pub(crate) fn is_done(
         &self,
         source: &SourceFile,
         variant: &Variant,
+        name: &Path,
         now: Fingerprint,
-    ) -> Option<PathBuf> {
-        let Journaling::Resume(journal) = &self.memory else { return None };
-        let name = journal.result_of(&source.path, &variant.options, now)?;
-        self.holds(name).then(|| self.path(name))
+    ) -> bool {
+        let Journaling::Resume(journal) = &self.memory else { return false };
+        let bytes = journal.bytes_of(&source.path, &variant.options, name, now);
+        bytes.is_some() && bytes == self.bytes_of(name)
     }
 
-    /// The failure of a result whose name an earlier source takes.
+    /// Returns true if results replace their sources.
+    pub(crate) fn is_in_place(&self) -> bool {
+        matches!(self.place, Destination::InPlace(_))
+    }
+
+    fn bytes_of(&self, name: &Path) -> Option<u64> {
+        match &self.place {
+            Destination::Folder(folder) => folder.bytes_of(name),
+            Destination::Beside | Destination::InPlace(_) => None,
+        }
+    }
+
+    fn warn_once(&self, error: &io::Error) {
+        self.unnoted.call_once(|| {
+            log::warn!("the journal cannot be written, --resume will not know these results: {error}");
+        });
+    }
+
+    /// Refuses a result whose name another source takes, or would belie its format.
     pub(crate) fn check_name(&self, source: usize, variant: usize) -> Result<(), CliError> {
-        match (self.sources.get(source), self.variants.get(variant)) {
-            (Some(from), Some(to)) if self.ambiguous.contains(&(source, variant)) => {
-                let ext = self.format_word(to);
-                let path = self.path(&self.render(from, to, "{width}", "{height}", ext));
-                Err(CliError::Ambiguous { input: from.path.clone(), path })
+        let (Some(from), Some(to)) = (self.sources.get(source), self.variants.get(variant)) else {
+            return Ok(());
+        };
+        if let Some(other) = self.ambiguous.get(&(source, variant)).and_then(|i| self.sources.get(*i)) {
+            let path = self.path(&self.render(from, to, "{width}", "{height}", self.format_word(to)));
+            let (input, hint) = (from.path.clone(), self.hint(from, other));
+            return Err(CliError::Ambiguous { input, path, other: other.path.clone(), hint });
+        }
+        match (to.spec.format, format_of_name(&from.path)) {
+            (OutputFormat::Fixed(found), Some(named)) if self.is_in_place() && found != named => {
+                let hint = "--in-place keeps names; give --out, or leave --format out";
+                Err(CliError::WrongName { path: from.path.clone(), named, found, hint })
             }
             _ => Ok(()),
+        }
+    }
+
+    /// The field of `--name` that tells two sources apart.
+    fn hint(&self, one: &SourceFile, other: &SourceFile) -> String {
+        let lower = |text: Option<&OsStr>| text.unwrap_or_default().to_string_lossy().to_lowercase();
+        let name = |source: &SourceFile| lower(source.path.file_name());
+        let dir = |source: &SourceFile| lower(Some(source.dir.as_os_str()));
+        let (field, why) = match () {
+            () if one.path == other.path => ("{size}", ""),
+            () if name(one) != name(other) => ("{name}", ""),
+            () if dir(one) != dir(other) => ("{dir}", ""),
+            () if one.path.file_name() != other.path.file_name() => {
+                ("{hash}", "their names differ only in case, which some file systems ignore: ")
+            }
+            () => ("{hash}", ""),
+        };
+        match &self.place {
+            Destination::Folder(_) => format!("{why}use {field} in --name"),
+            _ => format!("{why}give --out, and use {field} in --name"),
         }
     }
 
@@ -202,9 +271,12 @@ impl BatchPlan {
     }
 
     /// Names are compared without case, because some file systems do.
-    fn find_ambiguous(&self) -> HashSet<(usize, usize)> {
+    fn find_ambiguous(&self) -> HashMap<(usize, usize), usize> {
         let mut taken = HashMap::new();
-        let mut ambiguous = HashSet::new();
+        let mut ambiguous = HashMap::new();
+        if self.is_in_place() {
+            return ambiguous;
+        }
         for (i, source) in self.sources.iter().enumerate() {
             for (j, variant) in self.variants.iter().enumerate() {
                 let ext = match variant.spec.format {
@@ -212,8 +284,9 @@ impl BatchPlan {
                     _ => self.format_word(variant),
                 };
                 let name = self.render(source, variant, "*", "*", ext).to_string_lossy().to_lowercase();
-                if *taken.entry(name).or_insert((i, j)) != (i, j) {
-                    ambiguous.insert((i, j));
+                let first = *taken.entry(name).or_insert((i, j));
+                if first != (i, j) {
+                    ambiguous.insert((i, j), first.0);
                 }
             }
         }
@@ -238,6 +311,7 @@ impl BatchPlan {
             ext,
         });
         match self.place {
+            Destination::InPlace(_) => source.path.clone(),
             Destination::Beside => source.path.parent().unwrap_or(Path::new("")).join(name),
             Destination::Folder(_) => name,
         }

@@ -1,7 +1,7 @@
 //! `Reporter`: progress of a batch as a bar on a terminal, a line an image in a pipe, or JSON; and its summary.
 
 use super::super::error::CliError;
-use super::super::print::{BAD, BOLD, DIM, GOOD, shown, size};
+use super::super::print::{BAD, BOLD, DIM, GOOD, escaped, json_line, shown, size};
 use super::super::processed::Rate;
 use imgsrv::codec::Size;
 use imgsrv::spec::Format;
@@ -99,7 +99,7 @@ impl Reporter {
         let mut totals = self.totals.lock().unwrap_or_else(PoisonError::into_inner);
         totals.count(&record.outcome);
         match self.form {
-            ReportStyle::Json => print_line(&json_of(record).to_string()),
+            ReportStyle::Json => print_line(&json_line(&json_of(record))),
             ReportStyle::News if matches!(record.outcome, ResultOutcome::Skipped { .. }) => {}
             ReportStyle::News | ReportStyle::Person => match (&record.outcome, &self.bar) {
                 (ResultOutcome::Failed(failure), Some(bar)) => bar.suspend(|| {
@@ -151,7 +151,7 @@ impl Reporter {
         let took = self.started.elapsed();
         let totals = self.totals.into_inner().unwrap_or_else(PoisonError::into_inner);
         match self.form {
-            ReportStyle::Json => print_line(&totals.json(left, took).to_string()),
+            ReportStyle::Json => print_line(&json_line(&totals.json(left, took))),
             ReportStyle::Person => totals.print(left, took, resume),
             ReportStyle::News => {
                 if let Some(lost) = &totals.lost {
@@ -263,7 +263,7 @@ fn line_of(record: &ResultRecord<'_>) -> String {
         ResultOutcome::Saved(saved) => {
             let Size { width, height } = saved.size;
             let from = saved.source_size.map(|(w, h)| format!("{w}x{h} to ")).unwrap_or_default();
-            let notes = saved.warnings.join(", ");
+            let notes = escaped(&saved.warnings.join(", "));
             let notes = if notes.is_empty() { notes } else { format!(" ({notes})") };
             format!(
                 "{source} -> {}  {DIM}{from}{width}x{height}, {} to {}, {:.0} ms{notes}{DIM:#}",

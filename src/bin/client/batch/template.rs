@@ -25,17 +25,20 @@ pub(crate) enum Field {
     Height,
     /// The entry of `--sizes`.
     Size,
+    /// Eight hexadecimal digits that stand for the path of the source.
+    Hash,
     /// Extension that the result's format has.
     Ext,
 }
 
-const FIELDS: [(&str, Field); 7] = [
+const FIELDS: [(&str, Field); 8] = [
     ("dir", Field::Dir),
     ("stem", Field::Stem),
     ("name", Field::Name),
     ("width", Field::Width),
     ("height", Field::Height),
     ("size", Field::Size),
+    ("hash", Field::Hash),
     ("ext", Field::Ext),
 ];
 
@@ -127,6 +130,10 @@ impl Template {
             TemplatePart::Field(Field::Width) => fields.width.to_owned(),
             TemplatePart::Field(Field::Height) => fields.height.to_owned(),
             TemplatePart::Field(Field::Size) => fields.size.to_owned(),
+            TemplatePart::Field(Field::Hash) => {
+                let path = std::path::absolute(fields.source).unwrap_or_else(|_| fields.source.to_owned());
+                short_hash(path.as_os_str().as_encoded_bytes())
+            }
             TemplatePart::Field(Field::Ext) => fields.ext.to_owned(),
         };
         let name: String = self.0.iter().map(text).collect();
@@ -161,6 +168,11 @@ fn harmless(text: &str) -> String {
     }
 }
 
+/// Eight hexadecimal digits that stand for some bytes, the same with every build.
+fn short_hash(bytes: &[u8]) -> String {
+    format!("{:08x}", twox_hash::XxHash3_128::oneshot(bytes) as u32)
+}
+
 /// The name itself, or its beginning, a hash of all of it, and its extension.
 pub(crate) fn fitting(name: &str) -> String {
     if name.len() <= MAX_NAME {
@@ -168,9 +180,7 @@ pub(crate) fn fitting(name: &str) -> String {
     }
     let extension = name.rsplit_once('.').map_or("", |(_, extension)| extension);
     let extension = if extension.len() <= 16 { extension } else { "" };
-    // Another build must find the same name again, which the standard library's hasher does not promise.
-    let hash = twox_hash::XxHash3_128::oneshot(name.as_bytes()) as u32;
-    let tail = format!("~{hash:08x}.{extension}");
+    let tail = format!("~{}.{extension}", short_hash(name.as_bytes()));
     let mut end = MAX_NAME - tail.len();
     while !name.is_char_boundary(end) {
         end -= 1;

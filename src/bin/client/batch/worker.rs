@@ -15,6 +15,7 @@ use imgsrv::codec::{self, Scratch};
 use imgsrv::report::Status;
 use std::fs;
 use std::ops::ControlFlow;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -142,10 +143,11 @@ impl BatchWorker<'_> {
         let unreadable = |error| CliError::NoInput { path: source.path.clone(), source: error };
         plan.check_name(item.source, item.variant)?;
         let now = Fingerprint::from(&fs::metadata(&source.path).map_err(unreadable)?);
-        if let Some(path) = plan.resumed(source, variant, now) {
-            return Ok(ResultOutcome::Skipped { path, why: "done earlier" });
-        }
+        let done = |name: &Path| ResultOutcome::Skipped { path: plan.path(name), why: "done earlier" };
         let mut name = plan.fixed_name(source, variant);
+        if let Some(name) = name.as_deref().filter(|name| plan.is_done(source, variant, name, now)) {
+            return Ok(done(name));
+        }
         let image = match image {
             Some(image) => &*image,
             none => {
@@ -160,7 +162,11 @@ impl BatchWorker<'_> {
         if name.is_none()
             && let Ok(result) = codec::plan(image, &variant.spec, &own_limits())
         {
-            name = Some(plan.name(source, variant, result.size(), result.format));
+            let planned = plan.name(source, variant, result.size(), result.format);
+            if plan.is_done(source, variant, &planned, now) {
+                return Ok(done(&planned));
+            }
+            name = Some(planned);
         }
         if let Some(name) = &name
             && plan.holds(name)
@@ -177,6 +183,9 @@ impl BatchWorker<'_> {
         let started = Instant::now();
         let picture = self.process(item, source, variant, image)?;
         let took = started.elapsed();
+        if plan.is_in_place() && picture.bytes == *image {
+            return Ok(ResultOutcome::Skipped { path: source.path.clone(), why: "nothing to gain" });
+        }
         let path = match plan.save(source, variant, now, &picture) {
             Err(CliError::Exists { path }) if plan.policy == Policy::Skip => {
                 return Ok(ResultOutcome::Skipped { path, why: "exists" });

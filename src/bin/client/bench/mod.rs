@@ -8,7 +8,7 @@ use super::batch::{Depth, find};
 use super::connection::{ConnectionArguments, duration};
 use super::error::CliError;
 use super::interrupt::{EXIT_INTERRUPTED, Interrupt};
-use super::print::{BAD, BOLD, GOOD, count_of, shown, size};
+use super::print::{BAD, BOLD, GOOD, count_of, json_line, shown, size};
 use super::spec_arguments::SpecArguments;
 use clap::Args;
 use histogram::LatencyHistogram;
@@ -86,7 +86,7 @@ pub(crate) fn run(arguments: &BenchArguments) -> Result<u8, CliError> {
     load(arguments.warmup).apply(&interrupt);
     let measured = load(arguments.duration).apply(&interrupt);
     if arguments.json {
-        println!("{}", as_json(arguments, &measured));
+        println!("{}", json_line(&as_json(arguments, &measured)));
     } else {
         print(arguments, images.len(), &measured);
     }

@@ -11,6 +11,7 @@ import contextlib
 import importlib.resources
 import io
 import json
+import os
 import pathlib
 import re
 import shlex
@@ -621,6 +622,29 @@ def busy_server(browser, pictures):
         scene.end()
 
 
+def opened_by_the_server(browser, pictures):
+    """`imgsrv --open` hands the page's address to the system's opener, outside the sandbox."""
+    opener = pictures.folder / "bin" / "xdg-open"
+    opener.parent.mkdir()
+    told = pictures.folder / "told"
+    opener.write_text(f'#!/bin/sh\nprintf %s "$1" > {told}.new && mv {told}.new {told}\n')
+    opener.chmod(0o755)
+    command = [PROGRAM, "--open", "--bind", "127.0.0.1:0", "--http", "0.0.0.0:0", "--insecure", "-qq"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, "PATH": f"{opener.parent}:/usr/bin:/bin"})
+    try:
+        end = time.monotonic() + 30
+        while not told.exists():
+            assert time.monotonic() < end, "nothing was opened"
+            time.sleep(0.05)
+        assert re.fullmatch(r"http://127\.0\.0\.1:\d+/", told.read_text()), told.read_text()
+        scene = Scene(browser, told.read_text().rstrip("/"))
+        assert scene.open().is_visible(".hero")
+        scene.end()
+    finally:
+        process.terminate()
+        assert process.wait(30) == 0
+
+
 def screenshots(browser, url, pictures, folder):
     """The pictures of docs/: light, dark, phone."""
     for name, context in {
@@ -657,7 +681,7 @@ SHARED = [
     several_results, eight_operations, code_for_what_is_set, quality_curve, tasks_and_health, slow_network, ten_thousand,
     phone_dark_and_reading_aloud,
 ]  # fmt: skip
-ALONE = [server_gone_and_back, token_asked_for, busy_server]
+ALONE = [server_gone_and_back, token_asked_for, busy_server, opened_by_the_server]
 
 
 def main():

@@ -2,16 +2,17 @@
 
 mod server {
     pub(crate) mod arguments;
+    pub(crate) mod browser;
     pub(crate) mod health;
     pub(crate) mod logging;
     pub(crate) mod process;
 }
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use imgsrv::internals::config::Effective;
 use imgsrv::server::{Reload, Server, Shutdown};
 use server::arguments::{self, Action};
-use server::{health, logging, process};
+use server::{browser, health, logging, process};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use std::process::ExitCode;
@@ -42,9 +43,9 @@ fn run() -> anyhow::Result<ExitCode> {
                 return Ok(ExitCode::from(EXIT_UNHEALTHY));
             }
         }
-        Action::Serve(verbosity) => {
+        Action::Serve { verbosity, opens_page } => {
             logging::start(verbosity, effective.config.log_format);
-            if !start(effective)? {
+            if !start(effective, opens_page)? {
                 return Ok(ExitCode::from(EXIT_UNHEALTHY));
             }
         }
@@ -53,10 +54,11 @@ fn run() -> anyhow::Result<ExitCode> {
 }
 
 /// Serves until a signal ends it. Returns true if every request in flight was finished.
-fn start(mut effective: Effective) -> anyhow::Result<bool> {
+fn start(mut effective: Effective, opens_page: bool) -> anyhow::Result<bool> {
     process::log_panics();
     process::forbid_core_dumps();
     effective.config.max_connections = process::connections(effective.config.max_connections);
+    let opener = opens_page.then(browser::opener).transpose()?;
     let mut server = Server::start(&effective)?;
     act_on_signals(server.shutdown(), server.take_reloads())?;
     if let Some(address) = server.metrics_address() {
@@ -66,6 +68,14 @@ fn start(mut effective: Effective) -> anyhow::Result<bool> {
         println!("imgsrv http on {address}");
     }
     println!("imgsrv listening on {}", server.address());
+    if let Some(opener) = opener {
+        let Some(http) = server.http_address() else {
+            bail!("--open needs the HTTP listener: give --http ADDR")
+        };
+        let page = browser::page_address(http, effective.config.tls_cert.is_some());
+        println!("imgsrv page on {page}");
+        let _ = opener.send(page); // the thread waits for nothing else
+    }
     Ok(server.run())
 }
 

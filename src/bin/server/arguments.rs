@@ -7,8 +7,13 @@ use imgsrv::internals::config::{Config, Effective, Machine, Origin, SETTINGS, Se
 
 /// What is to be done.
 pub(crate) enum Action {
-    /// Serve; the number is a level of talkativeness (0 is normal, below is quiet).
-    Serve(i8),
+    /// Serve.
+    Serve {
+        /// Level of the log: 0 is normal, below is quieter.
+        verbosity: i8,
+        /// True if the page is to be opened in the default browser.
+        opens_page: bool,
+    },
     /// Show the settings and where they came from.
     PrintConfig,
     /// Show the example file.
@@ -32,7 +37,10 @@ pub(crate) fn parse() -> anyhow::Result<(Effective, Action)> {
     } else if matches.get_flag("print-example") {
         Action::PrintExample
     } else {
-        Action::Serve(matches.get_count("verbose") as i8 - matches.get_count("quiet") as i8)
+        Action::Serve {
+            verbosity: matches.get_count("verbose") as i8 - matches.get_count("quiet") as i8,
+            opens_page: matches.get_flag("open"),
+        }
     };
     Ok((effective, action))
 }
@@ -76,6 +84,7 @@ fn command(defaults: &Config) -> Command {
                 .help("Settings as TOML; flags and variables go before it"),
         )
         .args(settings)
+        .arg(switch("open", "Open the page in the default browser"))
         .arg(switch("print-config", "Show the settings and where each came from, and exit"))
         .arg(switch("print-example", "Show a commented file of the defaults, and exit"))
         .arg(count("verbose", 'v', "Say more; twice says most"))

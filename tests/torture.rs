@@ -31,6 +31,8 @@ mod probe;
 mod rows;
 #[path = "../examples/torture/slow.rs"]
 mod slow;
+#[path = "../examples/torture/starvation.rs"]
+mod starvation;
 #[path = "../examples/torture/table.rs"]
 mod table;
 #[path = "../examples/torture/tasks.rs"]

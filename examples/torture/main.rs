@@ -2,7 +2,7 @@
 //!
 //! `cargo run --release --example torture` runs everything (less than twenty minutes) and writes the table into
 //! `docs/reliability.md`; `-- --quick` runs it reduced; `-- --soak MINUTES` runs the long mixed load alone;
-//! further words run only the rows of that name.
+//! `-- --program PATH` attacks that server instead of building one; further words run only the rows of that name.
 //! Hostile pictures and the corpus come from `$IMGSRV_SHARED`, else `../shared`, when present.
 
 mod confined;
@@ -16,6 +16,7 @@ mod operations;
 mod probe;
 mod rows;
 mod slow;
+mod starvation;
 mod table;
 mod tasks;
 mod tls;
@@ -32,9 +33,11 @@ const END: &str = "<!-- torture: end -->\n";
 fn main() -> ExitCode {
     let mut words: Vec<_> = std::env::args().skip(1).collect();
     let soak = words.iter().position(|word| word == "--soak").map(|at| words.drain(at..).nth(1));
+    let given = words.iter().position(|word| word == "--program");
+    let given = given.and_then(|at| words.drain(at..words.len().min(at + 2)).nth(1));
     let scale = if words.iter().any(|word| word == "--quick") { Scale::Quick } else { Scale::Full };
     words.retain(|word| !word.starts_with("--"));
-    let program = build();
+    let program = given.map_or_else(build, PathBuf::from);
     let rows = match soak {
         None => rows::run(&program, scale, &words),
         Some(minutes) => {

@@ -2,7 +2,7 @@
 
 use crate::protocol::Protocol;
 use crate::table::{Row, Scale};
-use crate::{flood, images, leaks, load, operations, slow, tasks, tls, tokens};
+use crate::{flood, images, leaks, load, operations, slow, starvation, tasks, tls, tokens};
 use std::path::Path;
 use std::time::Instant;
 
@@ -79,6 +79,13 @@ const ROWS: &[(&str, Attack)] = rows![
     "tokens": tokens::guesses,
     "a4": tls::downgrades,
     "a16": tasks::guesses,
+    "s2-http": starvation::empty_messages,
+    "s3": starvation::past_deadlines,
+    "s4-http": starvation::closed_windows,
+    "s5-http": starvation::waiting_results,
+    "s6": starvation::slow_bodies [Protocol::Tcp],
+    "s6-http": starvation::slow_bodies [Protocol::Http],
+    "s7": starvation::costly_requests,
 ];
 
 /// Returns true if a row needs HTTP, which not every build has.

@@ -1,4 +1,4 @@
-//! The HTTP door against the real server: what is answered, with which headers, to whom.
+//! HTTP against the real server: answers, headers, callers.
 #![allow(clippy::unwrap_used, reason = "a test may")]
 #![cfg(feature = "http")]
 
@@ -40,7 +40,7 @@ fn a_picture_comes_back_resized_with_all_that_is_known_about_it() {
 }
 
 #[test]
-fn both_doors_give_the_same_bytes() {
+fn both_protocols_give_the_same_bytes() {
     let server = Server::start_http(&[]);
     let image = png(300, 200);
     let over_http = ask(&server, &post("/resize?width=80&height=60&passthrough=false", &image)).body;
@@ -104,7 +104,7 @@ fn health_readiness_and_metrics_are_told() {
 }
 
 #[test]
-fn a_token_opens_the_door_and_nothing_else_does() {
+fn a_token_is_needed_and_a_wrong_one_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let tokens = folder.path().join("tokens");
     std::fs::write(&tokens, "me:sesame\n").unwrap();
@@ -130,7 +130,7 @@ fn a_token_opens_the_door_and_nothing_else_does() {
 }
 
 #[test]
-fn a_rate_is_one_for_both_doors() {
+fn a_rate_is_one_for_both_protocols() {
     let server = Server::start_http(&["--rate-requests", "1"]);
     let mut socket = server.connect();
     send(&mut socket, &plain(&png(20, 10), 4, 4));
@@ -186,7 +186,7 @@ fn a_default_address_that_is_taken_is_a_warning_and_an_asked_one_is_an_error() {
     send(&mut socket, &plain(&png(20, 10), 4, 4));
     assert!(!read_plain(&mut socket).is_empty());
     let log = server.stop();
-    assert!(log.contains("127.0.0.1:8080 is taken"), "{log}");
+    assert!(log.contains("127.0.0.1:8080 is in use"), "{log}");
 }
 
 #[test]
@@ -246,6 +246,31 @@ fn a_picture_may_come_as_a_part_of_a_form_with_options_beside_it() {
     }
 }
 
+/// Bodies of forms that browsers and scripts have sent.
+#[test]
+fn odd_forms_are_read_or_refused_with_the_reason() {
+    let server = Server::start_http(&[]);
+    let headers = "Content-Type: multipart/form-data; boundary=b\r\nConnection: close\r\n";
+    let part = |disposition: &[u8], content: &[u8]| {
+        [b"--b\r\nContent-Disposition: form-data; ", disposition, b"\r\n\r\n", content, b"\r\n"].concat()
+    };
+    let send = |parts: &[Vec<u8>]| {
+        let body = [parts.concat(), b"--b--\r\n".to_vec()].concat();
+        ask(&server, &http_support::posted("/resize?width=30", headers, &body))
+    };
+    let image = png(100, 50);
+    let latin1 = part(b"name=\"photo\"; filename=\"gr\xfcn.png\"", &image);
+    let empty_file = part(b"name=\"other\"; filename=\"\"", b"");
+    let empty_field = part(b"name=\"height\"", b"");
+    assert_eq!(send(&[latin1.clone()]).header("x-result-width"), "30");
+    assert_eq!(send(&[empty_file, empty_field, latin1.clone()]).status, 200);
+    let two = send(&[latin1, part(b"name=\"second\"; filename=\"x\"", &image)]);
+    assert_eq!(two.status, 400);
+    assert!(two.text().contains("two images, 'photo' and 'second'"), "{}", two.text());
+    let none = send(&[part(b"name=\"photo\"; filename=\"\"", b"")]);
+    assert_eq!((none.status, none.json()["message"].as_str()), (400, Some("the image is empty")));
+}
+
 #[test]
 fn headers_tell_what_a_target_came_to() {
     let server = Server::start_http(&[]);
@@ -272,17 +297,23 @@ fn a_client_that_has_the_result_is_told_so_without_work() {
 }
 
 #[test]
-fn auto_is_what_the_client_takes() {
+fn auto_is_the_smallest_of_what_the_client_takes() {
     let server = Server::start_http(&[]);
     let answer = |accept: &str| {
         let headers = format!("Connection: close\r\nAccept: {accept}\r\n");
         ask(&server, &http_support::posted("/resize?width=40&format=auto", &headers, &png(100, 50)))
     };
-    let webp = if cfg!(feature = "webp") { "image/webp" } else { "image/png" };
-    for (accept, kind) in [("image/webp,*/*", webp), ("image/jpeg", "image/jpeg"), ("*/*", "image/png")] {
+    for (accept, kind) in [("image/webp;q=0", "image/png"), ("image/jpeg", "image/jpeg"), ("*/*", "image/png")] {
         let answer = answer(accept);
         assert_eq!((answer.header("content-type"), answer.header("vary")), (kind, "Accept"), "{accept}");
     }
+    let bytes = |accept| answer(accept).body.len();
+    let both = answer("image/webp,*/*");
+    assert_eq!(both.body.len(), bytes("image/png").min(bytes("image/webp")), "{}", both.header("content-type"));
+    let photo = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/photo.png")).unwrap();
+    let headers = "Connection: close\r\nAccept: image/webp,*/*\r\n";
+    let answer = ask(&server, &http_support::posted("/resize?format=auto", headers, &photo));
+    assert!(answer.status == 200 && answer.body.len() <= photo.len(), "never larger than the source");
     let answer = ask(&server, &post("/resize?width=40", &png(100, 50)));
     assert_eq!(answer.header("vary"), "");
 }

@@ -144,7 +144,7 @@ fn a_promised_body_takes_no_memory() {
 }
 
 #[test]
-fn no_address_gets_more_connections_than_its_share_of_both_doors() {
+fn no_address_gets_more_connections_than_its_share_of_both_protocols() {
     let server = Server::start_http(&["--per-ip", "3"]);
     let _tcp = server.connect();
     let _held = [connect(&server), connect(&server)];

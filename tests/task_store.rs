@@ -57,7 +57,7 @@ fn a_full_disk_refuses_and_loses_nothing_and_recovers_by_itself() {
             store = DiskStore::open(disk.path(), limits).unwrap();
         }
         // Reads go on, and what is there is just what was accepted.
-        let listed = store.list(&everybody()).unwrap();
+        let listed = store.list(&everybody(), None, 1000).unwrap();
         assert_eq!(listed.len(), kept.len());
         assert!(listed.iter().all(|task| kept.contains_key(&task.id)));
         assert_eq!(store.counts().quarantined, 0);

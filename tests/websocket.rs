@@ -1,4 +1,4 @@
-//! The WebSocket routes against the real server, frame by frame: what is answered, and who is cut off.
+//! WebSocket against the real server, frame by frame: answers, limits, attacks.
 #![allow(clippy::unwrap_used, reason = "a test may")]
 #![cfg(feature = "http")]
 
@@ -58,7 +58,7 @@ fn results_come_as_they_are_ready_or_one_by_one() {
 }
 
 #[test]
-fn steps_are_told_and_an_image_can_be_given_up() {
+fn steps_are_reported_and_an_image_can_be_cancelled() {
     let server = Server::start_http(&[]);
     let mut peer = Peer::open(&server, "/ws");
     peer.text(&format!("{SLOW}&progress=true&id=a"));
@@ -73,14 +73,14 @@ fn steps_are_told_and_an_image_can_be_given_up() {
     peer.text("cancel=a");
     let told = peer.json();
     assert_eq!((&told["type"], &told["id"]), (&"error".into(), &"a".into()));
-    assert_eq!(told["message"], "given up, as was asked");
+    assert_eq!(told["message"], "cancelled by the client");
     peer.text("width=4");
     peer.send(BINARY, &png(60, 40));
     assert_eq!(peer.result().0["width"], 4, "the connection lives on");
 }
 
 #[test]
-fn what_goes_wrong_with_one_image_is_told_and_ends_nothing_else() {
+fn an_error_of_one_image_ends_nothing_else() {
     let server = Server::start_http(&[]);
     let mut peer = Peer::open(&server, "/ws?width=4");
     for (image, code, status) in [(&b"this is text"[..], 415, "unsupported"), (b"", 400, "bad_request")] {
@@ -261,7 +261,7 @@ fn lies_about_lengths_cost_no_memory() {
 }
 
 #[test]
-fn who_dawdles_within_a_message_and_who_never_reads_is_cut_off() {
+fn a_slow_message_and_a_peer_that_never_reads_end_the_connection() {
     let server = Server::start_http(&["--stall-timeout", "1s", "--write-timeout", "1s"]);
     let mut slow = Peer::open(&server, "/ws");
     slow.0.write_all(&frame(BINARY, &png(20, 10))[..20]).unwrap();
@@ -311,7 +311,7 @@ fn a_silent_peer_is_asked_and_then_let_go() {
 }
 
 #[test]
-fn the_longest_idle_makes_room_when_the_house_is_full_and_nobody_who_works() {
+fn the_longest_idle_is_evicted_at_the_limit_and_a_busy_one_is_not() {
     let server = Server::start_http(&["--max-connections", "2"]);
     let mut busy = Peer::open(&server, &format!("/ws?{SLOW}&progress=true"));
     let mut idle = Peer::open(&server, "/ws");
@@ -336,7 +336,7 @@ fn the_rate_of_requests_holds_for_images() {
 }
 
 #[test]
-fn busy_is_said_on_the_head_of_an_image_and_the_image_is_passed_over() {
+fn busy_is_said_on_the_head_of_an_image_and_the_image_is_discarded() {
     let server = Server::start_http(&["--workers", "1", "--queue", "1"]);
     let asking = http_support::fill(&server);
     let image = frame(BINARY, &png(900, 600));
@@ -351,4 +351,100 @@ fn busy_is_said_on_the_head_of_an_image_and_the_image_is_passed_over() {
         assert_eq!(peer.read(), (PONG, b"there?".to_vec()), "the connection lives on");
     }
     drop(asking);
+}
+
+/// What the original client does: it says `done`, and closes without reading.
+#[test]
+fn an_upload_whose_client_closes_after_done_is_processed_and_logged_to_the_last_image() {
+    const IMAGES: usize = 30;
+    for half_closes in [false, true] {
+        let server = Server::start_http(&[]);
+        let mut peer = Peer::open(&server, "/upload?width=40&mode=sequential");
+        for _ in 0..IMAGES {
+            peer.send(BINARY, &png(300, 200));
+        }
+        peer.text("done");
+        if half_closes {
+            peer.send(CLOSE, &1000_u16.to_be_bytes());
+        }
+        drop(peer);
+        let finished = || {
+            let page = http_support::ask(&server, &http_support::get("/metrics")).text();
+            page.contains(&format!("imgsrv_requests_total{{protocol=\"ws\",status=\"ok\"}} {IMAGES}\n"))
+        };
+        assert!((0..200).any(|_| {
+            std::thread::sleep(Duration::from_millis(50));
+            finished()
+        }));
+        let log = server.stop();
+        let lines = log.lines().filter(|line| line.contains("image processed"));
+        let complete = lines.filter(|line| {
+            line.contains("mode=sequential") && line.contains("received=2") && line.contains("processed=2")
+        });
+        assert_eq!(complete.count(), IMAGES, "{log}");
+    }
+}
+
+#[test]
+fn a_flood_of_empty_messages_is_cut_and_freezes_nothing() {
+    let server = Server::start_http(&[]);
+    let mut peer = Peer::open(&server, "/upload");
+    let mut sender = peer.0.try_clone().unwrap();
+    let flood = std::thread::spawn(move || sender.write_all(&frame(BINARY, b"").repeat(100_000)));
+    assert_eq!(http_support::ask(&server, &http_support::get("/health")).status, 200);
+    assert_eq!(peer.close_code(), 1008);
+    let _ = flood.join().unwrap(); // cut off, or done
+    let page = http_support::ask(&server, &http_support::get("/metrics")).text();
+    assert!(page.contains("imgsrv_memory_reserved_bytes 0\n"), "{page}");
+}
+
+#[test]
+fn results_that_wait_for_done_are_sent_after_a_while_and_a_peer_that_does_not_read_is_cut() {
+    let server = Server::start_http(&["--body-timeout", "1s", "--write-timeout", "1s"]);
+    let mut patient = Peer::open(&server, "/upload?width=40");
+    patient.send(BINARY, &png(300, 200));
+    assert_eq!(patient.read().0, BINARY, "sent without done");
+    let mut deaf = Peer::open(&server, "/upload?width=3000&height=3000&format=bmp");
+    deaf.send(BINARY, &png(300, 200));
+    let reserved = || {
+        let page = http_support::ask(&server, &http_support::get("/metrics")).text();
+        let line = page.lines().find_map(|line| line.strip_prefix("imgsrv_memory_reserved_bytes "));
+        line.unwrap().parse::<u64>().unwrap()
+    };
+    assert!((0..200).any(|_| {
+        std::thread::sleep(Duration::from_millis(50));
+        reserved() > 0
+    }));
+    assert!((0..200).any(|_| {
+        std::thread::sleep(Duration::from_millis(100));
+        reserved() == 0
+    }));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_revoked_token_is_refused_on_an_open_connection() {
+    let folder = tempfile::tempdir().unwrap();
+    let tokens = folder.path().join("tokens");
+    std::fs::write(&tokens, "me:sesame\n").unwrap();
+    support::make_private(&tokens);
+    let server = Server::start_http(&["--token-file", tokens.to_str().unwrap()]);
+    let mut peer = Peer::open_with(&server, "/ws?width=4", "Authorization: Bearer sesame\r\n").ok().unwrap();
+    peer.send(BINARY, &png(20, 10));
+    assert_eq!(peer.result().0["width"], 4);
+    std::fs::write(&tokens, "me:other\n").unwrap();
+    server.signal(1);
+    let until = std::time::Instant::now() + Duration::from_secs(20);
+    loop {
+        assert!(std::time::Instant::now() < until, "the old token is still taken");
+        peer.send(BINARY, &png(20, 10));
+        let answer = peer.json();
+        if answer["type"] == "error" {
+            assert_eq!(answer["code"], 401);
+            break;
+        }
+        assert_eq!(peer.read().0, BINARY);
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    assert_eq!(peer.close_code(), 1008);
 }

@@ -1,11 +1,12 @@
 //! One connection: TLS handshake, hyper, and the task that closes it at a missed deadline or when told to leave.
 
 use crate::http::HttpState;
-use crate::http::deadlines::{BusyGuard, ConnectionDeadlines, ConnectionTimeout};
-use crate::http::request::{self, Remote, Routes};
+use crate::http::deadlines::{BusyGuard, ConnectionDeadlines};
+use crate::http::request::{self, Routes};
 use crate::http::timed_stream::TimedStream;
-use crate::net::TransportKind;
+use crate::net::{TimeoutKind, TransportKind};
 use crate::reject_reason::RejectReason;
+use crate::service::Peer;
 use crate::service::connections::{ConnectionGuard, ConnectionHandle};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -77,7 +78,7 @@ impl UpgradeContext {
 /// A connection that has a slot in the registry.
 pub(super) struct AcceptedConnection {
     pub(super) socket: TcpStream,
-    pub(super) peer: SocketAddr,
+    pub(super) address: SocketAddr,
     pub(super) number: u64,
     pub(super) guard: ConnectionGuard,
     pub(super) close: Arc<CloseSignal>,
@@ -85,36 +86,41 @@ pub(super) struct AcceptedConnection {
 
 /// Serves a connection until its peer leaves, misses a deadline, or is evicted.
 pub(super) async fn serve(accepted: AcceptedConnection, state: Arc<HttpState>, routes: Routes) {
-    let AcceptedConnection { socket, peer, number, guard, close } = accepted;
-    let _open = state.engine.metrics().connections.hold();
-    let deadlines = ConnectionDeadlines::new(&state.settings.door, guard, Instant::now());
-    let connection = |line| {
-        let (state, deadlines) = (state.clone(), deadlines.clone());
-        Connection { state, routes, remote: Remote { peer, line, number }, deadlines, close }
-    };
-    let end = tls_or_plain(&state, socket, connection).await;
-    let refused = |reason, message: &dyn std::fmt::Display| {
-        state.service.connection_closed(peer, reason, message);
+    let AcceptedConnection { socket, address, number, guard, close } = accepted;
+    let service = state.service.clone();
+    let _open = service.metrics().connections.hold();
+    let deadlines = ConnectionDeadlines::new(service.settings(), guard, Instant::now());
+    let end = {
+        let deadlines = deadlines.clone();
+        let connection = |transport| {
+            let peer = Peer { address, transport };
+            Connection { state: state.clone(), routes, peer, number, deadlines, close }
+        };
+        serve_transport(&state, socket, connection).await
     };
     match end {
         ConnectionEnd::Closed => {}
-        ConnectionEnd::Evicted => log::debug!(peer:% = peer; "connection evicted: connection limit reached"),
-        ConnectionEnd::Timeout(timeout) => {
-            let settings = &state.settings.door;
-            let (header, write) = (settings.header_timeout, settings.write_timeout);
-            match timeout {
-                ConnectionTimeout::Idle => log::debug!(peer:% = peer; "connection closed after idling"),
-                ConnectionTimeout::Header => refused(
-                    RejectReason::HeaderTimeout,
-                    &format_args!("timed out reading the header after {header:?} (header_timeout)"),
-                ),
-                ConnectionTimeout::Write => refused(
-                    RejectReason::WriteTimeout,
-                    &format_args!("timed out writing the reply, allowed pause {write:?} (write_timeout)"),
-                ),
-            }
+        ConnectionEnd::Evicted => {
+            log::debug!(peer:% = address; "connection evicted: connection limit reached");
         }
-        ConnectionEnd::Failed(reason, error) => refused(reason, &error),
+        ConnectionEnd::Timeout(TimeoutKind::Idle) => {
+            log::debug!(peer:% = address; "connection closed after idling");
+        }
+        ConnectionEnd::Timeout(kind) => {
+            let settings = service.settings();
+            let (reason, limit) = match kind {
+                TimeoutKind::Write => (RejectReason::WriteTimeout, settings.write_timeout),
+                TimeoutKind::Idle | TimeoutKind::Header | TimeoutKind::Body | TimeoutKind::Stall => {
+                    (RejectReason::HeaderTimeout, settings.header_timeout)
+                }
+            };
+            service.connection_closed(address, reason, kind.message(limit));
+        }
+        ConnectionEnd::Failed(RejectReason::BadRequest, error) => {
+            let message = format_args!("not HTTP on the HTTP port, is the client set to the TCP port? {error}");
+            service.connection_closed(address, RejectReason::BadRequest, message);
+        }
+        ConnectionEnd::Failed(reason, error) => service.connection_closed(address, reason, error),
     }
 }
 
@@ -122,60 +128,61 @@ pub(super) async fn serve(accepted: AcceptedConnection, state: Arc<HttpState>, r
 enum ConnectionEnd {
     Closed,
     Evicted,
-    Timeout(ConnectionTimeout),
+    Timeout(TimeoutKind),
     Failed(RejectReason, Box<dyn Error + Send + Sync>),
 }
 
 /// Shakes hands where there is a certificate, then serves the connection.
-async fn tls_or_plain(
+async fn serve_transport(
     state: &HttpState,
     socket: TcpStream,
     connection: impl FnOnce(TransportKind) -> Connection,
 ) -> ConnectionEnd {
     #[cfg(feature = "tls")]
-    if let Some(tls) = &state.settings.door.tls {
+    if let Some(tls) = &state.service.settings().tls {
         let mut config = rustls::ServerConfig::clone(&tls.current());
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         let handshake = tokio_rustls::TlsAcceptor::from(Arc::new(config)).accept(socket);
-        return match tokio::time::timeout(state.settings.door.header_timeout, handshake).await {
+        return match tokio::time::timeout(state.service.settings().header_timeout, handshake).await {
             Ok(Ok(stream)) => connection(TransportKind::Tls).serve(stream).await,
             Ok(Err(error)) => ConnectionEnd::Failed(RejectReason::Tls, error.into()),
-            Err(_) => ConnectionEnd::Timeout(ConnectionTimeout::Header),
+            Err(_) => ConnectionEnd::Timeout(TimeoutKind::Header),
         };
     }
     let _ = state;
     connection(TransportKind::Plain).serve(socket).await
 }
 
-/// What hyper and the deadlines of a connection share.
+/// State that hyper and the deadlines of a connection share.
 struct Connection {
     state: Arc<HttpState>,
     routes: Routes,
-    remote: Remote,
+    peer: Peer,
+    number: u64,
     deadlines: Arc<ConnectionDeadlines>,
     close: Arc<CloseSignal>,
 }
 
 impl Connection {
     async fn serve<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(self, stream: S) -> ConnectionEnd {
-        let Connection { state, routes, remote, deadlines, close } = &self;
+        let Connection { state, routes, peer, number, deadlines, close } = &self;
         let upgrade = UpgradeContext { deadlines: deadlines.clone(), close: close.clone() };
         let service = service_fn(|mut request: Request<Incoming>| {
             request.extensions_mut().insert(upgrade.clone());
             let guard = deadlines.begin(request.version() >= Version::HTTP_2);
-            let answer = request::answer(state.clone(), routes.clone(), *remote, guard, request);
+            let answer = request::answer(state.clone(), routes.clone(), *peer, *number, guard, request);
             async { Ok::<_, Infallible>(answer.await) }
         });
         let builder = builder();
         let io = TokioIo::new(TimedStream::new(stream, deadlines.clone()));
         let mut connection = pin!(builder.serve_connection_with_upgrades(io, service));
         let mut timer = pin!(sleep_until(Instant::now().into()));
-        let (mut asked, mut evicted) = (pin!(close.after_requests.cancelled()), pin!(close.now.cancelled()));
+        let (mut idle, mut evicted) = (pin!(close.after_requests.cancelled()), pin!(close.now.cancelled()));
         let (mut stopping, mut is_leaving) = (pin!(state.stopping.cancelled()), false);
         poll_fn(|context| {
             deadlines.watch(context.waker());
             if !is_leaving
-                && (asked.as_mut().poll(context).is_ready() || stopping.as_mut().poll(context).is_ready())
+                && (idle.as_mut().poll(context).is_ready() || stopping.as_mut().poll(context).is_ready())
             {
                 is_leaving = true;
                 connection.as_mut().graceful_shutdown();
@@ -188,9 +195,9 @@ impl Connection {
             }
             loop {
                 let now = Instant::now();
-                let (deadline, timeout) = deadlines.earliest(now);
+                let (deadline, kind) = deadlines.earliest(now);
                 if deadline <= now {
-                    return Poll::Ready(ConnectionEnd::Timeout(timeout));
+                    return Poll::Ready(ConnectionEnd::Timeout(kind));
                 }
                 timer.as_mut().reset(deadline.into());
                 if Pin::new(&mut timer).poll(context).is_pending() {

@@ -1,16 +1,14 @@
 //! `ConnectionDeadlines`: until when one connection may wait for a head, for its next request, or for its peer to take
 //! a reply. Knows no sockets and no clock: the caller says what time it is.
 
-use crate::service::ServiceSettings;
+use crate::net::TimeoutKind;
 use crate::service::connections::ConnectionGuard;
+use crate::service::{ServiceSettings, transfer_time};
 use futures_util::task::AtomicWaker;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use std::time::{Duration, Instant};
-
-/// Slowest transfer that is still in time, beside the fixed allowance, in bytes per second.
-pub(super) const RATE: f64 = 256.0 * 1024.0;
 
 /// Deadline of a connection that is busy: its requests have deadlines of their own.
 const NEVER: Duration = Duration::from_secs(365 * 24 * 3600);
@@ -38,14 +36,6 @@ struct Progress {
     is_upgraded: bool,
     /// By request: when the peer must have taken the bytes of the reply that it was given.
     replies: BTreeMap<u64, Instant>,
-}
-
-/// Deadline that a connection has missed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum ConnectionTimeout {
-    Idle,
-    Header,
-    Write,
 }
 
 impl ConnectionDeadlines {
@@ -108,13 +98,13 @@ impl ConnectionDeadlines {
     }
 
     /// The earliest deadline as things stand.
-    pub(super) fn earliest(&self, now: Instant) -> (Instant, ConnectionTimeout) {
+    pub(super) fn earliest(&self, now: Instant) -> (Instant, TimeoutKind) {
         let progress = self.lock();
         match (progress.replies.values().min(), progress.head_since) {
-            (Some(deadline), _) => (*deadline, ConnectionTimeout::Write),
-            (None, _) if progress.busy > 0 => (now + NEVER, ConnectionTimeout::Idle),
-            (None, Some(since)) => (since + self.header, ConnectionTimeout::Header),
-            (None, None) => (progress.idle_since + self.idle, ConnectionTimeout::Idle),
+            (Some(deadline), _) => (*deadline, TimeoutKind::Write),
+            (None, _) if progress.busy > 0 => (now + NEVER, TimeoutKind::Idle),
+            (None, Some(since)) => (since + self.header, TimeoutKind::Header),
+            (None, None) => (progress.idle_since + self.idle, TimeoutKind::Idle),
         }
     }
 
@@ -162,7 +152,7 @@ impl RequestGuard {
     /// Gives the peer time to take `bytes` of the reply, and to make room for more.
     pub(super) fn await_peer(&self, bytes: usize, now: Instant) {
         let deadlines = self.deadlines();
-        let time = deadlines.write + Duration::from_secs_f64(bytes as f64 / RATE);
+        let time = transfer_time(deadlines.write, bytes as u64);
         deadlines.lock().replies.insert(self.number, now + time);
         deadlines.changed.wake();
     }
@@ -205,14 +195,14 @@ mod tests {
         let start = Instant::now();
         let deadlines = opened(start);
         deadlines.note_read(start + SECOND);
-        assert_eq!(deadlines.earliest(start), (start + 5 * SECOND, ConnectionTimeout::Header));
+        assert_eq!(deadlines.earliest(start), (start + 5 * SECOND, TimeoutKind::Header));
         drop(deadlines.begin(false));
         let (deadline, timeout) = deadlines.earliest(start);
-        assert!(deadline >= start + 75 * SECOND && timeout == ConnectionTimeout::Idle);
+        assert!(deadline >= start + 75 * SECOND && timeout == TimeoutKind::Idle);
         let later = start + 60 * SECOND;
         deadlines.note_read(later);
         deadlines.note_read(later + SECOND);
-        assert_eq!(deadlines.earliest(later), (later + 5 * SECOND, ConnectionTimeout::Header));
+        assert_eq!(deadlines.earliest(later), (later + 5 * SECOND, TimeoutKind::Header));
     }
 
     #[test]
@@ -221,7 +211,7 @@ mod tests {
         let deadlines = opened(start);
         drop(deadlines.begin(true));
         deadlines.note_read(start);
-        assert_eq!(deadlines.earliest(start).1, ConnectionTimeout::Idle);
+        assert_eq!(deadlines.earliest(start).1, TimeoutKind::Idle);
     }
 
     #[test]
@@ -232,9 +222,9 @@ mod tests {
         assert!(deadlines.earliest(start).0 > start + 1000 * SECOND, "work has its own deadline");
         one.await_peer(0, start + SECOND);
         other.await_peer(512 << 10, start);
-        assert_eq!(deadlines.earliest(start), (start + 11 * SECOND, ConnectionTimeout::Write));
+        assert_eq!(deadlines.earliest(start), (start + 11 * SECOND, TimeoutKind::Write));
         one.await_body();
-        assert_eq!(deadlines.earliest(start), (start + 12 * SECOND, ConnectionTimeout::Write));
+        assert_eq!(deadlines.earliest(start), (start + 12 * SECOND, TimeoutKind::Write));
         drop(other);
         assert!(deadlines.earliest(start).0 > start + 1000 * SECOND);
         assert!(deadlines.is_in_flight());

@@ -1,102 +1,87 @@
-//! The HTTP door: axum on tokio, for HTTP/1.1 and HTTP/2, in the clear or under TLS.
+//! HTTP, WebSocket and XML-RPC: axum and hyper on tokio, plain or under TLS.
 //!
 //! ```text
-//! serve (accept, seats) -> connection (TLS, deadlines, hyper) -> call (id, origin, log) -> router
-//!      -> Admitted (token, rate) -> options, body -> work (engine) -> reply
+//! server (accept) -> connection (TLS, deadlines, hyper) -> request (id, host, origin, log) -> router
+//!      -> AuthenticatedCaller (token, rate) -> handler: options, body -> job (engine) -> reply
 //! ```
-//! It calls the same engine as the TCP door, through the same gate. No thread is held by a request: a task
-//! waits for the engine's ticket, and is dropped, which gives the job up, when its client leaves.
+//! The order of these steps, limits and errors are those of [`crate::service`]. No thread is held by a request: a task
+//! awaits the engine's ticket. A client that leaves drops the task, which cancels the job.
 //!
-//! A route is an async function of `State<Arc<HttpState>>`, `Admitted` where a token is needed, and what it
-//! reads of the request. It returns `Result<Response, Failure>`; `call` turns a `Failure` into the JSON
-//! body, adds the headers that every answer has, and writes the log line of whatever `Told` it carries.
+//! A handler is an async function of `State<Arc<HttpState>>`, [`AuthenticatedCaller`] where a token is needed, and the
+//! request. It returns `Result<Response, RequestError>`; `request` turns the error into JSON, adds the headers that every
+//! answer has, and writes the log line.
 
-mod admitted; // Admitted: a caller with a token and within its rate.
-mod aliases; // imaginary's names for the options.
-mod base64; // base64 in every usual form.
 mod connection; // one connection: TLS, hyper, deadlines.
 mod deadlines; // ConnectionDeadlines: header, idle and write deadlines of a connection.
-mod failure; // Failure: why there is no result, and its JSON.
-#[doc(hidden)]
+mod error; // RequestError as JSON.
+mod extract; // AuthenticatedCaller from the headers of a request.
+mod form; // Upload: the image of a request, as the body or as a part of a form.
 #[cfg(any(fuzzing, debug_assertions))] // not in a release build
 pub mod fuzzing; // invariants of the parsers, for fuzz/.
-mod form; // Upload: the picture of a request, as the body or as a part of a form.
-mod health; // /health, /ready, /metrics.
-mod legacy; // XML-RPC and the base64 WebSocket of the first clients.
-mod multipart; // the parts of a form.
+mod handlers; // the routes.
+mod imaginary; // imaginary's names for the options.
+mod job; // the engine's tickets as futures.
+#[cfg(feature = "legacy")]
+mod legacy; // XML-RPC and the base64 WebSocket.
 mod negotiate; // Accept and If-None-Match.
-mod openapi; // /openapi.json, made from the table of options.
 mod options; // the query and the path to options.
-mod origin; // pages in a browser that may use the server.
-mod page; // the pages of web/.
-mod picture; // /resize, /crop, /thumbnail, /convert, /pipeline, /info.
-mod reply; // a finished picture as a response.
+mod origin; // Origins: pages in a browser that may use the server.
+mod reply; // a result as a response.
 mod reply_body; // ReplyBody: slices of a reply, each with a deadline.
 mod request; // RequestContext: one request from its head to its log line.
 mod request_body; // RequestBody: read under deadlines, or drained.
 mod server; // runtime and accept loop.
-mod tasks; // /upload, /status, /result, /tasks.
 mod timed_stream; // TimedStream: bytes of a connection, plain or TLS.
-mod work; // the engine's tickets as futures.
 mod ws; // WebSocket: /ws, /upload, /.
 
 pub use origin::{BadOrigin, Origins};
 pub use server::{Running, start};
 
-pub(crate) use admitted::Admitted;
-pub(crate) use failure::Failure;
-pub(crate) use request::{RequestContext, Told};
+pub(crate) use request::{RecordedReply, RequestContext};
 
-use crate::engine::Engine;
-use crate::service;
-use crate::service::Service;
+use crate::service::{RequestError, Service};
 use crate::tasks::Tasks;
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::{Method, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use handlers::{health, image, openapi, page, tasks};
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
-/// How the door treats its peers.
+/// Settings of HTTP alone.
 #[derive(Debug, Clone, Default)]
 pub struct HttpSettings {
-    /// What it shares with the TCP door: limits, deadlines, what can be asked for, the certificate.
-    pub door: service::settings::ServiceSettings,
-    /// Whose pages in a browser may ask. Default: nobody's but our own.
+    /// Origins whose pages may use the server. Default: its own.
     pub origins: Origins,
     /// Tasks that outlive their request. Default: none are taken.
     pub tasks: Option<Arc<Tasks>>,
 }
 
-/// What all requests share.
+/// State that all requests share.
 #[derive(Debug)]
 pub(crate) struct HttpState {
-    pub(crate) engine: Arc<Engine>,
     pub(crate) service: Arc<Service>,
     pub(crate) settings: HttpSettings,
-    /// Cancelled when the server is asked to stop. Whatever has no end of its own has to watch it.
+    /// Cancelled at the shutdown, for futures that have no end of their own.
     pub(crate) stopping: CancellationToken,
 }
 
-/// Every route.
-fn router(door: Arc<HttpState>) -> Router {
-    Router::new()
-        .route("/", get(root).post(legacy::xmlrpc::root))
-        .route("/RPC2", post(legacy::xmlrpc::rpc2))
+fn router(state: Arc<HttpState>) -> Router {
+    let router = Router::new()
         .route("/docs", get(page::docs))
         .route("/web/{*file}", get(page::file))
         .route("/options.json", get(page::options))
         .route("/presets.json", get(page::presets))
         .route("/openapi.json", get(openapi::openapi))
-        .route("/resize", post(picture::resize))
-        .route("/crop", post(picture::crop))
-        .route("/thumbnail", post(picture::thumbnail))
-        .route("/convert", post(picture::convert))
-        .route("/pipeline/{operations}", post(picture::pipeline))
-        .route("/info", post(picture::info))
-        .route("/ws", get(ws::pictures))
+        .route("/resize", post(image::resize))
+        .route("/crop", post(image::crop))
+        .route("/thumbnail", post(image::thumbnail))
+        .route("/convert", post(image::convert))
+        .route("/pipeline/{operations}", post(image::pipeline))
+        .route("/info", post(image::info))
+        .route("/ws", get(ws::images))
         .route("/upload", post(tasks::upload).get(ws::upload))
         .route("/status/{id}", get(tasks::status).delete(tasks::cancel))
         .route("/status/{id}/events", get(tasks::events))
@@ -104,24 +89,29 @@ fn router(door: Arc<HttpState>) -> Router {
         .route("/tasks", get(tasks::list))
         .route("/health", get(health::health))
         .route("/ready", get(health::ready))
-        .route("/metrics", get(health::metrics))
-        .fallback(no_such_path)
-        .method_not_allowed_fallback(no_such_method)
-        .with_state(door)
+        .route("/metrics", get(health::metrics));
+    #[cfg(feature = "legacy")]
+    let router = router
+        .route("/", get(root).post(legacy::xmlrpc::root))
+        .route("/RPC2", post(legacy::xmlrpc::rpc2));
+    #[cfg(not(feature = "legacy"))]
+    let router = router.route("/", get(page::home));
+    router.fallback(no_such_path).method_not_allowed_fallback(no_such_method).with_state(state)
 }
 
-/// The page, or the WebSocket that the first clients look for at the same place.
-async fn root(door: State<Arc<HttpState>>, request: Request) -> Response {
-    match ws::is_asked(request.headers()) {
-        true => ws::gray(door, request).await.into_response(),
+/// Serves the page, or the base64 WebSocket to a client that asks for an upgrade.
+#[cfg(feature = "legacy")]
+async fn root(state: State<Arc<HttpState>>, request: Request) -> Response {
+    match ws::is_upgrade(request.headers()) {
+        true => ws::gray(state, request).await.into_response(),
         false => page::home(request.headers().clone()).await,
     }
 }
 
-async fn no_such_path(uri: Uri) -> Failure {
-    Failure::NoSuchPath(uri.path().to_owned())
+async fn no_such_path(uri: Uri) -> RequestError {
+    RequestError::NoSuchPath(uri.path().to_owned())
 }
 
-async fn no_such_method(method: Method) -> Failure {
-    Failure::NoSuchMethod(method)
+async fn no_such_method(method: Method) -> RequestError {
+    RequestError::NoSuchMethod(method.to_string())
 }

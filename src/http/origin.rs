@@ -1,13 +1,18 @@
-//! `Origins`: whose pages in a browser may ask. Our own always may; others only where the operator says so.
+//! `Origins`: pages in a browser that may use the server: its own, and those that the operator lists.
 
-use axum::http::header::{self, HeaderMap, HeaderValue};
+use crate::net::TransportKind;
+use crate::service::RequestError;
+use axum::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use axum::http::{Method, Request};
 use std::str::FromStr;
 
-/// For how long a browser may remember that it may ask, in seconds.
-const REMEMBERED: &str = "600";
+/// Seconds for which a browser may keep the answer to a preflight.
+const PREFLIGHT_AGE: &str = "600";
 
-/// The origins that are allowed beside our own.
+/// Scheme of the public address, as proxies tell it. A page cannot send it without our consent.
+const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+
+/// Allowed origins beside our own.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Origins {
     /// None.
@@ -19,12 +24,12 @@ pub enum Origins {
     All,
 }
 
-/// What stands in `--cors-origin` is no origin.
+/// A text that is not an origin.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("'{0}' is no origin: it must be like https://example.org, without a path, or *")]
+#[error("'{0}' is not an origin: it must be like https://example.org, without a path, or *")]
 pub struct BadOrigin(String);
 
-/// A comma separated list, or `*`.
+/// Parses a comma separated list, or `*`.
 impl FromStr for Origins {
     type Err = BadOrigin;
 
@@ -32,9 +37,9 @@ impl FromStr for Origins {
         let parse = |origin: &str| {
             let origin = origin.trim();
             let host = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
-            let fine =
+            let is_valid =
                 host.is_some_and(|host| !host.is_empty() && !host.contains(['/', '?', '#', '@', '*', ' ']));
-            if fine {
+            if is_valid {
                 Ok(origin.to_ascii_lowercase())
             } else {
                 Err(BadOrigin(origin.escape_debug().to_string()))
@@ -47,39 +52,53 @@ impl FromStr for Origins {
     }
 }
 
-/// Where a request comes from.
+/// A request that may be served, by the origin of its page.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Judged {
-    /// No browser, or one of our own pages, or somebody who shows a token, or harmless.
-    Ours,
-    /// A page that may ask and read the answer.
+pub(super) enum OriginVerdict {
+    /// No page, our own page, a caller with a token, or a request that changes nothing.
+    Own,
+    /// A page that may also read the answer.
     Allowed(HeaderValue),
-    /// A page that wants to change something here and may not.
-    Foreign,
 }
 
 impl Origins {
-    pub(super) fn judge<B>(&self, request: &Request<B>) -> Judged {
-        let Some(origin) = request.headers().get(header::ORIGIN) else { return Judged::Ours };
-        match self.may_ask(request) {
-            true if self.lists(origin) => Judged::Allowed(origin.clone()),
-            true => Judged::Ours,
+    /// Judges a request by the page that sends it.
+    ///
+    /// # Errors
+    /// [`RequestError::ForeignOrigin`] for a page that may not change anything here.
+    pub(super) fn judge<B>(
+        &self,
+        request: &Request<B>,
+        transport: TransportKind,
+    ) -> Result<OriginVerdict, RequestError> {
+        let Some(origin) = request.headers().get(header::ORIGIN) else { return Ok(OriginVerdict::Own) };
+        let is_safe = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
+        match self.check(request, transport) {
+            Ok(()) if self.lists(origin) => Ok(OriginVerdict::Allowed(origin.clone())),
+            Ok(()) => Ok(OriginVerdict::Own),
             // A page can neither send an Authorization header nor read an answer without our consent.
-            false if request.headers().contains_key(header::AUTHORIZATION) => Judged::Ours,
-            false if matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS) => {
-                Judged::Ours
+            Err(_) if is_safe || request.headers().contains_key(header::AUTHORIZATION) => {
+                Ok(OriginVerdict::Own)
             }
-            false => Judged::Foreign,
+            Err(error) => Err(error),
         }
     }
 
-    /// Whether the page that asks, if it is one, is ours or allowed. What is true for no page.
-    pub(crate) fn may_ask<B>(&self, request: &Request<B>) -> bool {
-        let Some(origin) = request.headers().get(header::ORIGIN) else { return true };
-        let host = request.uri().authority().map(|host| host.as_str()).or_else(|| host(request.headers()));
-        let of_origin =
-            origin.to_str().ok().and_then(|origin| origin.split_once("://")).map(|(_, host)| host);
-        self.lists(origin) || of_origin.zip(host).is_some_and(|(a, b)| a.eq_ignore_ascii_case(b))
+    /// Checks that the page that sends a request, if there is one, is our own or listed.
+    ///
+    /// # Errors
+    /// [`RequestError::ForeignOrigin`].
+    pub(crate) fn check<B>(
+        &self,
+        request: &Request<B>,
+        transport: TransportKind,
+    ) -> Result<(), RequestError> {
+        let Some(origin) = request.headers().get(header::ORIGIN) else { return Ok(()) };
+        if self.lists(origin) || is_own(origin, request, transport) {
+            return Ok(());
+        }
+        let origin = String::from_utf8_lossy(origin.as_bytes()).chars().take(200).collect();
+        Err(RequestError::ForeignOrigin(origin))
     }
 
     fn lists(&self, origin: &HeaderValue) -> bool {
@@ -93,8 +112,20 @@ impl Origins {
     }
 }
 
-fn host(headers: &HeaderMap) -> Option<&str> {
-    headers.get(header::HOST)?.to_str().ok()
+/// Returns true if the origin has the scheme and the host at which the server was asked.
+fn is_own<B>(origin: &HeaderValue, request: &Request<B>, transport: TransportKind) -> bool {
+    let headers = request.headers();
+    let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
+    let scheme = match (transport, text(FORWARDED_PROTO)) {
+        (TransportKind::Tls, _) => "https",
+        (TransportKind::Plain, Some(proto)) if proto.eq_ignore_ascii_case("https") => "https",
+        (TransportKind::Plain, _) => "http",
+    };
+    let host = request.uri().authority().map(|host| host.as_str()).or_else(|| text(header::HOST));
+    let parts = origin.to_str().ok().and_then(|origin| origin.split_once("://"));
+    parts.zip(host).is_some_and(|((own_scheme, own_host), host)| {
+        own_scheme.eq_ignore_ascii_case(scheme) && own_host.eq_ignore_ascii_case(host)
+    })
 }
 
 /// Lets the page of an allowed origin read the answer.
@@ -103,11 +134,11 @@ pub(super) fn allow(headers: &mut HeaderMap, method: &Method, origin: HeaderValu
     headers.append(header::VARY, HeaderValue::from_static("Origin"));
     headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("*, ETag, Server-Timing"));
     if method == Method::OPTIONS {
-        let allow = HeaderValue::from_static("GET, POST, DELETE");
-        headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, allow);
-        let allow = HeaderValue::from_static("Authorization, Content-Type, If-None-Match, X-Request-Id");
-        headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, allow);
-        headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static(REMEMBERED));
+        let methods = HeaderValue::from_static("GET, POST, DELETE");
+        headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, methods);
+        let names = HeaderValue::from_static("Authorization, Content-Type, If-None-Match, X-Request-Id");
+        headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, names);
+        headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static(PREFLIGHT_AGE));
     }
 }
 
@@ -121,38 +152,53 @@ mod tests {
         more.iter().fold(request, |request, (name, value)| request.header(*name, *value)).body(()).unwrap()
     }
 
+    fn is_foreign(origins: &Origins, request: &Request<()>) -> bool {
+        matches!(origins.judge(request, TransportKind::Plain), Err(RequestError::ForeignOrigin(_)))
+    }
+
     #[test]
-    fn a_foreign_page_changes_nothing_and_everybody_else_may_ask() {
-        let own = Origins::Own;
-        for (method, origin, judged) in [
-            ("POST", "", Judged::Ours),
-            ("POST", "http://img.example:8080", Judged::Ours),
-            ("POST", "http://img.example", Judged::Foreign),
-            ("POST", "https://evil.example", Judged::Foreign),
-            ("DELETE", "null", Judged::Foreign),
-            ("PUT", "http://img.example:8080.evil.example", Judged::Foreign),
-            ("GET", "https://evil.example", Judged::Ours),
+    fn a_foreign_page_changes_nothing_and_all_other_callers_may_ask() {
+        for (method, origin, foreign) in [
+            ("POST", "", false),
+            ("POST", "http://img.example:8080", false),
+            ("POST", "http://IMG.example:8080", false),
+            ("POST", "http://img.example", true),
+            ("POST", "https://evil.example", true),
+            ("DELETE", "null", true),
+            ("PUT", "http://img.example:8080.evil.example", true),
+            ("GET", "https://evil.example", false),
         ] {
-            assert_eq!(own.judge(&request(method, origin, &[])), judged, "{method} from {origin}");
+            let request = request(method, origin, &[]);
+            assert_eq!(is_foreign(&Origins::Own, &request), foreign, "{method} from {origin}");
         }
         let with_token = request("POST", "https://evil.example", &[("authorization", "Bearer x")]);
-        assert_eq!(own.judge(&with_token), Judged::Ours);
+        assert!(!is_foreign(&Origins::Own, &with_token));
+    }
+
+    #[test]
+    fn the_scheme_of_an_origin_counts() {
+        let own = |origin, more: &[_], transport| {
+            Origins::Own.check(&request("POST", origin, more), transport).is_ok()
+        };
+        let proxied = [("x-forwarded-proto", "https")];
+        let (http, https) = ("http://img.example:8080", "https://img.example:8080");
+        assert!(own(http, &[], TransportKind::Plain) && own(https, &[], TransportKind::Tls));
+        assert!(!own(https, &[], TransportKind::Plain) && !own(http, &[], TransportKind::Tls));
+        assert!(own(https, &proxied, TransportKind::Plain) && !own(http, &proxied, TransportKind::Plain));
     }
 
     #[test]
     fn a_listed_page_may_ask_and_read() {
         let listed: Origins = "https://a.example, http://b.example:81".parse().unwrap();
         let origin = "https://A.example";
-        assert_eq!(
-            listed.judge(&request("POST", origin, &[])),
-            Judged::Allowed(HeaderValue::from_static(origin))
-        );
-        assert_eq!(listed.judge(&request("POST", "http://b.example", &[])), Judged::Foreign);
-        assert!(Origins::All.may_ask(&request("POST", "null", &[])));
+        let verdict = listed.judge(&request("POST", origin, &[]), TransportKind::Plain).unwrap();
+        assert_eq!(verdict, OriginVerdict::Allowed(HeaderValue::from_static(origin)));
+        assert!(is_foreign(&listed, &request("POST", "http://b.example", &[])));
+        assert!(Origins::All.check(&request("POST", "null", &[]), TransportKind::Plain).is_ok());
     }
 
     #[test]
-    fn what_is_no_origin_is_refused() {
+    fn a_text_that_is_not_an_origin_is_refused() {
         for bad in ["example.org", "https://", "https://a/b", "https://a,b", "https://*.a", ""] {
             assert!(bad.parse::<Origins>().is_err(), "{bad}");
         }

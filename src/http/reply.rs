@@ -1,8 +1,8 @@
-//! A finished picture as a response: the image, and what is worth telling about it in headers.
+//! A result as a response: the image, and its report as headers.
 
 use crate::engine::{JobOutput, Reservation};
 use crate::format::Format;
-use crate::http::{RequestContext, Told};
+use crate::http::{RecordedReply, RequestContext};
 use crate::report::Report;
 use crate::status::Status;
 use axum::body::{Body, Bytes};
@@ -10,49 +10,54 @@ use axum::http::StatusCode;
 use axum::http::header::{CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue, VARY};
 use axum::response::Response;
 
-/// The picture as the body of a response.
-pub(crate) fn picture(call: &RequestContext, done: JobOutput, tag: &str, varies: bool) -> Response {
+/// A processed image as a response.
+pub(crate) fn image(context: &RequestContext, done: JobOutput, tag: &str, varies: bool) -> Response {
     let report = done.report();
-    image(call, report, held(done.encoded.bytes, done.memory), tag, varies)
+    respond(context, report, held(done.encoded.bytes, done.memory), tag, varies)
 }
 
-/// The stored result of a task as the body of a response.
+/// The stored result of a task as a response.
 pub(crate) fn stored(
-    call: &RequestContext,
+    context: &RequestContext,
     report: Report,
     bytes: Vec<u8>,
     memory: Reservation,
     tag: &str,
 ) -> Response {
-    image(call, report, held(bytes, memory), tag, false)
+    respond(context, report, held(bytes, memory), tag, false)
 }
 
-fn image(call: &RequestContext, report: Report, bytes: Bytes, tag: &str, varies: bool) -> Response {
-    let report = Report { id: Some(call.id().to_owned()), ..report };
+fn respond(context: &RequestContext, report: Report, bytes: Bytes, tag: &str, varies: bool) -> Response {
+    let report = Report { id: Some(context.id().to_owned()), ..report };
     let mut headers = HeaderMap::with_capacity(16);
     describe(&mut headers, &report, bytes.len());
     let mime = report.format.map_or("application/octet-stream", Format::mime);
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(mime));
     identify(&mut headers, tag, varies);
-    let told = Told { report, bytes: bytes.len() };
+    let record = RecordedReply { report, bytes: bytes.len() };
     let mut response = Response::new(Body::from(bytes));
     *response.headers_mut() = headers;
-    response.extensions_mut().insert(told);
+    response.extensions_mut().insert(record);
     response
 }
 
-/// The client has the result already: nothing was done.
-pub(super) fn not_modified(call: &RequestContext, source_bytes: usize, tag: &str, varies: bool) -> Response {
+/// Tells the client that it has the result: no work was done.
+pub(super) fn not_modified(
+    context: &RequestContext,
+    source_bytes: usize,
+    tag: &str,
+    varies: bool,
+) -> Response {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::NOT_MODIFIED;
     identify(response.headers_mut(), tag, varies);
-    let id = Some(call.id().to_owned());
+    let id = Some(context.id().to_owned());
     let report = Report { id, source_bytes: Some(source_bytes as u64), ..Report::new(Status::Ok) };
-    response.extensions_mut().insert(Told { report, bytes: 0 });
+    response.extensions_mut().insert(RecordedReply { report, bytes: 0 });
     response
 }
 
-/// An object as a response.
+/// A JSON object as a response.
 pub(crate) fn json(value: &serde_json::Value) -> Response {
     let mut response = Response::new(Body::from(value.to_string() + "\n"));
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -68,24 +73,24 @@ fn identify(headers: &mut HeaderMap, tag: &str, varies: bool) {
     }
 }
 
-/// Bytes to be sent, which give back their memory when they are.
+/// Bytes to be sent, whose memory is released once they are.
 pub(super) fn held(bytes: Vec<u8>, memory: Reservation) -> Bytes {
-    Bytes::from_owner(Image { bytes, _memory: memory })
+    Bytes::from_owner(HeldBytes { bytes, _memory: memory })
 }
 
-/// The bytes of a result with the memory that they hold, which comes back when they are sent.
-struct Image {
+/// Bytes and the memory that they hold.
+struct HeldBytes {
     bytes: Vec<u8>,
     _memory: Reservation,
 }
 
-impl AsRef<[u8]> for Image {
+impl AsRef<[u8]> for HeldBytes {
     fn as_ref(&self) -> &[u8] {
         &self.bytes
     }
 }
 
-/// The report as headers.
+/// Puts a report into headers.
 fn describe(headers: &mut HeaderMap, report: &Report, length: usize) {
     let mut put = |name: &'static str, value: Option<String>| {
         if let Some(Ok(value)) = value.map(HeaderValue::try_from) {

@@ -1,23 +1,20 @@
 //! `RequestContext`: one request from its head to its log line, and the headers that every answer has.
 
-use crate::http::HttpState;
 use crate::http::deadlines::RequestGuard;
-use crate::http::failure::Failure;
-use crate::http::origin::{self, Judged};
+use crate::http::origin::{self, OriginVerdict};
 use crate::http::reply_body::ReplyBody;
-use crate::http::request_body::{BodyTimes, Drain, RequestBody};
+use crate::http::request_body::{Drain, RequestBody};
+use crate::http::{HttpState, error};
 use crate::metrics::Protocol;
-use crate::net::TransportKind;
 use crate::reject_reason::RejectReason;
 use crate::report::Report;
-use crate::service::AccessRecord;
+use crate::service::{AccessRecord, AuthenticatedCaller, Peer, RequestError};
 use axum::body::Body;
 use axum::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use axum::http::{Method, Request, StatusCode, Version};
 use axum::response::{IntoResponse, Response};
 use hyper::body::Incoming;
 use hyper::service::Service;
-use std::net::SocketAddr;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
@@ -30,30 +27,20 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Policy of every answer but the pages: no scripts run.
 const NO_SCRIPTS: HeaderValue = HeaderValue::from_static("default-src 'none'; img-src 'self' data:; sandbox");
 
-/// The other end of a connection.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Remote {
-    pub(super) peer: SocketAddr,
-    pub(super) line: TransportKind,
-    /// The connection's number.
-    pub(super) number: u64,
-}
-
 /// Facts about a request beside its options. An extension of every request.
 #[derive(Debug)]
 pub(crate) struct RequestContext {
-    pub(crate) peer: SocketAddr,
-    /// Plain or TLS: tokens are taken over TLS only.
-    pub(crate) line: TransportKind,
-    id: String,
-    named: OnceLock<String>,
+    pub(crate) peer: Peer,
+    generated_id: String,
+    /// The option `id`.
+    id: OnceLock<String>,
     token: OnceLock<Arc<str>>,
     arrived: OnceLock<Instant>,
 }
 
 /// Report of a request that was answered with an image. An extension of its response.
 #[derive(Debug, Clone)]
-pub(crate) struct Told {
+pub(crate) struct RecordedReply {
     pub(crate) report: Report,
     /// Length of the result.
     pub(crate) bytes: usize,
@@ -62,19 +49,21 @@ pub(crate) struct Told {
 impl RequestContext {
     /// The request's id: the option `id`, the header `X-Request-Id`, or ours.
     pub(crate) fn id(&self) -> &str {
-        self.named.get().unwrap_or(&self.id)
+        self.id.get().unwrap_or(&self.generated_id)
     }
 
     /// Notes the option `id`.
-    pub(crate) fn name(&self, id: Option<&str>) {
+    pub(crate) fn set_id(&self, id: Option<&str>) {
         if let Some(id) = id {
-            let _ = self.named.set(id.to_owned()); // the first one stands
+            let _ = self.id.set(id.to_owned()); // the first one stands
         }
     }
 
     /// Notes the name of the caller's token.
-    pub(crate) fn show_token(&self, name: Arc<str>) {
-        let _ = self.token.set(name);
+    pub(crate) fn set_token(&self, caller: &AuthenticatedCaller) {
+        if let Some(name) = caller.token() {
+            let _ = self.token.set(name.clone());
+        }
     }
 
     /// Name of the caller's token.
@@ -83,76 +72,79 @@ impl RequestContext {
     }
 
     /// Notes that the last byte of the request has come.
-    pub(crate) fn has_arrived(&self) {
+    pub(crate) fn set_arrived(&self) {
         let _ = self.arrived.set(Instant::now());
     }
 
-    /// Counts and logs how the request ended.
+    /// Counts and logs the end of the request.
     pub(crate) fn record(
         &self,
         state: &HttpState,
-        via: Protocol,
+        protocol: Protocol,
         report: &Report,
         bytes_out: usize,
-        failure: Option<(RejectReason, &str)>,
+        error: Option<(RejectReason, &str)>,
     ) {
         let record = AccessRecord {
-            protocol: via,
-            peer: self.peer,
+            protocol,
+            peer: self.peer.address,
             id: self.id(),
             token: self.token().map(AsRef::as_ref),
             report,
             bytes_out,
             total: self.arrived.get().map(Instant::elapsed).unwrap_or_default(),
-            error: failure,
+            error,
         };
-        record.write(state.engine.metrics());
+        record.write(state.service.metrics());
     }
 }
 
-/// Answers one request of a connection.
+/// Answers one request of the connection of this number.
 pub(super) async fn answer(
     state: Arc<HttpState>,
     routes: Routes,
-    Remote { peer, line, number }: Remote,
+    peer: Peer,
+    connection: u64,
     guard: RequestGuard,
     request: Request<Incoming>,
 ) -> Response<ReplyBody> {
-    let metrics = state.engine.metrics().clone();
+    let metrics = state.service.metrics().clone();
     let is_write = !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
     let _in_progress = is_write.then(|| metrics.in_progress.hold());
     let context = Arc::new(RequestContext {
         peer,
-        line,
-        id: id_of(request.headers()).unwrap_or_else(|| format!("h{number}-{}", guard.number)),
-        named: OnceLock::new(),
+        generated_id: id_of(request.headers()).unwrap_or_else(|| format!("h{connection}-{}", guard.number)),
+        id: OnceLock::new(),
         token: OnceLock::new(),
         arrived: OnceLock::new(),
     });
     let mut unanswered = Unanswered { state: &state, context: &context, is_answered: false };
     let (method, version) = (request.method().clone(), request.version());
-    let judged = state.settings.origins.judge(&request);
-    let is_host_wrong =
-        version == Version::HTTP_11 && request.headers().get_all(header::HOST).iter().count() != 1;
-    let drain = Drain {
-        most: state.settings.door.max_body.into(),
-        times: BodyTimes::new(&state.settings.door),
-        busy: (!request.headers().contains_key(header::EXPECT)).then(|| guard.deadlines().busy()),
-    };
+    let origin = state.settings.origins.judge(&request, peer.transport);
+    let host = check_host(&request);
+    let is_host_wrong = host.is_err();
+    let verdict = host.and_then(|()| origin);
+    // A client that waits for `100 Continue` sends nothing to drain.
+    let drain = (!request.headers().contains_key(header::EXPECT))
+        .then(|| Drain { service: state.service.clone(), busy: guard.deadlines().busy() });
     let (mut head, incoming) = request.into_parts();
     let (body, refused) = RequestBody::new(incoming, drain);
     head.extensions.insert(context.clone());
     let request = Request::from_parts(head, Body::new(body));
-    let response = if is_host_wrong {
-        drop(request);
-        Failure::BadRequest("a request of HTTP/1.1 has one header Host (RFC 9112 3.2)".into()).into_response()
-    } else if judged == Judged::Foreign {
-        drop(request);
-        Failure::ForeignOrigin.into_response()
-    } else {
-        match routes.call(request).await {
-            Ok(response) => response,
-            Err(never) => match never {},
+    let (response, allowed) = match verdict {
+        Err(error) => {
+            drop(request);
+            (error.into_response(), None)
+        }
+        Ok(verdict) => {
+            let response = match routes.call(request).await {
+                Ok(response) => response,
+                Err(never) => match never {},
+            };
+            match verdict {
+                OriginVerdict::Own => (response, None),
+                OriginVerdict::Allowed(origin) => (response, Some(origin)),
+            }
         }
     };
     unanswered.is_answered = true;
@@ -161,10 +153,20 @@ pub(super) async fn answer(
     if closes && version < Version::HTTP_2 {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
-    if let Judged::Allowed(origin) = judged {
-        origin::allow(response.headers_mut(), &method, origin);
+    if let Some(allowed) = allowed {
+        origin::allow(response.headers_mut(), &method, allowed);
     }
     response.map(|body| ReplyBody::new(body, guard))
+}
+
+/// Checks that a request of HTTP/1.1 has one `Host`.
+fn check_host<B>(request: &Request<B>) -> Result<(), RequestError> {
+    let hosts = request.headers().get_all(header::HOST).iter().count();
+    if request.version() == Version::HTTP_11 && hosts != 1 {
+        let message = "a request of HTTP/1.1 has one header Host (RFC 9112 3.2)";
+        return Err(RequestError::Malformed(message.into()));
+    }
+    Ok(())
 }
 
 /// An id that a proxy or a client gave, if it is fit for a log.
@@ -173,19 +175,20 @@ fn id_of(headers: &HeaderMap) -> Option<String> {
     (1..=128).contains(&id.len()).then(|| id.to_owned())
 }
 
-/// Writes the failure that a response carries, the log line, and the headers that all answers have.
+/// Writes the error that a response carries, the log line, and the headers that all answers have.
 fn finished(state: &HttpState, context: &RequestContext, method: &Method, response: Response) -> Response {
     let mut response = response;
-    if let Some(failure) = response.extensions_mut().remove::<Arc<Failure>>() {
-        let is_options = method == Method::OPTIONS && matches!(*failure, Failure::NoSuchMethod(_));
+    if let Some(error) = response.extensions_mut().remove::<Arc<RequestError>>() {
+        let is_options = method == Method::OPTIONS && matches!(*error, RequestError::NoSuchMethod(_));
         let allow = response.headers_mut().remove(header::ALLOW);
         if is_options {
             response = Response::new(Body::empty());
             *response.status_mut() = StatusCode::NO_CONTENT;
         } else {
-            let message = failure.to_string();
-            context.record(state, Protocol::Http, &failure.report(), 0, Some((failure.reason(), &message)));
-            response = failure.answer(context.id());
+            let message = error.to_string();
+            let refusal = Some((error.reject_reason(), message.as_str()));
+            context.record(state, Protocol::Http, &error.report(), 0, refusal);
+            response = error::answer(&error, context.id());
             if method == Method::HEAD {
                 *response.body_mut() = Body::empty();
             }
@@ -197,7 +200,7 @@ fn finished(state: &HttpState, context: &RequestContext, method: &Method, respon
             }
             response.headers_mut().insert(header::ALLOW, allow);
         }
-    } else if let Some(Told { report, bytes }) = response.extensions_mut().remove::<Told>() {
+    } else if let Some(RecordedReply { report, bytes }) = response.extensions_mut().remove::<RecordedReply>() {
         context.record(state, Protocol::Http, &report, bytes, None);
     }
     let headers = response.headers_mut();
@@ -219,8 +222,9 @@ struct Unanswered<'a> {
 impl Drop for Unanswered<'_> {
     fn drop(&mut self) {
         if !self.is_answered {
-            let message = "the caller left before the result was ready";
-            self.state.service.connection_closed(self.context.peer, RejectReason::Abandoned, message);
+            let message = "the client left before the result was ready";
+            let peer = self.context.peer.address;
+            self.state.service.connection_closed(peer, RejectReason::Abandoned, message);
         }
     }
 }

@@ -2,10 +2,10 @@
 
 use crate::http::connection::{self, AcceptedConnection, CloseSignal};
 use crate::http::request::Routes;
-use crate::http::{Failure, HttpSettings, HttpState, router};
+use crate::http::{HttpSettings, HttpState, error, router};
 use crate::reject_reason::RejectReason;
-use crate::service::Service;
 use crate::service::connections::ConnectionLimit;
+use crate::service::{RequestError, Service};
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -30,7 +30,8 @@ pub struct Running {
     runtime: Option<Runtime>,
 }
 
-/// Serves `listener` until `stop` is triggered. Its connections are in the registry, where their end can be waited for.
+/// Serves `listener` until the shutdown of the service. Its connections are in the registry, where their end can be
+/// waited for.
 ///
 /// # Errors
 /// When the threads cannot be started.
@@ -44,9 +45,9 @@ pub fn start(listener: TcpListener, service: Arc<Service>, settings: HttpSetting
         .build()?;
     listener.set_nonblocking(true)?;
     let stopping = CancellationToken::new();
-    let asked = stopping.clone();
-    service.shutdown().on_request(move || asked.cancel());
-    let state = Arc::new(HttpState { engine: service.engine().clone(), service, settings, stopping });
+    let token = stopping.clone();
+    service.shutdown().on_request(move || token.cancel());
+    let state = Arc::new(HttpState { service, settings, stopping });
     let entered = runtime.enter();
     let listener = tokio::net::TcpListener::from_std(listener)?;
     runtime.spawn(accept(listener, state));
@@ -71,20 +72,17 @@ async fn accept(listener: tokio::net::TcpListener, state: Arc<HttpState>) {
             () = state.stopping.cancelled() => return,
         };
         match accepted {
-            Ok((socket, peer)) => {
+            Ok((socket, address)) => {
                 number += 1;
-                match admit(socket, peer, number, &state) {
+                match admit(socket, address, number, &state.service) {
                     Ok(accepted) => {
-                        drop(tokio::spawn(connection::serve(accepted, state.clone(), routes.clone())))
+                        drop(tokio::spawn(connection::serve(accepted, state.clone(), routes.clone())));
                     }
-                    Err(full) => {
-                        let failure = Failure::from(full);
-                        state.service.connection_closed(peer, failure.reason(), failure);
-                    }
+                    Err(limit) => state.service.connection_closed(address, limit.reject_reason(), limit),
                 }
             }
             Err(error) => {
-                state.engine.metrics().rejected(RejectReason::Starved);
+                state.service.metrics().rejected(RejectReason::Starved);
                 log::warn!("cannot accept a connection: {error}");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
@@ -94,17 +92,17 @@ async fn accept(listener: tokio::net::TcpListener, state: Arc<HttpState>) {
 
 fn admit(
     socket: TcpStream,
-    peer: SocketAddr,
+    address: SocketAddr,
     number: u64,
-    state: &HttpState,
+    service: &Service,
 ) -> Result<AcceptedConnection, ConnectionLimit> {
     let _ = socket.set_nodelay(true); // fails if the peer is gone, which reading finds out
     let close = Arc::new(CloseSignal::default());
-    match state.service.connections().register(peer.ip(), close.clone()) {
-        Ok(guard) => Ok(AcceptedConnection { socket, peer, number, guard, close }),
-        Err(full) => {
-            reject(&socket, &Failure::from(full).to_http1(&format!("h{number}-0")));
-            Err(full)
+    match service.connections().register(address.ip(), close.clone()) {
+        Ok(guard) => Ok(AcceptedConnection { socket, address, number, guard, close }),
+        Err(limit) => {
+            reject(&socket, &error::to_http1(&RequestError::Connections(limit), &format!("h{number}-0")));
+            Err(limit)
         }
     }
 }

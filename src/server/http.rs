@@ -75,11 +75,7 @@ impl PreparedHttp {
                 (Some(tasks), Some(runners.map_err(ServerError::threads("task runners"))?))
             }
         };
-        let running = http::start(
-            self.listener,
-            service.clone(),
-            HttpSettings { door: service.settings().clone(), origins, tasks },
-        );
+        let running = http::start(self.listener, service.clone(), HttpSettings { origins, tasks });
         log::info!("listening on {} for HTTP", self.address);
         Ok(RunningHttp { _http: running.map_err(ServerError::threads("HTTP listener"))?, _runners: runners })
     }

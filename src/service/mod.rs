@@ -24,7 +24,7 @@ pub mod shutdown; // the signal that ends a server.
 pub mod tls; // certificate and key of a server.
 
 pub use access_log::AccessRecord;
-pub use body::{BodyBudget, BodyLength, ReceivedBody};
+pub use body::{BodyBudget, BodyLength, ReceivedBody, transfer_time};
 pub use caller::{AuthenticatedCaller, Caller, Peer};
 pub use error::RequestError;
 pub use guesses::TooManyGuesses;
@@ -78,6 +78,17 @@ impl Service {
         self.accept(peer, token.map(auth::digest))
     }
 
+    /// Accepts a connection for many requests: its token, where one is needed. [`Service::authenticate_again`] then accepts
+    /// each request.
+    ///
+    /// # Errors
+    /// [`RequestError::Denied`].
+    pub fn connect(&self, peer: Peer, token: Option<&str>) -> Result<AuthenticatedCaller, RequestError> {
+        let digest = token.map(auth::digest);
+        let caller = self.authenticator.identify(peer, digest, Instant::now())?;
+        Ok(AuthenticatedCaller { peer, caller, digest })
+    }
+
     /// Accepts the next request of a caller whose connection lives on: its token may have been revoked since.
     ///
     /// # Errors
@@ -108,6 +119,14 @@ impl Service {
         let budget = BodyBudget::new(&self.engine, &self.settings, length, now)?;
         self.engine.admit(caller.key())?;
         Ok(budget)
+    }
+
+    /// A budget for a body that needs no worker: its announced length is checked, the queue is not.
+    ///
+    /// # Errors
+    /// [`RequestError::Empty`], [`RequestError::BodyTooLarge`].
+    pub fn budget(&self, length: BodyLength, now: Instant) -> Result<BodyBudget, RequestError> {
+        BodyBudget::new(&self.engine, &self.settings, length, now)
     }
 
     /// Reads the header of an image, and charges its work to the caller. May take milliseconds.

@@ -128,6 +128,14 @@ pub struct BadValue {
     accepts: String,
 }
 
+impl BadValue {
+    /// Renames the option, if it is called `from`, to the name that the caller used.
+    #[cfg(feature = "http")]
+    pub(crate) fn rename(self, from: &str, to: &'static str) -> BadValue {
+        if self.name == from { BadValue { name: to, ..self } } else { self }
+    }
+}
+
 /// Shortens and escapes a text from outside for a message and a log line.
 pub(crate) fn clip(text: &str) -> String {
     text.chars().take(100).flat_map(char::escape_debug).collect()

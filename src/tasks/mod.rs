@@ -65,12 +65,17 @@ impl Tasks {
         self.store.result(owner, id)
     }
 
-    /// An owner's tasks, in the order in which they came.
+    /// One page of an owner's tasks; see [`TaskStore::list`].
     ///
     /// # Errors
     /// As [`TaskStore::list`].
-    pub fn list(&self, owner: &Owner) -> Result<Vec<TaskStatus>, StoreError> {
-        self.store.list(owner)
+    pub fn list(
+        &self,
+        owner: &Owner,
+        after: Option<TaskId>,
+        limit: usize,
+    ) -> Result<Vec<TaskStatus>, StoreError> {
+        self.store.list(owner, after, limit)
     }
 
     /// Stops a task, wherever it is, and forgets it.

@@ -80,11 +80,16 @@ pub trait TaskStore: Debug + Send + Sync {
     /// As [`TaskStore::cancel`]; [`StoreError::NotFound`] also when there is no result.
     fn result(&self, owner: &Owner, id: TaskId) -> Result<Vec<u8>, StoreError>;
 
-    /// An owner's tasks, in the order in which they came.
+    /// At most `limit` of an owner's tasks, in the order in which they came, from the one behind `after`.
     ///
     /// # Errors
-    /// When the store cannot be reached.
-    fn list(&self, owner: &Owner) -> Result<Vec<TaskStatus>, StoreError>;
+    /// [`StoreError::NotFound`] when there is no task `after`, which may have expired since; the store's own.
+    fn list(
+        &self,
+        owner: &Owner,
+        after: Option<TaskId>,
+        limit: usize,
+    ) -> Result<Vec<TaskStatus>, StoreError>;
 
     /// Forgets results and failures that have been kept for long enough, and gives tasks whose runner fell
     /// silent to the others. To be called every few seconds. How many were forgotten.

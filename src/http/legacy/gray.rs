@@ -1,37 +1,63 @@
-//! What the first WebSocket and XML-RPC clients ask for without a word: a grayscale JPEG of the same size.
+//! The one request of the first WebSocket and XML-RPC clients: a grayscale JPEG of the same size, in base64.
 
-use crate::engine::{BudgetSpent, Engine, Reservation};
+use crate::engine::Reservation;
 use crate::format::Format;
-use crate::http::{Failure, base64};
+use crate::http::legacy::base64;
 use crate::service::policy::RequestPolicy;
-use crate::spec::{Op, OutputFormat, Spec, SpecError};
+use crate::service::{ReceivedBody, RequestError, Service};
+use crate::spec::{Op, OutputFormat, Quality, Spec, SpecError};
 
-/// The picture that they want.
+/// Pillow's default, which the clients were written for: their WebSocket library takes messages of 1 MiB.
+const QUALITY: Option<Quality> = Quality::new(75);
+
+/// The spec of that request.
 ///
 /// # Errors
-/// [`SpecError::PresetsOnly`] on a server that offers nothing else.
-pub(crate) fn spec(offer: &RequestPolicy) -> Result<Spec, SpecError> {
+/// [`SpecError::PresetsOnly`] on a server that takes presets only.
+pub(in crate::http) fn spec(policy: &RequestPolicy) -> Result<Spec, SpecError> {
     let format = OutputFormat::Fixed(Format::Jpeg);
-    Ok(Spec { format, lossless: false, ops: vec![Op::Grayscale], ..offer.plain(0, 0)? })
+    let plain = policy.plain(0, 0)?;
+    Ok(Spec { format, quality: QUALITY, lossless: false, ops: vec![Op::Grayscale], ..plain })
 }
 
-/// The image that a base64 text stands for, in the memory that the text held.
+/// Decodes the image in a base64 text, whose memory is `memory`.
 ///
 /// # Errors
-/// [`Failure::BadRequest`] when it is not base64, [`Failure::Job`] when there is no memory for both.
-pub(crate) fn image(engine: &Engine, text: &[u8], memory: &mut Reservation) -> Result<Vec<u8>, Failure> {
-    let held = memory.bytes();
-    let needed = base64::decoded_len(text.len()) as u64;
-    memory.resize(held + needed).map_err(|BudgetSpent| engine.busy())?;
-    base64::decode(text).ok_or_else(|| Failure::BadRequest("the text is not a base64 image".into()))
+/// [`RequestError::Malformed`] when it is not base64, `Busy` when there is no memory for both.
+pub(in crate::http) fn decode(
+    service: &Service,
+    text: &[u8],
+    mut memory: Reservation,
+) -> Result<ReceivedBody, RequestError> {
+    let needed = memory.bytes() + base64::decoded_len(text.len()) as u64;
+    resize(service, &mut memory, needed)?;
+    let bytes = base64::decode(text);
+    let bytes = bytes.ok_or_else(|| RequestError::Malformed("the text is not a base64 image".into()))?;
+    Ok(ReceivedBody { bytes, memory })
 }
 
-/// A result as base64 text, with the memory for both.
+/// Encodes a result as base64 text, with the memory for both.
 ///
 /// # Errors
-/// [`Failure::Job`] when there is not so much.
-pub(crate) fn text(engine: &Engine, image: &[u8], memory: &mut Reservation) -> Result<String, Failure> {
-    let needed = image.len() as u64 * 4 / 3 + 4;
-    memory.resize(memory.bytes() + needed).map_err(|BudgetSpent| engine.busy())?;
+/// `Busy` when there is no memory for both.
+pub(in crate::http) fn encode(
+    service: &Service,
+    image: &[u8],
+    memory: &mut Reservation,
+) -> Result<String, RequestError> {
+    let needed = memory.bytes() + image.len() as u64 * 4 / 3 + 4;
+    resize(service, memory, needed)?;
     Ok(base64::encode(image))
+}
+
+/// Makes a reservation `bytes` large.
+///
+/// # Errors
+/// `Busy` when the memory budget is spent.
+pub(in crate::http) fn resize(
+    service: &Service,
+    memory: &mut Reservation,
+    bytes: u64,
+) -> Result<(), RequestError> {
+    Ok(memory.resize(bytes).map_err(|_| service.engine().busy())?)
 }

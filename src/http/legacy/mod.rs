@@ -1,4 +1,5 @@
-//! XML-RPC and the base64 WebSocket of the first clients.
+//! XML-RPC and the base64 WebSocket, for the first clients.
 
-pub(super) mod gray; // what both ask for: a grayscale JPEG of the same size.
+pub(super) mod base64; // base64 in every usual form.
+pub(super) mod gray; // GrayJpeg: the request of both protocols.
 pub(super) mod xmlrpc; // XML-RPC: /RPC2, /.

@@ -1,9 +1,9 @@
-//! Frames of RFC 6455: their heads from and to bytes, and the mask. Knows no sockets.
+//! Frames of RFC 6455: heads from and to bytes, and the mask. Knows no sockets.
 
 /// Longest payload of a control frame.
 pub(super) const MAX_CONTROL: usize = 125;
 
-/// What a frame is.
+/// Kind of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Opcode {
     Continuation = 0,
@@ -18,7 +18,7 @@ impl Opcode {
     const ALL: [Opcode; 6] =
         [Opcode::Continuation, Opcode::Text, Opcode::Binary, Opcode::Close, Opcode::Ping, Opcode::Pong];
 
-    /// Whether it may come between the fragments of a message.
+    /// Returns true if it may come between the fragments of a message.
     pub(super) fn is_control(self) -> bool {
         self as u8 >= Opcode::Close as u8
     }
@@ -29,12 +29,12 @@ impl Opcode {
 pub(super) struct Head {
     pub(super) is_last: bool,
     pub(super) opcode: Opcode,
-    /// Bytes of payload that it announces.
+    /// Announced length of the payload.
     pub(super) length: u64,
     pub(super) mask: [u8; 4],
 }
 
-/// What no client may send.
+/// A violation of the protocol by the client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Violation {
     #[error("a frame has reserved bits, and no extension was agreed on")]
@@ -56,7 +56,7 @@ pub(super) enum Violation {
 }
 
 impl Head {
-    /// Reads a head and tells how long it is; nothing when `bytes` end within it.
+    /// Parses a head, and returns it with its length; `None` when `bytes` end within it.
     pub(super) fn parse(bytes: &[u8]) -> Result<Option<(Head, usize)>, Violation> {
         let [first, second, rest @ ..] = bytes else { return Ok(None) };
         if first & 0x70 != 0 {
@@ -101,7 +101,7 @@ pub(super) fn put_head(opcode: Opcode, length: usize, out: &mut Vec<u8>) {
     }
 }
 
-/// Takes the mask off a part of a payload that begins `offset` bytes into it.
+/// Unmasks a part of a payload that begins `offset` bytes into it.
 pub(super) fn unmask(bytes: &mut [u8], mask: [u8; 4], offset: u64) {
     let key: [u8; 8] = std::array::from_fn(|i| mask[(offset as usize + i) % 4]);
     let wide = u64::from_le_bytes(key);

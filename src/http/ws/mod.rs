@@ -1,92 +1,111 @@
 //! WebSocket (RFC 6455, without extensions): many images over one connection, at `/ws`, `/upload` and `/`.
 //!
 //! ```text
-//! handshake (origin, token) -> session: channel (frames, limits, deadlines) -> picture (engine) -> channel
+//! handshake (origin, token) -> session: reader (frames, limits, deadlines) -> image (engine) -> writer
 //! ```
-//! A session is one task. It reads the next message while pictures are worked on, and stops reading when it
-//! holds one for which the connection has no share left, so that TCP slows the peer down.
+//! A session is one task. It reads the next message while images are processed, and stops reading while it holds one for
+//! which the connection has no share left, so that TCP slows the peer down.
+//!
+//! The framing is our own because no kept crate (tungstenite, fastwebsockets, soketto) lets memory be counted as the bytes
+//! of a frame arrive: each allocates what a frame announces.
 
-mod ask; // what a text asks for.
-mod channel; // Channel: messages to and from one peer, under limits.
-mod ended; // why a conversation is over.
-mod frame; // the heads of frames, and the mask.
+mod close_reason; // CloseReason: why a conversation ended.
+mod command; // Command: texts of the peer.
+mod endpoint; // Endpoint: /ws, /upload, /, and their limits.
+mod frame; // heads of frames, and the mask.
 #[cfg(any(fuzzing, debug_assertions))] // not in a release build
-pub(super) mod fuzzing; // invariants of the frames of a peer.
-mod manner; // Manner: what a connection is for.
-mod picture; // one image on its way through the engine.
+pub(super) mod fuzzing; // invariants of the reader.
+mod image; // one image on its way through the engine.
+mod reader; // MessageReader: messages from the peer, under limits.
 mod session; // Session: one connection's images and answers.
+mod writer; // MessageWriter: messages to the peer.
 
-use crate::http::admitted::{bearer, call, identify};
+use crate::http::HttpState;
 use crate::http::connection::UpgradeContext;
-use crate::http::legacy::gray;
-use crate::http::{Failure, HttpState};
-use ask::Asked;
+use crate::http::extract::{bearer, context};
+use crate::service::RequestError;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::header::{CONNECTION, HeaderMap, HeaderName, HeaderValue, UPGRADE};
 use axum::http::header::{SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION};
 use axum::http::{StatusCode, Version};
 use axum::response::Response;
+use endpoint::Endpoint;
 use hyper_util::rt::TokioIo;
-use manner::Manner;
 use session::Session;
 use sha1::{Digest, Sha1};
 use std::sync::Arc;
 
-/// What RFC 6455 appends to a key before it is hashed.
+/// Suffix of a key before it is hashed, by RFC 6455.
 const KEY_SUFFIX: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
 /// `/ws`: texts of options, images, reports and results.
-pub(super) async fn pictures(
-    State(door): State<Arc<HttpState>>,
+pub(super) async fn images(
+    State(state): State<Arc<HttpState>>,
     request: Request,
-) -> Result<Response, Failure> {
-    open(door, request, Manner::Pictures)
+) -> Result<Response, RequestError> {
+    open(state, request, Endpoint::Images)
 }
 
 /// `/upload`: images and the text `done`, then the results.
 pub(super) async fn upload(
-    State(door): State<Arc<HttpState>>,
+    State(state): State<Arc<HttpState>>,
     request: Request,
-) -> Result<Response, Failure> {
-    open(door, request, Manner::Upload)
+) -> Result<Response, RequestError> {
+    open(state, request, Endpoint::Upload)
 }
 
 /// `/`: base64 in, base64 of a grayscale JPEG out.
-pub(super) async fn gray(State(door): State<Arc<HttpState>>, request: Request) -> Result<Response, Failure> {
-    open(door, request, Manner::Gray)
+#[cfg(feature = "legacy")]
+pub(super) async fn gray(
+    State(state): State<Arc<HttpState>>,
+    request: Request,
+) -> Result<Response, RequestError> {
+    open(state, request, Endpoint::Gray)
 }
 
-/// Whether a request wants to become a WebSocket.
-pub(super) fn is_asked(headers: &HeaderMap) -> bool {
+/// Returns true if a request asks for a WebSocket.
+pub(super) fn is_upgrade(headers: &HeaderMap) -> bool {
     lists(headers, UPGRADE, "websocket") && lists(headers, CONNECTION, "upgrade")
 }
 
-/// The handshake. What is refused here is refused as HTTP.
-fn open(door: Arc<HttpState>, mut request: Request, manner: Manner) -> Result<Response, Failure> {
-    let call = call(request.extensions())?;
-    if !door.settings.origins.may_ask(&request) {
-        return Err(Failure::ForeignOrigin);
-    }
+/// Shakes hands. A refusal is an answer of HTTP.
+fn open(
+    state: Arc<HttpState>,
+    mut request: Request,
+    endpoint: Endpoint,
+) -> Result<Response, RequestError> {
+    let context = context(request.extensions())?;
+    state.settings.origins.check(&request, context.peer.transport)?;
     let accept = accept(&request)?;
-    let offer = &door.settings.door.policy;
-    let asked = match (manner, request.uri().query()) {
-        (Manner::Gray, _) => gray::spec(offer).map(Asked::for_spec).map_err(Failure::from),
-        (_, Some(query)) => Ok(ask::options(offer, ask::query(query)?)?),
-        (_, None) => ask::options(offer, Vec::new()),
-    };
     let caller = match bearer(request.headers()) {
-        None if door.service.needs_token() => None, // a page cannot set a header: its first text has the token
-        token => Some(identify(&door, &call, token)?),
+        None if state.service.needs_token() => None, // pages cannot set headers: the first text has the token
+        token => Some(state.service.connect(context.peer, token)?),
     };
-    let context = request.extensions_mut().remove::<UpgradeContext>();
-    let context = context.ok_or_else(|| Failure::BadRequest("this connection cannot be upgraded".into()))?;
+    if let Some(caller) = &caller {
+        context.set_token(caller);
+    }
+    let policy = &state.service.settings().policy;
+    let first_request = match (endpoint, request.uri().query()) {
+        #[cfg(feature = "legacy")]
+        (Endpoint::Gray, _) => crate::http::legacy::gray::spec(policy)
+            .map(|spec| command::ImageRequest { spec, ..Default::default() })
+            .map_err(RequestError::from),
+        (_, Some(query)) => Ok(command::options(policy, command::query(query)?)?),
+        (_, None) => command::options(policy, Vec::new()),
+    };
+    let connection = request.extensions_mut().remove::<UpgradeContext>();
+    let connection = connection
+        .ok_or_else(|| RequestError::Malformed("this connection cannot be upgraded".into()))?;
     let upgrade = hyper::upgrade::on(&mut request);
-    context.upgrade();
     tokio::spawn(async move {
         match upgrade.await {
-            Ok(io) => Session::new(door, call, context, TokioIo::new(io), manner, asked, caller).run().await,
-            Err(error) => log::debug!(peer:% = call.peer; "no WebSocket after all: {error}"),
+            Ok(io) => {
+                connection.upgrade();
+                let io = TokioIo::new(io);
+                Session::new(state, context, connection, io, endpoint, first_request, caller).run().await;
+            }
+            Err(error) => log::debug!(peer:% = context.peer.address; "the upgrade failed: {error}"),
         }
     });
     let mut response = Response::new(Body::empty());
@@ -99,16 +118,16 @@ fn open(door: Arc<HttpState>, mut request: Request, manner: Manner) -> Result<Re
 }
 
 /// The answer to the key of a handshake.
-fn accept(request: &Request) -> Result<HeaderValue, Failure> {
-    let refused = |what: &str| Failure::BadRequest(what.into());
+fn accept(request: &Request) -> Result<HeaderValue, RequestError> {
+    let refused = |what: &str| RequestError::Malformed(what.into());
     let headers = request.headers();
-    if request.version() != Version::HTTP_11 || !is_asked(headers) {
+    if request.version() != Version::HTTP_11 || !is_upgrade(headers) {
         return Err(refused(
             "this is a WebSocket: ask by HTTP/1.1 with 'Connection: Upgrade' and 'Upgrade: websocket'",
         ));
     }
     if headers.get(SEC_WEBSOCKET_VERSION).is_none_or(|version| version != "13") {
-        return Err(refused("only version 13 of WebSocket is known here"));
+        return Err(refused("only version 13 of WebSocket is supported"));
     }
     let key = headers.get(SEC_WEBSOCKET_KEY).filter(|key| key.len() == 24);
     let key = key.ok_or_else(|| refused("the handshake has no usable Sec-WebSocket-Key"))?;
@@ -117,7 +136,7 @@ fn accept(request: &Request) -> Result<HeaderValue, Failure> {
     HeaderValue::try_from(accept).map_err(|_| refused("the handshake has no usable Sec-WebSocket-Key"))
 }
 
-/// Whether a header has a word in its lists.
+/// Returns true if a header has a word in its lists.
 fn lists(headers: &HeaderMap, name: HeaderName, word: &str) -> bool {
     let values = headers.get_all(name).into_iter().filter_map(|value| value.to_str().ok());
     values.flat_map(|value| value.split(',')).any(|item| item.trim().eq_ignore_ascii_case(word))

@@ -6,7 +6,7 @@ use crate::tasks::disk_store::Limits;
 use crate::tasks::disk_store::record::{Content, Head};
 use crate::tasks::store::{Counts, LEASE, Lease, StoreError};
 use crate::tasks::{Failure, Owner, State, Step, TaskId, TaskStatus};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::{Duration, Instant, SystemTime};
 
 /// Every task that is kept, and the order of those that wait.
@@ -250,27 +250,38 @@ impl Index {
         TaskStatus { id, submitted: entry.submitted, source_bytes: entry.source_bytes, state }
     }
 
-    /// An owner's tasks in the order in which they came.
-    pub(super) fn list(&self, owner: &Owner) -> Vec<TaskStatus> {
-        let arrived = |entry: &Entry| !matches!(entry.standing, Standing::Arriving);
-        let theirs = |(_, entry): &(&TaskId, &Entry)| entry.owner == *owner && arrived(entry);
-        let mut tasks: Vec<_> = self.entries.iter().filter(theirs).collect();
-        tasks.sort_by_key(|(_, entry)| entry.number);
-        let places: HashMap<TaskId, usize> =
-            (0..).zip(&self.waiting).map(|(n, (_, _, id))| (*id, n)).collect();
-        tasks
-            .into_iter()
-            .map(|(id, entry)| match (&entry.standing, places.get(id)) {
-                // Counting anew for each of many would take a long time.
-                (Standing::Waiting { .. }, Some(ahead)) => TaskStatus {
-                    id: *id,
-                    submitted: entry.submitted,
-                    source_bytes: entry.source_bytes,
-                    state: State::Queued { ahead: *ahead },
-                },
-                _ => self.status(*id, entry),
-            })
-            .collect()
+    /// At most `limit` of an owner's tasks, in the order in which they came, from the one behind `after`. `None` when
+    /// there is no such task.
+    pub(super) fn list(&self, owner: &Owner, after: Option<TaskId>, limit: usize) -> Option<Vec<TaskStatus>> {
+        let after = match after {
+            None => None,
+            Some(id) => Some(self.entries.get(&id).filter(|entry| entry.owner == *owner)?.number),
+        };
+        let is_listed = |(_, entry): &(&TaskId, &Entry)| {
+            entry.owner == *owner
+                && !matches!(entry.standing, Standing::Arriving)
+                && after.is_none_or(|number| entry.number > number)
+        };
+        let mut page: Vec<_> = self.entries.iter().filter(is_listed).collect();
+        if page.len() > limit {
+            page.select_nth_unstable_by_key(limit, |(_, entry)| entry.number);
+            page.truncate(limit);
+        }
+        page.sort_unstable_by_key(|(_, entry)| entry.number);
+        // One pass over the queue for all positions of the page.
+        let listed: HashSet<TaskId> = page.iter().map(|(id, _)| **id).collect();
+        let waiting = (0..).zip(&self.waiting).filter(|(_, (_, _, id))| listed.contains(id));
+        let positions: HashMap<TaskId, usize> = waiting.map(|(n, (_, _, id))| (*id, n)).collect();
+        let describe = |(id, entry): (&TaskId, &Entry)| match (&entry.standing, positions.get(id)) {
+            (Standing::Waiting { .. }, Some(ahead)) => TaskStatus {
+                id: *id,
+                submitted: entry.submitted,
+                source_bytes: entry.source_bytes,
+                state: State::Queued { ahead: *ahead },
+            },
+            _ => self.status(*id, entry),
+        };
+        Some(page.into_iter().map(describe).collect())
     }
 
     pub(super) fn counts(&self) -> Counts {

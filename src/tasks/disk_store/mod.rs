@@ -358,8 +358,13 @@ impl TaskStore for DiskStore {
         Err(StoreError::NotFound)
     }
 
-    fn list(&self, owner: &Owner) -> Result<Vec<TaskStatus>, StoreError> {
-        Ok(self.lock().list(owner))
+    fn list(
+        &self,
+        owner: &Owner,
+        after: Option<TaskId>,
+        limit: usize,
+    ) -> Result<Vec<TaskStatus>, StoreError> {
+        self.lock().list(owner, after, limit).ok_or(StoreError::NotFound)
     }
 
     fn expire(&self) -> Result<usize, StoreError> {

@@ -94,8 +94,27 @@ fn another_owners_task_is_as_unknown_as_one_that_never_was() {
         assert!(matches!(store.result(owner, id), Err(StoreError::NotFound)));
         assert!(matches!(store.cancel(owner, id), Err(StoreError::NotFound)));
     }
-    assert_eq!(store.list(&mine).unwrap().len(), 1);
-    assert!(store.list(&other).unwrap().is_empty());
+    assert_eq!(store.list(&mine, None, 1000).unwrap().len(), 1);
+    assert!(store.list(&other, None, 1000).unwrap().is_empty());
+    assert!(matches!(store.list(&other, Some(id), 1000), Err(StoreError::NotFound)));
+}
+
+#[test]
+fn pages_follow_each_other_in_the_order_of_arrival() {
+    let store = store();
+    let ids: Vec<_> = (0..7).map(|_| submit(&store, &everybody(), b"image").unwrap()).collect();
+    let (mut seen, mut after) = (Vec::new(), None);
+    loop {
+        let page = store.list(&everybody(), after, 3).unwrap();
+        assert!(page.len() <= 3);
+        let Some(last) = page.last() else { break };
+        after = Some(last.id);
+        for task in page {
+            assert!(matches!(task.state, State::Queued { ahead } if ahead == seen.len()), "{task:?}");
+            seen.push(task.id);
+        }
+    }
+    assert_eq!(seen, ids);
 }
 
 #[test]
@@ -197,12 +216,12 @@ fn after_a_restart_everything_stands_as_before() {
     let failure = Failure { status: Status::Damaged, message: "broken".into() };
     store.fail(&claim(&store).lease, &failure).unwrap();
     claim(&store); // and dies with it
-    let before = store.list(&everybody()).unwrap();
+    let before = store.list(&everybody(), None, 1000).unwrap();
     drop(store);
     disk.lose_power();
 
     let store = open(&disk, limits);
-    let after = store.list(&everybody()).unwrap();
+    let after = store.list(&everybody(), None, 1000).unwrap();
     let rounded = |time: SystemTime| time.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_millis();
     for (before, after) in before.iter().zip(&after) {
         assert_eq!((before.id, before.source_bytes), (after.id, after.source_bytes));

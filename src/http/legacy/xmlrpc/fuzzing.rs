@@ -1,21 +1,21 @@
-//! What must hold of a call of XML-RPC.
+//! Invariants of a call of XML-RPC.
 
-use crate::http::legacy::xmlrpc::method::{Asked, METHODS, Task};
+use crate::http::legacy::xmlrpc::method::{METHODS, MethodRequest, Work};
 use crate::http::legacy::xmlrpc::parse::parse;
 use crate::http::legacy::xmlrpc::value::{self, Value};
 use crate::service::policy::RequestPolicy;
 use std::borrow::Cow;
 
-/// A call: read or refused, expanded nowhere, and what was read comes out of our own document as it went in.
+/// Checks a call: it is read or refused, nothing is expanded, and its values survive a document of our own.
 pub fn xmlrpc(bytes: &[u8]) {
     let Ok(call) = parse(bytes) else { return };
     let length = call.method.len() + call.arguments.iter().map(length).sum::<usize>();
     assert!(length <= bytes.len(), "{length} bytes out of {}", bytes.len());
     for method in &METHODS {
         match (method.read)(&call.arguments) {
-            Ok(Asked::Said(value)) => drop(value::response(&value, 0)),
-            Ok(Asked::Image(_, Task::Process(pairs))) => drop(RequestPolicy::default().parse_pairs(pairs)),
-            Ok(Asked::Image(_, Task::Gray(_))) | Err(_) => {}
+            Ok(MethodRequest::Answer(value)) => drop(value::response(&value, 0)),
+            Ok(MethodRequest::Image(_, Work::Process(pairs))) => drop(RequestPolicy::default().parse_pairs(pairs)),
+            Ok(MethodRequest::Image(_, Work::Gray(_))) | Err(_) => {}
         }
     }
     for argument in call.arguments {
@@ -37,8 +37,8 @@ fn length(value: &Value) -> usize {
     }
 }
 
-/// The value as far as we would say it: base64 is always of our own making, integers have 32 bits, every number
-/// is one, and characters that XML cannot hold are question marks.
+/// The value as our documents hold it: base64 of our own, integers of 32 bits, no NaN, and question marks for characters
+/// that XML cannot hold.
 fn ours(value: Value<'_>) -> Value<'_> {
     let plain = |text: Cow<str>| {
         let is_odd = |c: char| c.is_control() && !"\t\r\n".contains(c) || "\u{FFFE}\u{FFFF}".contains(c);

@@ -1,4 +1,4 @@
-//! The methods: what each is called, takes and gives, and how its arguments are read.
+//! The methods: their names, signatures, help, and the reading of their arguments.
 
 use crate::http::legacy::xmlrpc::value::Value;
 
@@ -8,27 +8,27 @@ pub(super) struct Method {
     /// The kinds of the result and of the arguments, for each way to call it.
     signatures: &'static [&'static [&'static str]],
     help: &'static str,
-    pub(super) read: for<'v> fn(&'v [Value]) -> Result<Asked<'v>, &'static str>,
+    pub(super) read: for<'v> fn(&'v [Value]) -> Result<MethodRequest<'v>, &'static str>,
 }
 
-/// What a call asks for.
-pub(super) enum Asked<'v> {
-    /// No picture: this is the answer.
-    Said(Value<'static>),
-    /// A picture made of the image in this base64 text.
-    Image(&'v str, Task),
+/// The request of a call.
+pub(super) enum MethodRequest<'v> {
+    /// No image: the answer is known.
+    Answer(Value<'static>),
+    /// The image in this base64 text, and the work on it.
+    Image(&'v str, Work),
 }
 
-/// What is to be made of an image.
+/// The work on an image.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Task {
+pub(super) enum Work {
     /// A grayscale JPEG of the same size.
     Gray(Kind),
-    /// What the options say.
+    /// As the options say.
     Process(Vec<(String, String)>),
 }
 
-/// How an image is sent, and its result too.
+/// The form of an image, and of its result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     /// Base64 in a `<string>`.
@@ -46,8 +46,8 @@ pub(super) static METHODS: [Method; 5] = [
         help: "preto_branco(image): a grayscale JPEG of the same size. The image is base64 in a string, or \
                <base64>; the result is of the same kind.",
         read: |arguments| match arguments {
-            [Value::Text(text)] => Ok(Asked::Image(text, Task::Gray(Kind::Text))),
-            [Value::Base64(text)] => Ok(Asked::Image(text, Task::Gray(Kind::Base64))),
+            [Value::Text(text)] => Ok(MethodRequest::Image(text, Work::Gray(Kind::Text))),
+            [Value::Base64(text)] => Ok(MethodRequest::Image(text, Work::Gray(Kind::Base64))),
             _ => Err("the only argument is an image, as base64"),
         },
     },
@@ -74,7 +74,7 @@ pub(super) static METHODS: [Method; 5] = [
                 return Err("the first argument is an image, as base64");
             };
             let options = options.map_or(Ok(Vec::new()), options_of)?;
-            Ok(Asked::Image(image, Task::Process(options)))
+            Ok(MethodRequest::Image(image, Work::Process(options)))
         },
     },
     Method {
@@ -82,7 +82,7 @@ pub(super) static METHODS: [Method; 5] = [
         signatures: &[&["array"]],
         help: "system.listMethods(): the names of all methods.",
         read: |arguments| match arguments {
-            [] => Ok(Asked::Said(Value::Array(METHODS.iter().map(|method| text(method.name)).collect()))),
+            [] => Ok(MethodRequest::Answer(Value::Array(METHODS.iter().map(|method| text(method.name)).collect()))),
             _ => Err("there are no arguments"),
         },
     },
@@ -90,7 +90,7 @@ pub(super) static METHODS: [Method; 5] = [
         name: "system.methodHelp",
         signatures: &[&["string", "string"]],
         help: "system.methodHelp(name): what a method does.",
-        read: |arguments| named(arguments).map(|method| Asked::Said(text(method.help))),
+        read: |arguments| named(arguments).map(|method| MethodRequest::Answer(text(method.help))),
     },
     Method {
         name: "system.methodSignature",
@@ -100,7 +100,7 @@ pub(super) static METHODS: [Method; 5] = [
             let kinds =
                 |signature: &&[&'static str]| Value::Array(signature.iter().map(|kind| text(kind)).collect());
             named(arguments)
-                .map(|method| Asked::Said(Value::Array(method.signatures.iter().map(kinds).collect())))
+                .map(|method| MethodRequest::Answer(Value::Array(method.signatures.iter().map(kinds).collect())))
         },
     },
 ];

@@ -1,57 +1,58 @@
-//! XML-RPC: `POST /RPC2`, and `/` for calls that say that they are XML. A call that was read is answered with
-//! 200, a refusal as a fault whose code is the number that HTTP has for it.
+//! XML-RPC: `POST /RPC2`, and `/` for calls of type `text/xml`. A call that was read is answered with 200, a refusal as a
+//! fault whose code is the HTTP status.
 
 #[cfg(any(fuzzing, debug_assertions))] // not in a release build
 pub(in crate::http) mod fuzzing; // invariants of a call.
-mod method; // the methods, and what they say of themselves.
-mod parse; // a call, from XML that is not trusted.
+mod method; // the methods and their descriptions.
+mod parse; // a call, from untrusted XML.
 mod value; // Value, and the documents that answer.
 
-use crate::engine::{BudgetSpent, CallerKey, Job, JobError, JobOutput, Reservation};
-use crate::http::legacy::gray;
-use crate::http::request_body::{self, Received};
-use crate::http::{Admitted, Failure, HttpState, base64, reply, work};
+use crate::engine::{JobOutput, Reservation};
+use crate::http::job::{self, blocking};
+use crate::http::legacy::{base64, gray};
+use crate::http::request_body::{BodyStream, announced_length};
+use crate::http::{HttpState, RequestContext, options, reply};
 use crate::metrics::Protocol;
 use crate::reject_reason::RejectReason;
 use crate::report::Report;
-use crate::service::policy::RequestPolicy;
+use crate::service::{AuthenticatedCaller, BodyLength, ReceivedBody, RequestError, Service};
 use crate::spec::Spec;
 use crate::status::Status;
-use axum::body::{Body, HttpBody};
+use axum::Extension;
+use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use axum::response::Response;
-use method::{METHODS, Task};
+use method::{METHODS, MethodRequest, Work};
 use std::sync::Arc;
-use std::time::Duration;
-use tokio::task::spawn_blocking;
+use std::time::{Duration, Instant};
 use value::Value;
 
-/// Longest call that may well ask about the methods, which no queue keeps from being answered; a longer one has an
-/// image.
+/// Longest call without an image. It needs no worker, so it is answered when the queue is full.
 const QUESTION_BYTES: u64 = 4 << 10;
 
-/// A call at its own address.
+/// A call at `/RPC2`.
 pub(in crate::http) async fn rpc2(
-    State(door): State<Arc<HttpState>>,
-    admitted: Admitted,
+    State(state): State<Arc<HttpState>>,
+    Extension(context): Extension<Arc<RequestContext>>,
+    caller: AuthenticatedCaller,
     request: Request,
-) -> Result<Response, Failure> {
-    answer(door, admitted, request).await
+) -> Result<Response, RequestError> {
+    answer(&state, &context, &caller, request).await
 }
 
-/// A call at the root, where it has to say what it is.
+/// A call at `/`, which needs the type of XML.
 pub(in crate::http) async fn root(
-    State(door): State<Arc<HttpState>>,
-    admitted: Admitted,
+    State(state): State<Arc<HttpState>>,
+    Extension(context): Extension<Arc<RequestContext>>,
+    caller: AuthenticatedCaller,
     request: Request,
-) -> Result<Response, Failure> {
+) -> Result<Response, RequestError> {
     if !is_xml(request.headers()) {
-        return Err(Failure::BadRequest(
-            "POST / takes calls of XML-RPC, as text/xml: send images to /resize".into(),
-        ));
+        let message = "POST / takes calls of XML-RPC, as text/xml: send images to /resize";
+        return Err(RequestError::Malformed(message.into()));
     }
-    answer(door, admitted, request).await
+    answer(&state, &context, &caller, request).await
 }
 
 fn is_xml(headers: &HeaderMap) -> bool {
@@ -60,7 +61,7 @@ fn is_xml(headers: &HeaderMap) -> bool {
     kind.eq_ignore_ascii_case("text/xml") || kind.eq_ignore_ascii_case("application/xml")
 }
 
-/// Why a call has no result.
+/// The answer to a call without a result.
 #[derive(Debug)]
 struct Fault {
     code: u16,
@@ -76,16 +77,16 @@ impl Fault {
     }
 }
 
-impl<F: Into<Failure>> From<F> for Fault {
-    fn from(failure: F) -> Self {
-        let failure = failure.into();
-        let (code, message, reason) = (failure.http().as_u16(), failure.to_string(), failure.reason());
-        Fault { code, message, report: Box::new(failure.report()), reason }
+impl<E: Into<RequestError>> From<E> for Fault {
+    fn from(error: E) -> Self {
+        let error = error.into();
+        let (code, message, reason) = (error.http_status(), error.to_string(), error.reject_reason());
+        Fault { code, message, report: Box::new(error.report()), reason }
     }
 }
 
-/// An answer, and what is told of it.
-struct Answered {
+/// The answer to a call with a result.
+struct CallResult {
     text: String,
     memory: Reservation,
     report: Report,
@@ -93,26 +94,36 @@ struct Answered {
     image: usize,
 }
 
-async fn answer(door: Arc<HttpState>, admitted: Admitted, request: Request) -> Result<Response, Failure> {
-    let call = admitted.call.clone();
+async fn answer(
+    state: &Arc<HttpState>,
+    context: &RequestContext,
+    caller: &AuthenticatedCaller,
+    request: Request,
+) -> Result<Response, RequestError> {
     let (head, body) = request.into_parts();
-    let performed = match door.engine.admit(CallerKey::of(&admitted.caller)) {
-        Err(busy) if body.size_hint().upper().is_none_or(|most| most > QUESTION_BYTES) => {
-            // Refuse before reading the body.
-            Err(busy.into())
+    let announced = announced_length(&head.headers, &body);
+    let length = BodyLength { announced, overhead: 0 };
+    let is_question = announced.is_some_and(|length| length <= QUESTION_BYTES);
+    let budget = match is_question {
+        true => state.service.budget(length, Instant::now()),
+        false => state.service.admit(caller, length, Instant::now()),
+    };
+    let performed = match budget {
+        Ok(budget) => {
+            let call = BodyStream::new(body, budget).collect().await?;
+            context.set_arrived();
+            perform(state, context, caller, call).await
         }
-        _ => {
-            let received = request_body::read(&door, &call, &head.headers, body).await?;
-            perform(&door, &admitted, received).await
-        }
+        Err(error @ (RequestError::Empty | RequestError::BodyTooLarge { .. })) => return Err(error),
+        Err(error) => Err(error.into()), // `Busy`, before the body is read
     };
     let body = match performed {
-        Ok(Answered { text, memory, report, image }) => {
-            call.record(&door, Protocol::XmlRpc, &report, image, None);
+        Ok(CallResult { text, memory, report, image }) => {
+            context.record(state, Protocol::XmlRpc, &report, image, None);
             reply::held(text.into_bytes(), memory)
         }
         Err(Fault { code, message, report, reason }) => {
-            call.record(&door, Protocol::XmlRpc, &report, 0, Some((reason, &message)));
+            context.record(state, Protocol::XmlRpc, &report, 0, Some((reason, &message)));
             value::fault(code, &format!("{}: {message}", report.status)).into()
         }
     };
@@ -121,104 +132,109 @@ async fn answer(door: Arc<HttpState>, admitted: Admitted, request: Request) -> R
     Ok(response)
 }
 
-/// What a call comes to once it is read.
-enum Read {
-    Said(Value<'static>),
-    Image { body: Vec<u8>, memory: Reservation, task: Task },
+/// A call that was read.
+enum ReadCall {
+    Answer(Value<'static>),
+    Image(ReceivedBody, Work),
 }
 
 /// Carries out a call.
-async fn perform(door: &Arc<HttpState>, admitted: &Admitted, received: Received) -> Result<Answered, Fault> {
-    let reader = door.clone();
+async fn perform(
+    state: &Arc<HttpState>,
+    context: &RequestContext,
+    caller: &AuthenticatedCaller,
+    call: ReceivedBody,
+) -> Result<CallResult, Fault> {
+    let service = state.service.clone();
     // A large call takes milliseconds to read, which the other connections should not wait for.
-    let read = spawn_blocking(move || read(&reader, received)).await.map_err(|_| JobError::Panicked)?;
-    let (body, memory, task) = match read? {
-        Read::Said(value) => {
-            let (text, memory) = (value::response(&value, 0), door.engine.reserve());
-            return Ok(Answered { text, memory, report: Report::new(Status::Ok), image: 0 });
+    let (image, work) = match blocking(move || Ok(read(&service, call))).await?? {
+        ReadCall::Answer(value) => {
+            let (text, memory) = (value::response(&value, 0), state.service.reserve(0)?);
+            return Ok(CallResult { text, memory, report: Report::new(Status::Ok), image: 0 });
         }
-        Read::Image { body, memory, task } => (body, memory, task),
+        ReadCall::Image(image, work) => (image, work),
     };
-    let (spec, deadline) = picture(&door.settings.door.policy, admitted, &task)?;
-    let done = work::run(door, &admitted.caller, Job { body, memory, spec, deadline }).await?;
-    let writer = door.clone();
-    let id = admitted.call.id().to_owned();
-    spawn_blocking(move || write(&writer, &task, done, id)).await.map_err(|_| JobError::Panicked)?
+    let (spec, deadline) = spec_of(&state.service, context, &work)?;
+    let done = job::run(state, caller, image, spec, deadline).await?;
+    let service = state.service.clone();
+    let id = context.id().to_owned();
+    blocking(move || Ok(write(&service, &work, done, id))).await?
 }
 
-/// Reads a call, and the image in it.
-fn read(door: &HttpState, received: Received) -> Result<Read, Fault> {
-    let Received { bytes, mut memory } = received;
+/// Reads a call and decodes its image.
+fn read(service: &Service, ReceivedBody { bytes, memory }: ReceivedBody) -> Result<ReadCall, Fault> {
     let call = parse::parse(&bytes).map_err(|malformed| Fault::bad_request(400, malformed.to_string()))?;
-    let named = METHODS.iter().find(|method| method.name == call.method);
-    let method = named.ok_or_else(|| {
+    let method = METHODS.iter().find(|method| method.name == call.method);
+    let method = method.ok_or_else(|| {
         let message = "there is no such method: ask system.listMethods; several calls in one are not taken";
         Fault::bad_request(404, message.into())
     })?;
-    let asked = (method.read)(&call.arguments).map_err(|wrong| {
+    let request = (method.read)(&call.arguments).map_err(|wrong| {
         Fault::bad_request(400, format!("{wrong}: see system.methodHelp('{}')", method.name))
     })?;
-    let (image, mut task) = match asked {
-        method::Asked::Said(value) => return Ok(Read::Said(value)),
-        method::Asked::Image(image, task) => (image, task),
+    let (text, mut work) = match request {
+        MethodRequest::Answer(value) => return Ok(ReadCall::Answer(value)),
+        MethodRequest::Image(text, work) => (text, work),
     };
-    let mut body = gray::image(&door.engine, image.as_bytes(), &mut memory)?;
-    if let Task::Gray(kind) = &mut task
+    let mut image = gray::decode(service, text.as_bytes(), memory)?;
+    if let Work::Gray(kind) = &mut work
         && *kind == method::Kind::Base64
-        && let Some(inner) = twice(&body)
+        && let Some(inner) = decode_twice(&image.bytes)
     {
-        (body, *kind) = (inner, method::Kind::TwiceBase64);
+        (image.bytes, *kind) = (inner, method::Kind::TwiceBase64);
     }
     drop(call);
     drop(bytes);
-    let _ = memory.resize(body.capacity() as u64); // less is always there
-    if body.is_empty() { Err(Failure::Empty.into()) } else { Ok(Read::Image { body, memory, task }) }
+    let _ = image.memory.resize(image.bytes.capacity() as u64); // never more than before
+    if image.bytes.is_empty() { Err(RequestError::Empty.into()) } else { Ok(ReadCall::Image(image, work)) }
 }
 
-/// The image in base64 that was sent as `<base64>`, as clients do who encode for a library that encodes.
-fn twice(body: &[u8]) -> Option<Vec<u8>> {
-    let looks_so = body.iter().all(|b| b.is_ascii_alphanumeric() || b"+/=-_\r\n".contains(b));
-    looks_so.then(|| base64::decode(body)).flatten()
+/// Decodes an image that was base64 before it became `<base64>`, as from clients that encode for a library that encodes.
+fn decode_twice(body: &[u8]) -> Option<Vec<u8>> {
+    let is_base64 = body.iter().all(|b| b.is_ascii_alphanumeric() || b"+/=-_\r\n".contains(b));
+    is_base64.then(|| base64::decode(body)).flatten()
 }
 
-/// What is to be made of an image, and how long that may take.
-fn picture(
-    offer: &RequestPolicy,
-    admitted: &Admitted,
-    task: &Task,
-) -> Result<(Spec, Option<Duration>), Failure> {
-    match task {
-        Task::Gray(_) => Ok((gray::spec(offer)?, None)),
-        Task::Process(pairs) => {
-            let options = crate::http::options::read(offer, &admitted.call, None, pairs.clone())?;
+/// The spec and the deadline of a call.
+fn spec_of(
+    service: &Service,
+    context: &RequestContext,
+    work: &Work,
+) -> Result<(Spec, Option<Duration>), RequestError> {
+    let policy = &service.settings().policy;
+    match work {
+        Work::Gray(_) => Ok((gray::spec(policy)?, None)),
+        Work::Process(pairs) => {
+            let options = options::read(policy, context, None, pairs.clone())?;
             Ok((options.spec, options.call.deadline))
         }
     }
 }
 
-/// The answer to a call that made a picture.
-fn write(door: &HttpState, task: &Task, done: JobOutput, id: String) -> Result<Answered, Fault> {
+/// Writes the answer to a call with a result.
+fn write(service: &Service, work: &Work, done: JobOutput, id: String) -> Result<CallResult, Fault> {
     let report = Report { id: Some(id), ..done.report() };
     let JobOutput { encoded, mut memory, .. } = done;
-    let mut text = gray::text(&door.engine, &encoded.bytes, &mut memory)?;
+    let mut text = gray::encode(service, &encoded.bytes, &mut memory)?;
     let image = encoded.bytes.len();
     drop(encoded);
-    if *task == Task::Gray(method::Kind::TwiceBase64) {
-        memory.resize(memory.bytes() + 2 * text.len() as u64).map_err(|BudgetSpent| door.engine.busy())?;
+    if *work == Work::Gray(method::Kind::TwiceBase64) {
+        let needed = memory.bytes() + 2 * text.len() as u64;
+        gray::resize(service, &mut memory, needed)?;
         text = base64::encode(text.as_bytes());
     }
     let room = text.len();
-    let value = match task {
-        Task::Gray(method::Kind::Text) => Value::Text(text.into()),
-        Task::Gray(method::Kind::Base64 | method::Kind::TwiceBase64) => Value::Base64(text.into()),
-        Task::Process(_) => {
-            let told = ("report".into(), Value::of_json(report.to_json()));
-            Value::Struct(vec![("image".into(), Value::Base64(text.into())), told])
+    let value = match work {
+        Work::Gray(method::Kind::Text) => Value::Text(text.into()),
+        Work::Gray(method::Kind::Base64 | method::Kind::TwiceBase64) => Value::Base64(text.into()),
+        Work::Process(_) => {
+            let report = ("report".into(), Value::of_json(report.to_json()));
+            Value::Struct(vec![("image".into(), Value::Base64(text.into())), report])
         }
     };
-    memory.resize(2 * room as u64 + 4096).map_err(|BudgetSpent| door.engine.busy())?;
+    gray::resize(service, &mut memory, 2 * room as u64 + 4096)?;
     let text = value::response(&value, room + 4096);
     drop(value);
-    let _ = memory.resize(text.capacity() as u64); // less is always there
-    Ok(Answered { text, memory, report, image })
+    let _ = memory.resize(text.capacity() as u64); // never more than before
+    Ok(CallResult { text, memory, report, image })
 }

@@ -1,5 +1,5 @@
-//! Reads a call. Nothing is expanded, nothing is copied that can be borrowed, and what is too deep, too much,
-//! or has no place in XML-RPC is refused; a message never repeats what was sent.
+//! Parses a call. Expands no entities, borrows instead of copying, and refuses documents that are too deep, too large, or
+//! not XML-RPC. No message repeats the document.
 
 use crate::http::legacy::xmlrpc::value::Value;
 use quick_xml::Reader;
@@ -13,8 +13,7 @@ const MAX_DEPTH: usize = 32;
 /// Most values of a call.
 const MAX_VALUES: usize = 1024;
 
-/// Most tags, texts, references and comments of a call: more than a photo has lines of base64, which some
-/// write with a reference at each end.
+/// Most tags, texts, references and comments of a call. Some clients end each line of base64 with a reference.
 const MAX_PIECES: usize = 500_000;
 
 /// Longest name of a method or a member.
@@ -27,7 +26,7 @@ pub(super) struct MethodCall<'a> {
     pub(super) arguments: Vec<Value<'a>>,
 }
 
-/// Why a call cannot be read.
+/// A call that cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Malformed {
     #[error("the call is not UTF-8")]
@@ -70,7 +69,7 @@ struct Parser<'a> {
     pieces: usize,
 }
 
-/// What stands next, with comments and white space left out.
+/// The next piece, without comments and white space.
 enum Next<'a> {
     Start(BytesStart<'a>),
     End,
@@ -99,7 +98,7 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// What follows `<value>`, to its end.
+    /// Reads a value behind `<value>`, to its end.
     fn value(&mut self) -> Result<Value<'a>, Malformed> {
         self.values += 1;
         if self.values > MAX_VALUES {

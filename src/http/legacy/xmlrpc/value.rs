@@ -1,4 +1,4 @@
-//! `Value`: what XML-RPC can say, and its text. Base64 stays as it came, borrowed, until somebody needs it.
+//! `Value`: the values of XML-RPC, and their text. Base64 stays encoded and borrowed until it is used.
 
 use std::borrow::Cow;
 use std::fmt::Write;
@@ -18,7 +18,7 @@ pub(super) enum Value<'a> {
 }
 
 impl<'a> Value<'a> {
-    /// A scalar as the text of an option, a list of them with commas.
+    /// The text of an option: a scalar, or a list of scalars with commas.
     pub(super) fn to_option(&self) -> Option<String> {
         match self {
             Value::Int(n) => Some(n.to_string()),
@@ -32,7 +32,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// The same as JSON.
+    /// Converts a value of JSON.
     pub(super) fn of_json(value: serde_json::Value) -> Value<'a> {
         match value {
             serde_json::Value::Null => Value::Nil,
@@ -100,7 +100,7 @@ pub(super) fn response(value: &Value, room: usize) -> String {
     out
 }
 
-/// The document that says why there is no answer.
+/// The document of a fault.
 pub(super) fn fault(code: u16, message: &str) -> String {
     let mut out = String::from("<?xml version=\"1.0\"?>\n<methodResponse><fault>");
     let code = ("faultCode".into(), Value::Int(code.into()));
@@ -113,7 +113,7 @@ fn push(out: &mut String, text: std::fmt::Arguments) {
     let _ = out.write_fmt(text); // a string takes everything
 }
 
-/// Characters that XML cannot hold become a question mark.
+/// Appends text. Characters that XML cannot hold become question marks.
 fn escape(text: &str, out: &mut String) {
     for c in text.chars() {
         match c {

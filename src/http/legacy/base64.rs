@@ -1,5 +1,4 @@
-//! Base64 as people send it: with or without padding and line breaks, in either alphabet, behind a `data:`
-//! prefix.
+//! Base64 with or without padding and line breaks, in either alphabet, behind a `data:` prefix or not.
 
 use data_encoding::{BASE64, Encoding, Specification};
 use std::sync::LazyLock;
@@ -15,8 +14,8 @@ static LENIENT: LazyLock<Encoding> = LazyLock::new(|| {
     form.encoding().expect("a valid specification")
 });
 
-/// The bytes that a text stands for; `None` when it is not base64.
-pub(super) fn decode(text: &[u8]) -> Option<Vec<u8>> {
+/// Decodes a text; `None` when it is not base64.
+pub(in crate::http) fn decode(text: &[u8]) -> Option<Vec<u8>> {
     let text = match text.strip_prefix(b"data:") {
         Some(url) => &url[1 + url.iter().position(|&b| b == b',')?..],
         None => text,
@@ -24,13 +23,13 @@ pub(super) fn decode(text: &[u8]) -> Option<Vec<u8>> {
     LENIENT.decode(text).ok()
 }
 
-/// Most bytes that a text of this length stands for.
-pub(super) fn decoded_len(text: usize) -> usize {
+/// Most bytes in a text of this length.
+pub(in crate::http) fn decoded_len(text: usize) -> usize {
     text / 4 * 3 + 3
 }
 
-/// The text that stands for bytes, on one line.
-pub(super) fn encode(bytes: &[u8]) -> String {
+/// Encodes bytes on one line, with padding.
+pub(in crate::http) fn encode(bytes: &[u8]) -> String {
     BASE64.encode(bytes)
 }
 
@@ -39,7 +38,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_way_to_write_it_is_read() {
+    fn every_usual_form_is_decoded() {
         let bytes = [0xFB, 0xEF, 0xFF, 0x00];
         assert_eq!(encode(&bytes), "++//AA==");
         for text in ["++//AA==", "++//AA", "--__AA", " ++/\r\n/AA=\n=\n", "data:image/png;base64,++//AA=="] {
@@ -48,14 +47,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_base64_is_refused() {
+    fn other_texts_are_refused() {
         for text in ["{}", "a", "data:image/png;base64", "ab\u{e9}c"] {
             assert_eq!(decode(text.as_bytes()), None, "{text:?}");
         }
     }
 
     #[test]
-    fn no_text_stands_for_more_than_is_said() {
+    fn no_text_decodes_to_more_than_its_bound() {
         for length in 0..100 {
             let text = encode(&vec![0; length]);
             assert!(decoded_len(text.len()) >= length);

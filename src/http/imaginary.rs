@@ -1,12 +1,41 @@
-//! The parameter names of imaginary, as the options that they mean here.
+//! The parameter names of imaginary, and of the first clients of `/upload`, as options.
 
-use crate::http::Failure;
+use crate::service::RequestError;
+use crate::service::policy::RequestPolicy;
+use crate::spec::{Options, SpecError};
 
-/// Puts our names for theirs; what is not theirs stays.
+/// Name of `scale` in the first clients of `/upload`.
+const SCALE_FACTOR: &str = "scale_factor";
+
+/// Parses options of either vocabulary. Errors name the option as the caller did.
 ///
 /// # Errors
-/// [`Failure::BadRequest`] for what has no counterpart.
-pub(super) fn translated(pairs: Vec<(String, String)>) -> Result<Vec<(String, String)>, Failure> {
+/// [`RequestError::Options`], and [`RequestError::Malformed`] for parameters without a counterpart.
+pub(super) fn parse(
+    policy: &RequestPolicy,
+    pairs: Vec<(String, String)>,
+) -> Result<Options, RequestError> {
+    let has_scale_factor = pairs.iter().any(|(name, _)| name == SCALE_FACTOR);
+    let options = policy.parse_pairs(translate(pairs)?);
+    Ok(options.map_err(|error| if has_scale_factor { name_scale_factor(error) } else { error })?)
+}
+
+fn name_scale_factor(error: SpecError) -> SpecError {
+    match error {
+        SpecError::BadValue(error) => SpecError::BadValue(error.rename("scale", SCALE_FACTOR)),
+        SpecError::Contradiction(message) => {
+            SpecError::Contradiction(message.replace("'scale'", "'scale_factor'"))
+        }
+        SpecError::Repeated(name) if name == "scale" => SpecError::Repeated(SCALE_FACTOR.into()),
+        other => other,
+    }
+}
+
+/// Replaces the names of imaginary by ours. Other names stay.
+///
+/// # Errors
+/// [`RequestError::Malformed`] for a parameter without a counterpart.
+pub(super) fn translate(pairs: Vec<(String, String)>) -> Result<Vec<(String, String)>, RequestError> {
     let mut own = Vec::with_capacity(pairs.len());
     let (mut operations, mut has_list) = (Vec::new(), false);
     let mut area = [None, None, None, None];
@@ -15,7 +44,7 @@ pub(super) fn translated(pairs: Vec<(String, String)>) -> Result<Vec<(String, St
         let yes = matches!(value.as_str(), "true" | "1" | "");
         let mut put = |name: &str, value: &str| own.push((name.to_owned(), value.to_owned()));
         match name.as_str() {
-            "scale_factor" => put("scale", &value), // the first clients of /upload
+            SCALE_FACTOR => put("scale", &value),
             "type" => put("format", if value == "jpg" { "jpeg" } else { &value }),
             "nocrop" => put("fit", if yes { "contain" } else { "cover" }),
             "force" if yes => put("fit", "fill"),
@@ -30,7 +59,7 @@ pub(super) fn translated(pairs: Vec<(String, String)>) -> Result<Vec<(String, St
             "background" if value.contains(',') => put("background", &colour(&value)?),
             "extend" => border = border_colour(&value)?,
             "aspectratio" => shape = Some(value),
-            // A form's picture is found without its name, and a palette would only make it smaller.
+            // The image of a form is found without its name, and a palette only makes a PNG smaller.
             "field" | "palette" => {}
             "sigma" => operations.push(format!("blur:{value}")),
             "colorspace" if value == "bw" => operations.push("grayscale".to_owned()),
@@ -40,14 +69,14 @@ pub(super) fn translated(pairs: Vec<(String, String)>) -> Result<Vec<(String, St
             "top" => area[1] = Some(value),
             "areawidth" => area[2] = Some(value),
             "areaheight" => area[3] = Some(value),
-            // A second list is left for the parser to refuse.
+            // The parser refuses a second list.
             "ops" if !has_list => {
                 has_list = true;
                 operations.insert(0, value);
             }
             "file" | "url" => {
-                let message = "pictures are not fetched from addresses: send the image in the body";
-                return Err(Failure::BadRequest(message.into()));
+                let message = "images are not fetched from addresses: send the image in the body";
+                return Err(RequestError::Malformed(message.into()));
             }
             _ => own.push((name, value)),
         }
@@ -58,28 +87,28 @@ pub(super) fn translated(pairs: Vec<(String, String)>) -> Result<Vec<(String, St
     match area {
         [None, None, None, None] => {}
         [x, y, Some(width), Some(height)] => {
-            let from = |side: Option<String>| side.unwrap_or_else(|| "0".to_owned());
-            own.push(("crop".to_owned(), format!("{},{},{width},{height}", from(x), from(y))));
+            let or_zero = |side: Option<String>| side.unwrap_or_else(|| "0".to_owned());
+            own.push(("crop".to_owned(), format!("{},{},{width},{height}", or_zero(x), or_zero(y))));
         }
-        _ => return Err(Failure::BadRequest("an area needs both 'areawidth' and 'areaheight'".into())),
+        _ => return Err(RequestError::Malformed("an area needs both 'areawidth' and 'areaheight'".into())),
     }
-    let said = |own: &[(String, String)], key: &str| own.iter().any(|(name, _)| name == key);
+    let has = |own: &[(String, String)], key: &str| own.iter().any(|(name, _)| name == key);
     if let Some(colour) = border
-        && !said(&own, "background")
+        && !has(&own, "background")
     {
         own.push(("background".to_owned(), colour.to_owned()));
     }
     if let Some(shape) = shape
         && let Some((side, length)) = other_side(&own, &shape)?
     {
-        own.retain(|(name, _)| name != side); // 0, which is none
+        own.retain(|(name, _)| name != side); // 0 is none
         own.push((side.to_owned(), length));
     }
     Ok(own)
 }
 
-/// The side that follows from the other one and a shape such as `16:9`; nothing where both are named, or none.
-fn other_side(own: &[(String, String)], shape: &str) -> Result<Option<(&'static str, String)>, Failure> {
+/// The side that follows from the other one and a shape such as `16:9`; `None` if both are named, or neither.
+fn other_side(own: &[(String, String)], shape: &str) -> Result<Option<(&'static str, String)>, RequestError> {
     let number = |text: &str| text.trim().parse::<u32>().ok().filter(|n| *n > 0);
     let parts = shape.split_once(':').and_then(|(w, h)| Some((number(w)?, number(h)?)));
     let (w, h) = parts.ok_or_else(|| bad("aspectratio", shape, "two numbers such as 16:9"))?;
@@ -93,8 +122,8 @@ fn other_side(own: &[(String, String)], shape: &str) -> Result<Option<(&'static 
     })
 }
 
-/// The colour that an `extend` stands for, if it is not that of `background`.
-fn border_colour(extend: &str) -> Result<Option<&'static str>, Failure> {
+/// The border colour of an `extend`; `None` for that of `background`.
+fn border_colour(extend: &str) -> Result<Option<&'static str>, RequestError> {
     match extend {
         "white" => Ok(Some("#ffffff")),
         "black" => Ok(Some("#000000")),
@@ -103,13 +132,13 @@ fn border_colour(extend: &str) -> Result<Option<&'static str>, Failure> {
     }
 }
 
-fn bad(key: &str, value: &str, accepts: &str) -> Failure {
+fn bad(key: &str, value: &str, accepts: &str) -> RequestError {
     let value: String = value.chars().take(100).flat_map(char::escape_debug).collect();
-    Failure::BadRequest(format!("option '{key}' is '{value}', it accepts {accepts}"))
+    RequestError::Malformed(format!("option '{key}' is '{value}', it accepts {accepts}"))
 }
 
-/// PNG's levels, as far as they have a counterpart.
-fn effort(level: &str) -> Result<&'static str, Failure> {
+/// The effort for a compression level of PNG.
+fn effort(level: &str) -> Result<&'static str, RequestError> {
     match level.parse::<u8>() {
         Ok(0..=3) => Ok("fast"),
         Ok(4..=7) => Ok("balanced"),
@@ -119,7 +148,7 @@ fn effort(level: &str) -> Result<&'static str, Failure> {
 }
 
 /// `255,200,150` as `#ffc896`.
-fn colour(decimal: &str) -> Result<String, Failure> {
+fn colour(decimal: &str) -> Result<String, RequestError> {
     let parts: Option<Vec<u8>> = decimal.split(',').map(|part| part.trim().parse().ok()).collect();
     match parts.as_deref() {
         Some([r, g, b]) => Ok(format!("#{r:02x}{g:02x}{b:02x}")),
@@ -134,12 +163,12 @@ mod tests {
     use crate::spec::decode_pairs;
 
     fn canonical(query: &str) -> String {
-        let pairs = translated(decode_pairs(query.as_bytes()).unwrap()).unwrap();
+        let pairs = translate(decode_pairs(query.as_bytes()).unwrap()).unwrap();
         RequestPolicy::default().parse_pairs(pairs).unwrap().spec.canonical()
     }
 
     #[test]
-    fn their_names_mean_our_options() {
+    fn names_of_imaginary_mean_our_options() {
         for (theirs, ours) in [
             ("type=jpg&width=300&nocrop=true", "width=300&fit=contain"),
             ("type=webp&nocrop=false&gravity=north", "fit=cover&gravity=north&format=webp"),
@@ -162,12 +191,26 @@ mod tests {
 
     #[test]
     fn a_second_list_of_operations_is_refused() {
-        let pairs = translated(decode_pairs(b"ops=blur:2&ops=sepia").unwrap()).unwrap();
+        let pairs = translate(decode_pairs(b"ops=blur:2&ops=sepia").unwrap()).unwrap();
         assert!(RequestPolicy::default().parse_pairs(pairs).is_err());
     }
 
     #[test]
-    fn what_has_no_counterpart_is_refused() {
+    fn errors_of_scale_factor_name_it() {
+        for (query, message) in [
+            ("scale_factor=x", "option 'scale_factor' is 'x'"),
+            ("scale_factor=0.5&width=3", "option 'scale_factor' does not go with"),
+            ("scale_factor=0.5&scale_factor=0.5", "option 'scale_factor' is given more than once"),
+            ("scale=x", "option 'scale' is 'x'"),
+        ] {
+            let pairs = decode_pairs(query.as_bytes()).unwrap();
+            let error = parse(&RequestPolicy::default(), pairs).unwrap_err().to_string();
+            assert!(error.starts_with(message), "{query}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_parameter_without_a_counterpart_is_refused() {
         for query in [
             "url=http://a/b.jpg",
             "extend=mirror",
@@ -178,7 +221,7 @@ mod tests {
             "background=1,2",
             "areawidth=9",
         ] {
-            assert!(translated(decode_pairs(query.as_bytes()).unwrap()).is_err(), "{query}");
+            assert!(translate(decode_pairs(query.as_bytes()).unwrap()).is_err(), "{query}");
         }
     }
 }

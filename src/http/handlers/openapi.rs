@@ -1,4 +1,4 @@
-//! `/openapi.json`: what can be asked, as OpenAPI 3.1, made from the table of options.
+//! `/openapi.json`: the routes and options as OpenAPI 3.1, made from the table of options.
 
 use crate::format::Format;
 use crate::http::{HttpState, reply};
@@ -9,32 +9,32 @@ use axum::response::Response;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
-/// The routes that answer with a picture, and what each does.
-const PICTURES: [(&str, &str); 5] = [
-    ("/resize", "Resize, crop, turn, convert: all that the options say"),
-    ("/crop", "Fill the box and cut off what stands over (fit=cover)"),
+/// Routes that answer with an image, and their summaries.
+const IMAGES: [(&str, &str); 5] = [
+    ("/resize", "Resize, crop, turn, convert, as the options say"),
+    ("/crop", "Fill the box and cut off the rest (fit=cover)"),
     ("/thumbnail", "Fit within the box, never larger than the source (fit=inside)"),
     ("/convert", "Convert to another format, which has to be named"),
     ("/pipeline/{operations}", "Apply the operations of the path, in order"),
 ];
 
-/// The routes of tasks that outlive their request: path, method, what it does, and the answer's number.
+/// Routes of tasks that outlive their request: path, method, summary, status of the answer.
 const TASKS: [(&str, &str, &str, &str); 6] = [
     ("/upload", "post", "Keep the image as a task; the answer has its id", "202"),
-    ("/status/{id}", "get", "How a task stands", "200"),
+    ("/status/{id}", "get", "State of a task", "200"),
     ("/status/{id}", "delete", "Cancel a task, or delete its result", "200"),
-    ("/status/{id}/events", "get", "What happens to a task, as server-sent events", "200"),
+    ("/status/{id}/events", "get", "States of a task as server-sent events", "200"),
     ("/result/{id}", "get", "The result of a task that is done; 409 while it is not", "200"),
-    ("/tasks", "get", "The caller's tasks, oldest first", "200"),
+    ("/tasks", "get", "A page of the caller's tasks, oldest first; 'next' is the 'after' of the page that follows", "200"),
 ];
 
-pub(super) async fn openapi(State(door): State<Arc<HttpState>>) -> Response {
-    reply::json(&document(door.service.needs_token()))
+pub(in crate::http) async fn openapi(State(state): State<Arc<HttpState>>) -> Response {
+    reply::json(&document(state.service.needs_token()))
 }
 
 fn document(needs_token: bool) -> Value {
     let mut paths = Map::new();
-    for (path, summary) in PICTURES {
+    for (path, summary) in IMAGES {
         let mut parameters = options();
         if path.contains("{operations}") {
             parameters.retain(|parameter| parameter["name"] != "ops");
@@ -42,8 +42,8 @@ fn document(needs_token: bool) -> Value {
             parameters.insert(0, parameter("operations", "path", &operations));
         }
         let mut responses = failures();
-        let pictures = Format::ALL.into_iter().filter(|format| format.is_writable());
-        let content: Map<_, _> = pictures.map(|format| (format.mime().to_owned(), binary())).collect();
+        let images = Format::ALL.into_iter().filter(|format| format.is_writable());
+        let content: Map<_, _> = images.map(|format| (format.mime().to_owned(), binary())).collect();
         responses.insert("200".into(), json!({ "description": "The result", "content": content }));
         responses.insert("304".into(), json!({ "description": "The client has it (If-None-Match)" }));
         paths.insert(
@@ -56,7 +56,7 @@ fn document(needs_token: bool) -> Value {
     let mut responses = failures();
     responses.insert(
         "200".into(),
-        json!({ "description": "What the picture says about itself",
+        json!({ "description": "Facts about the image",
         "content": { "application/json": { "schema": { "type": "object" } } } }),
     );
     paths.insert(
@@ -75,6 +75,11 @@ fn document(needs_token: bool) -> Value {
             (route["parameters"], route["requestBody"]) = (options().into(), image());
         } else if path.contains("{id}") {
             route["parameters"] = json!([parameter("id", "path", "32 hexadecimal digits")]);
+        } else {
+            route["parameters"] = json!([
+                parameter("limit", "query", "1 to 200 tasks"),
+                parameter("after", "query", "the id of the last task of the page before"),
+            ]);
         }
         paths.entry(path).or_insert_with(|| json!({}))[method] = route;
     }
@@ -85,6 +90,7 @@ fn document(needs_token: bool) -> Value {
         "responses": { "101": { "description": "Frames follow" } },
     } }),
     );
+    #[cfg(feature = "legacy")]
     paths.insert(
         "/RPC2".into(),
         json!({ "post": {
@@ -94,9 +100,9 @@ fn document(needs_token: bool) -> Value {
     } }),
     );
     for (path, summary) in [
-        ("/health", "Whether the process lives"),
-        ("/ready", "Whether more work is taken"),
-        ("/metrics", "What is counted, in Prometheus' text"),
+        ("/health", "The process lives"),
+        ("/ready", "More work is taken"),
+        ("/metrics", "Counters in the text format of Prometheus"),
         ("/openapi.json", "This document"),
     ] {
         paths.insert(
@@ -110,7 +116,7 @@ fn document(needs_token: bool) -> Value {
         "openapi": "3.1.0",
         "info": {
             "title": "imgsrv", "version": env!("CARGO_PKG_VERSION"), "license": { "name": "MIT" },
-            "description": "An image in the body, what to make of it in the query, the result as the answer.",
+            "description": "An image in the body, options in the query, the result as the answer.",
         },
         "paths": paths,
         "components": {
@@ -130,7 +136,7 @@ fn parameter(name: &str, place: &str, accepts: &str) -> Value {
 }
 
 fn options() -> Vec<Value> {
-    let of_picture = OPTIONS.iter().map(|option| {
+    let of_image = OPTIONS.iter().map(|option| {
         let mut parameter = option_parameter(option);
         let (default, schema) = (option.default(), &mut parameter["schema"]);
         if schema["type"] == "string" {
@@ -144,7 +150,7 @@ fn options() -> Vec<Value> {
     // Over HTTP a token is a header, and a probe is /health.
     let of_call = CALL_OPTIONS.iter().filter(|option| !matches!(option.name, "token" | "op"));
     let of_call = of_call.map(option_parameter);
-    of_picture.chain([parameter("preset", "query", preset)]).chain(of_call).collect()
+    of_image.chain([parameter("preset", "query", preset)]).chain(of_call).collect()
 }
 
 fn option_parameter<T>(option: &OptionDef<T>) -> Value {

@@ -1,8 +1,8 @@
-//! Messages of well-behaved and other peers, over a pipe in memory.
+//! Messages of well-behaved and hostile peers, over a pipe in memory.
 
 use crate::engine;
-use crate::http::ws::channel::*;
-use tokio::io::{DuplexStream, duplex};
+use crate::http::ws::reader::*;
+use tokio::io::{AsyncWriteExt, DuplexStream, duplex};
 
 const MAX: u64 = 1 << 20;
 const MASK: [u8; 4] = [9, 8, 7, 6];
@@ -16,8 +16,8 @@ fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// A channel whose peer sends these bytes and goes.
-fn channel(bytes: Vec<u8>, total_memory: u64) -> Channel<DuplexStream> {
+/// A reader whose peer sends these bytes and leaves.
+fn reader(bytes: Vec<u8>, total_memory: u64) -> MessageReader<DuplexStream> {
     let settings = engine::EngineSettings { total_memory, ..engine::EngineSettings::for_workers(1) };
     let engine = Arc::new(Engine::new(settings).unwrap());
     let (ours, mut theirs) = duplex(64 << 10);
@@ -27,26 +27,26 @@ fn channel(bytes: Vec<u8>, total_memory: u64) -> Channel<DuplexStream> {
         }
         theirs.shutdown().await.unwrap_or_default();
     });
-    Channel::new(ours, engine, &ServiceSettings::default(), Longest { text: 1000, binary: MAX })
+    MessageReader::new(ours, engine, &ServiceSettings::default(), MessageLimits { text: 1000, binary: MAX })
 }
 
 fn run<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(future)
 }
 
-/// The next message that is there, or the end.
-async fn next(channel: &mut Channel<DuplexStream>) -> Result<Message, Ended> {
+/// The next whole message, or the end.
+async fn next(reader: &mut MessageReader<DuplexStream>) -> Result<Message, CloseReason> {
     loop {
-        match channel.next().await {
-            Ok(Message::Begun(_)) => {}
+        match reader.next().await {
+            Ok(Message::Started(_)) => {}
             other => return other,
         }
     }
 }
 
-/// What the first message, or the end, is.
-fn first(bytes: Vec<u8>) -> Result<Message, Ended> {
-    run(async { next(&mut channel(bytes, 64 << 20)).await })
+/// The first message, or the end.
+fn first(bytes: Vec<u8>) -> Result<Message, CloseReason> {
+    run(async { next(&mut reader(bytes, 64 << 20)).await })
 }
 
 #[test]
@@ -58,29 +58,29 @@ fn fragments_become_one_message_and_pings_pass_between_them() {
     bytes.extend(frame(0x81, "grün".as_bytes()));
     bytes.extend(frame(0x88, &1000_u16.to_be_bytes()));
     run(async {
-        let mut channel = channel(bytes, 64 << 20);
-        assert!(matches!(next(&mut channel).await, Ok(Message::Ping(payload)) if payload == "there?"));
-        let Ok(Message::Binary(message, memory)) = next(&mut channel).await else { panic!("no image") };
+        let mut reader = reader(bytes, 64 << 20);
+        assert!(matches!(next(&mut reader).await, Ok(Message::Ping(payload)) if payload == "there?"));
+        let Ok(Message::Binary(message, memory)) = next(&mut reader).await else { panic!("no image") };
         assert_eq!((&message, memory.bytes()), (&image, 100_000));
-        assert!(matches!(next(&mut channel).await, Ok(Message::Text(text, _)) if text == "grün"));
-        assert!(matches!(next(&mut channel).await, Ok(Message::Close(Some(1000)))));
-        assert!(matches!(next(&mut channel).await, Err(Ended::Gone)));
+        assert!(matches!(next(&mut reader).await, Ok(Message::Text(text, _)) if text == "grün"));
+        assert!(matches!(next(&mut reader).await, Ok(Message::Close(Some(1000)))));
+        assert!(matches!(next(&mut reader).await, Err(CloseReason::Gone)));
     });
 }
 
 #[test]
-fn what_is_too_long_is_refused_by_its_head() {
+fn a_message_that_is_too_long_is_refused_by_its_head() {
     let lie = [&[0x82, 0xFF, 0x7F, 255, 255, 255, 255, 255, 255, 255][..], &MASK].concat();
     let endless = [frame(0x02, &[0; 1000]), frame(0x00, &[0; 1000]).repeat(2000)].concat();
     for bytes in [lie, frame(0x81, &[b'x'; 1001]), endless] {
         let ended = first(bytes);
-        assert!(matches!(ended, Err(Ended::TooLong { .. })), "{ended:?}");
+        assert!(matches!(ended, Err(CloseReason::TooLong { .. })), "{ended:?}");
         assert_eq!(ended.unwrap_err().close_code(), Some(1009));
     }
 }
 
 #[test]
-fn what_breaks_the_rules_ends_the_connection() {
+fn violations_and_floods_end_the_connection() {
     for (bytes, code) in [
         (vec![0x82, 0x01, 0x00], 1002),
         (frame(0x80, b"x"), 1002),
@@ -90,6 +90,7 @@ fn what_breaks_the_rules_ends_the_connection() {
         (frame(0x81, &[0xFF]), 1007),
         ([frame(0x02, b"x"), frame(0x00, b"").repeat(200)].concat(), 1008),
         (frame(0x8A, b"").repeat(200), 1008),
+        (frame(0x82, b"").repeat(200), 1008),
     ] {
         let ended = first(bytes).unwrap_err();
         assert_eq!(ended.close_code(), Some(code), "{ended}");
@@ -97,23 +98,23 @@ fn what_breaks_the_rules_ends_the_connection() {
 }
 
 #[test]
-fn a_message_without_memory_for_it_is_told_and_passed_over() {
+fn a_message_without_memory_is_reported_and_discarded() {
     run(async {
         let bytes = [frame(0x82, &[0; 50_000]), frame(0x82, &[1; 500])].concat();
-        let mut channel = channel(bytes, 1000);
-        assert!(matches!(next(&mut channel).await, Ok(Message::Unkept(Opcode::Binary, _))));
-        assert!(matches!(next(&mut channel).await, Ok(Message::Binary(bytes, _)) if bytes == [1; 500]));
+        let mut reader = reader(bytes, 1000);
+        assert!(matches!(next(&mut reader).await, Ok(Message::NoMemory(Opcode::Binary, _))));
+        assert!(matches!(next(&mut reader).await, Ok(Message::Binary(bytes, _)) if bytes == [1; 500]));
     });
 }
 
 #[test]
-fn a_message_can_be_passed_over_from_its_head_on() {
+fn a_message_can_be_discarded_from_its_head_on() {
     run(async {
         let unwanted = [frame(0x02, &[0; 50_000]), frame(0x80, &[0; 50_000])].concat();
-        let mut channel = channel([unwanted, frame(0x82, &[1; 500])].concat(), 1000);
-        assert!(matches!(channel.next().await, Ok(Message::Begun(Opcode::Binary))));
-        channel.pass_over();
-        assert!(matches!(channel.next().await, Ok(Message::Begun(Opcode::Binary))));
-        assert!(matches!(channel.next().await, Ok(Message::Binary(bytes, _)) if bytes == [1; 500]));
+        let mut reader = reader([unwanted, frame(0x82, &[1; 500])].concat(), 1000);
+        assert!(matches!(reader.next().await, Ok(Message::Started(Opcode::Binary))));
+        reader.discard();
+        assert!(matches!(reader.next().await, Ok(Message::Started(Opcode::Binary))));
+        assert!(matches!(reader.next().await, Ok(Message::Binary(bytes, _)) if bytes == [1; 500]));
     });
 }

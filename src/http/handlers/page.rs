@@ -1,7 +1,8 @@
 //! The pages of `web/`, compiled in: HTML, CSS and ES modules that load nothing from other addresses.
 
 use crate::format::Format;
-use crate::http::{Admitted, Failure, HttpState, reply};
+use crate::http::{HttpState, reply};
+use crate::service::{AuthenticatedCaller, RequestError};
 use crate::spec::{OPTIONS, OptionDef, Spec, ValueSet};
 use axum::body::{Body, Bytes};
 use axum::extract::{Path, State};
@@ -26,30 +27,30 @@ const DOCS: &str = "docs.html";
 
 /// Files of the pages: name and content. All are served below `/web/`.
 const FILES: &[(&str, &str)] = &[
-    ("api.js", include_str!("../../web/api.js")),
-    ("app.js", include_str!("../../web/app.js")),
-    ("code.js", include_str!("../../web/code.js")),
-    ("curve.js", include_str!("../../web/curve.js")),
-    (DOCS, include_str!("../../web/docs.html")),
-    ("docs.js", include_str!("../../web/docs.js")),
-    ("dom.js", include_str!("../../web/dom.js")),
-    ("files.js", include_str!("../../web/files.js")),
-    ("health.js", include_str!("../../web/health.js")),
-    (HOME, include_str!("../../web/index.html")),
-    ("list.js", include_str!("../../web/list.js")),
-    ("options.js", include_str!("../../web/options.js")),
-    ("page.css", include_str!("../../web/page.css")),
-    ("preview.js", include_str!("../../web/preview.js")),
-    ("queue.js", include_str!("../../web/queue.js")),
-    ("results.js", include_str!("../../web/results.js")),
-    ("settings.js", include_str!("../../web/settings.js")),
-    ("sources.js", include_str!("../../web/sources.js")),
-    ("state.js", include_str!("../../web/state.js")),
-    ("strings.js", include_str!("../../web/strings.js")),
-    ("tasks.js", include_str!("../../web/tasks.js")),
-    ("vendor/client-zip.js", include_str!("../../web/vendor/client-zip.js")),
-    ("vendor/client-zip.LICENSE.txt", include_str!("../../web/vendor/client-zip.LICENSE.txt")),
-    ("viewer.js", include_str!("../../web/viewer.js")),
+    ("api.js", include_str!("../../../web/api.js")),
+    ("app.js", include_str!("../../../web/app.js")),
+    ("code.js", include_str!("../../../web/code.js")),
+    ("curve.js", include_str!("../../../web/curve.js")),
+    (DOCS, include_str!("../../../web/docs.html")),
+    ("docs.js", include_str!("../../../web/docs.js")),
+    ("dom.js", include_str!("../../../web/dom.js")),
+    ("files.js", include_str!("../../../web/files.js")),
+    ("health.js", include_str!("../../../web/health.js")),
+    (HOME, include_str!("../../../web/index.html")),
+    ("list.js", include_str!("../../../web/list.js")),
+    ("options.js", include_str!("../../../web/options.js")),
+    ("page.css", include_str!("../../../web/page.css")),
+    ("preview.js", include_str!("../../../web/preview.js")),
+    ("queue.js", include_str!("../../../web/queue.js")),
+    ("results.js", include_str!("../../../web/results.js")),
+    ("settings.js", include_str!("../../../web/settings.js")),
+    ("sources.js", include_str!("../../../web/sources.js")),
+    ("state.js", include_str!("../../../web/state.js")),
+    ("strings.js", include_str!("../../../web/strings.js")),
+    ("tasks.js", include_str!("../../../web/tasks.js")),
+    ("vendor/client-zip.js", include_str!("../../../web/vendor/client-zip.js")),
+    ("vendor/client-zip.LICENSE.txt", include_str!("../../../web/vendor/client-zip.LICENSE.txt")),
+    ("viewer.js", include_str!("../../../web/viewer.js")),
 ];
 
 /// The same files, compressed once.
@@ -62,23 +63,23 @@ static COMPRESSED: LazyLock<BTreeMap<&str, Bytes>> = LazyLock::new(|| {
 });
 
 /// The page at `/`.
-pub(super) async fn home(headers: HeaderMap) -> Response {
+pub(in crate::http) async fn home(headers: HeaderMap) -> Response {
     page(HOME, &headers)
 }
 
 /// The page that lists every endpoint.
-pub(super) async fn docs(headers: HeaderMap) -> Response {
+pub(in crate::http) async fn docs(headers: HeaderMap) -> Response {
     page(DOCS, &headers)
 }
 
 /// A file that the pages load.
-pub(super) async fn file(
+pub(in crate::http) async fn file(
     uri: Uri,
     Path(name): Path<String>,
     headers: HeaderMap,
-) -> Result<Response, Failure> {
+) -> Result<Response, RequestError> {
     let known = FILES.iter().find(|(known, _)| *known == name);
-    let (name, _) = known.ok_or_else(|| Failure::NoSuchPath(uri.path().to_owned()))?;
+    let (name, _) = known.ok_or_else(|| RequestError::NoSuchPath(uri.path().to_owned()))?;
     Ok(page(name, &headers))
 }
 
@@ -112,13 +113,13 @@ fn page(name: &str, headers: &HeaderMap) -> Response {
 }
 
 /// The table of options as JSON, with the formats that can be written and the limits that the page checks first.
-pub(super) async fn options(State(state): State<Arc<HttpState>>) -> Response {
+pub(in crate::http) async fn options(State(state): State<Arc<HttpState>>) -> Response {
     let options: Vec<Value> = OPTIONS.iter().map(option).collect();
     let formats = Format::ALL.into_iter().filter(|format| format.is_writable()).map(Format::name);
     reply::json(&json!({
         "options": options,
         "formats": formats.collect::<Vec<_>>(),
-        "max_body": state.settings.door.max_body,
+        "max_body": state.service.settings().max_body,
         "tasks": state.settings.tasks.is_some(),
         "version": env!("CARGO_PKG_VERSION"),
     }))
@@ -144,8 +145,8 @@ fn option(option: &OptionDef<Spec>) -> Value {
 }
 
 /// The presets of this server by name, each as form-encoded options.
-pub(super) async fn presets(State(state): State<Arc<HttpState>>, _: Admitted) -> Response {
-    let presets = &state.settings.door.policy.presets;
+pub(in crate::http) async fn presets(State(state): State<Arc<HttpState>>, _: AuthenticatedCaller) -> Response {
+    let presets = &state.service.settings().policy.presets;
     let presets: Value =
         presets.iter().map(|(name, spec)| (name.clone(), Value::from(spec.canonical()))).collect();
     reply::json(&json!({ "presets": presets }))

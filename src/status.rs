@@ -1,4 +1,4 @@
-//! `Status`: the ten outcomes of a request, one word for report, HTTP body, metric label and log line.
+//! `Status`: the eleven outcomes of a request, one word for report, HTTP body, metric label and log line.
 
 use std::fmt;
 use std::str::FromStr;
@@ -12,6 +12,8 @@ pub enum Status {
     BadRequest,
     /// The token is missing or wrong.
     Unauthorized,
+    /// No such task, or one of another owner.
+    NotFound,
     /// More bytes or pixels than the server's limits, in or out.
     TooLarge,
     /// Not an image, or a format that this build lacks.
@@ -30,10 +32,11 @@ pub enum Status {
 
 impl Status {
     /// Every status, in the order of the protocol document.
-    pub const ALL: [Status; 10] = [
+    pub const ALL: [Status; 11] = [
         Status::Ok,
         Status::BadRequest,
         Status::Unauthorized,
+        Status::NotFound,
         Status::TooLarge,
         Status::Unsupported,
         Status::Damaged,
@@ -49,6 +52,7 @@ impl Status {
             Status::Ok => "ok",
             Status::BadRequest => "bad_request",
             Status::Unauthorized => "unauthorized",
+            Status::NotFound => "not_found",
             Status::TooLarge => "too_large",
             Status::Unsupported => "unsupported",
             Status::Damaged => "damaged",
@@ -65,6 +69,7 @@ impl Status {
             Status::Ok => 200,
             Status::BadRequest => 400,
             Status::Unauthorized => 401,
+            Status::NotFound => 404,
             Status::TooLarge => 413,
             Status::Unsupported => 415,
             Status::Damaged => 422,
@@ -79,7 +84,7 @@ impl Status {
     pub fn exit_code(self) -> u8 {
         match self {
             Status::Ok => 0,
-            Status::BadRequest => 64,
+            Status::BadRequest | Status::NotFound => 64,
             Status::TooLarge | Status::Unsupported | Status::Damaged => 65,
             Status::Busy | Status::Timeout | Status::StorageFull => 69,
             Status::Internal => 70,
@@ -102,7 +107,7 @@ impl FromStr for Status {
     }
 }
 
-/// The word is none of the ten statuses.
+/// The word is none of the eleven statuses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not a status word")]
 pub struct UnknownStatus;

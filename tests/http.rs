@@ -303,13 +303,20 @@ fn auto_is_the_smallest_of_what_the_client_takes() {
         let headers = format!("Connection: close\r\nAccept: {accept}\r\n");
         ask(&server, &http_support::posted("/resize?width=40&format=auto", &headers, &png(100, 50)))
     };
-    for (accept, kind) in [("image/webp;q=0", "image/png"), ("image/jpeg", "image/jpeg"), ("*/*", "image/png")] {
+    for (accept, kind) in
+        [("image/webp;q=0", "image/png"), ("image/jpeg", "image/jpeg"), ("*/*", "image/png")]
+    {
         let answer = answer(accept);
         assert_eq!((answer.header("content-type"), answer.header("vary")), (kind, "Accept"), "{accept}");
     }
     let bytes = |accept| answer(accept).body.len();
     let both = answer("image/webp,*/*");
-    assert_eq!(both.body.len(), bytes("image/png").min(bytes("image/webp")), "{}", both.header("content-type"));
+    assert_eq!(
+        both.body.len(),
+        bytes("image/png").min(bytes("image/webp")),
+        "{}",
+        both.header("content-type")
+    );
     let photo = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/photo.png")).unwrap();
     let headers = "Connection: close\r\nAccept: image/webp,*/*\r\n";
     let answer = ask(&server, &http_support::posted("/resize?format=auto", headers, &photo));

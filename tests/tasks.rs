@@ -134,7 +134,8 @@ fn a_task_can_be_cancelled_while_it_waits_while_it_runs_and_when_it_is_done() {
     for id in [&running, &waiting, &done] {
         let answer = ask(&server, &delete(&format!("/status/{id}")));
         assert_eq!((answer.status, answer.json()["status"].as_str()), (200, Some("cancelled")));
-        assert_eq!(ask(&server, &get(&format!("/status/{id}"))).status, 404);
+        let unknown = ask(&server, &get(&format!("/status/{id}")));
+        assert_eq!((unknown.status, unknown.json()["status"].as_str()), (404, Some("not_found")));
         assert_eq!(ask(&server, &get(&format!("/result/{id}"))).status, 404);
         assert_eq!(ask(&server, &delete(&format!("/status/{id}"))).status, 404);
     }
@@ -272,4 +273,25 @@ fn the_original_client_uploads_polls_and_fetches_with_requests() {
     let output = Command::new("python3").args(["-c", ORIGINAL_CLIENT, &base]).arg(&path).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     assert_eq!(jpeg_size(&output.stdout), (150, 100));
+}
+
+#[test]
+fn a_list_comes_in_pages_that_follow_each_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = start(folder.path(), &[]);
+    let ids: Vec<_> = (0..5).map(|_| upload(&server, "/upload?width=4", &png(8, 8))).collect();
+    let (mut seen, mut after) = (Vec::new(), String::new());
+    loop {
+        let page = ask(&server, &get(&format!("/tasks?limit=2{after}"))).json();
+        let tasks = page["tasks"].as_array().unwrap();
+        assert!(tasks.len() <= 2);
+        seen.extend(tasks.iter().map(|task| task["task_id"].as_str().unwrap().to_owned()));
+        let Some(next) = page["next"].as_str() else { break };
+        after = format!("&after={next}");
+    }
+    assert_eq!(seen, ids);
+    for wrong in ["limit=0", "limit=201", "limit=x", "page=2"] {
+        assert_eq!(ask(&server, &get(&format!("/tasks?{wrong}"))).status, 400, "{wrong}");
+    }
+    assert_eq!(ask(&server, &get("/tasks?after=0123456789abcdef0123456789abcdef")).status, 404);
 }

@@ -117,7 +117,8 @@ pub(super) async fn serve(accepted: AcceptedConnection, state: Arc<HttpState>, r
             service.connection_closed(address, reason, kind.message(limit));
         }
         ConnectionEnd::Failed(RejectReason::BadRequest, error) => {
-            let message = format_args!("not HTTP on the HTTP port, is the client set to the TCP port? {error}");
+            let message =
+                format_args!("not HTTP on the HTTP port, is the client set to the TCP port? {error}");
             service.connection_closed(address, RejectReason::BadRequest, message);
         }
         ConnectionEnd::Failed(reason, error) => service.connection_closed(address, reason, error),

@@ -121,7 +121,9 @@ fn malformed(error: multer::Error) -> RequestError {
         },
         multer::Error::IncompleteFieldData { .. }
         | multer::Error::IncompleteHeaders
-        | multer::Error::IncompleteStream => "the form ends within a part: its last boundary is missing".into(),
+        | multer::Error::IncompleteStream => {
+            "the form ends within a part: its last boundary is missing".into()
+        }
         multer::Error::NoBoundary | multer::Error::DecodeContentType(_) => {
             "the Content-Type of a form needs a boundary".into()
         }
@@ -172,7 +174,8 @@ mod tests {
 
     #[test]
     fn a_file_name_may_be_in_any_encoding() {
-        for name in [&b"gr\xfcn.jpg"[..], b"\x82\xa0.jpg", "\u{1F600}\u{202E}.jpg".as_bytes(), b"a\\\"b.jpg"] {
+        for name in [&b"gr\xfcn.jpg"[..], b"\x82\xa0.jpg", "\u{1F600}\u{202E}.jpg".as_bytes(), b"a\\\"b.jpg"]
+        {
             let disposition = [&b"name=\"photo\"; filename=\""[..], name, b"\""].concat();
             let parts = parts_in(&form(&[part(&disposition, b"PNG")]), 50).unwrap();
             assert_eq!(parts.image, b"PNG", "{name:?}");
@@ -195,7 +198,9 @@ mod tests {
     #[test]
     fn a_broken_form_is_malformed() {
         let field = part(b"name=a", b"x");
-        for body in [b"".to_vec(), b"no form".to_vec(), field.clone(), b"--b".to_vec(), form(&vec![field; 33])] {
+        for body in
+            [b"".to_vec(), b"no form".to_vec(), field.clone(), b"--b".to_vec(), form(&vec![field; 33])]
+        {
             let error = parts_in(&body, 50).unwrap_err();
             assert!(matches!(error, RequestError::Malformed(_)), "{body:?}: {error}");
         }

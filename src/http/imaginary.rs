@@ -11,10 +11,7 @@ const SCALE_FACTOR: &str = "scale_factor";
 ///
 /// # Errors
 /// [`RequestError::Options`], and [`RequestError::Malformed`] for parameters without a counterpart.
-pub(super) fn parse(
-    policy: &RequestPolicy,
-    pairs: Vec<(String, String)>,
-) -> Result<Options, RequestError> {
+pub(super) fn parse(policy: &RequestPolicy, pairs: Vec<(String, String)>) -> Result<Options, RequestError> {
     let has_scale_factor = pairs.iter().any(|(name, _)| name == SCALE_FACTOR);
     let options = policy.parse_pairs(translate(pairs)?);
     Ok(options.map_err(|error| if has_scale_factor { name_scale_factor(error) } else { error })?)

@@ -91,9 +91,8 @@ fn router(state: Arc<HttpState>) -> Router {
         .route("/ready", get(health::ready))
         .route("/metrics", get(health::metrics));
     #[cfg(feature = "legacy")]
-    let router = router
-        .route("/", get(root).post(legacy::xmlrpc::root))
-        .route("/RPC2", post(legacy::xmlrpc::rpc2));
+    let router =
+        router.route("/", get(root).post(legacy::xmlrpc::root)).route("/RPC2", post(legacy::xmlrpc::rpc2));
     #[cfg(not(feature = "legacy"))]
     let router = router.route("/", get(page::home));
     router.fallback(no_such_path).method_not_allowed_fallback(no_such_method).with_state(state)

@@ -8,7 +8,7 @@ use crate::http::{HttpState, error};
 use crate::metrics::Protocol;
 use crate::reject_reason::RejectReason;
 use crate::report::Report;
-use crate::service::{AccessRecord, AuthenticatedCaller, Peer, RequestError};
+use crate::service::{AccessRecord, AuthenticatedCaller, HttpFacts, Peer, RequestError};
 use axum::body::Body;
 use axum::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use axum::http::{Method, Request, StatusCode, Version};
@@ -27,10 +27,15 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Policy of every answer but the pages: no scripts run.
 const NO_SCRIPTS: HeaderValue = HeaderValue::from_static("default-src 'none'; img-src 'self' data:; sandbox");
 
+/// Characters of a path that are logged.
+const LOGGED_PATH: usize = 200;
+
 /// Facts about a request beside its options. An extension of every request.
 #[derive(Debug)]
 pub(crate) struct RequestContext {
     pub(crate) peer: Peer,
+    method: Method,
+    path: String,
     generated_id: String,
     /// The option `id`.
     id: OnceLock<String>,
@@ -81,6 +86,7 @@ impl RequestContext {
         &self,
         state: &HttpState,
         protocol: Protocol,
+        code: StatusCode,
         report: &Report,
         bytes_out: usize,
         error: Option<(RejectReason, &str)>,
@@ -94,6 +100,7 @@ impl RequestContext {
             bytes_out,
             total: self.arrived.get().map(Instant::elapsed).unwrap_or_default(),
             error,
+            http: Some(HttpFacts { method: self.method.as_str(), path: &self.path, code: code.as_u16() }),
         };
         record.write(state.service.metrics());
     }
@@ -113,6 +120,8 @@ pub(super) async fn answer(
     let _in_progress = is_write.then(|| metrics.in_progress.hold());
     let context = Arc::new(RequestContext {
         peer,
+        method: request.method().clone(),
+        path: request.uri().path().chars().take(LOGGED_PATH).collect(),
         generated_id: id_of(request.headers()).unwrap_or_else(|| format!("h{connection}-{}", guard.number)),
         id: OnceLock::new(),
         token: OnceLock::new(),
@@ -187,8 +196,8 @@ fn finished(state: &HttpState, context: &RequestContext, method: &Method, respon
         } else {
             let message = error.to_string();
             let refusal = Some((error.reject_reason(), message.as_str()));
-            context.record(state, Protocol::Http, &error.report(), 0, refusal);
             response = error::answer(&error, context.id());
+            context.record(state, Protocol::Http, response.status(), &error.report(), 0, refusal);
             if method == Method::HEAD {
                 *response.body_mut() = Body::empty();
             }
@@ -200,8 +209,9 @@ fn finished(state: &HttpState, context: &RequestContext, method: &Method, respon
             }
             response.headers_mut().insert(header::ALLOW, allow);
         }
-    } else if let Some(RecordedReply { report, bytes }) = response.extensions_mut().remove::<RecordedReply>() {
-        context.record(state, Protocol::Http, &report, bytes, None);
+    } else if let Some(RecordedReply { report, bytes }) = response.extensions_mut().remove::<RecordedReply>()
+    {
+        context.record(state, Protocol::Http, response.status(), &report, bytes, None);
     }
     let headers = response.headers_mut();
     if let Ok(id) = HeaderValue::from_bytes(context.id().as_bytes()) {
@@ -222,9 +232,8 @@ struct Unanswered<'a> {
 impl Drop for Unanswered<'_> {
     fn drop(&mut self) {
         if !self.is_answered {
-            let message = "the client left before the result was ready";
-            let peer = self.context.peer.address;
-            self.state.service.connection_closed(peer, RejectReason::Abandoned, message);
+            let RequestContext { peer, .. } = self.context;
+            self.state.service.client_left(Protocol::Http, peer.address, self.context.id());
         }
     }
 }

@@ -70,7 +70,9 @@ impl HttpBody for RequestBody {
 
 impl Drop for RequestBody {
     fn drop(&mut self) {
-        let Some(incoming) = self.incoming.take().filter(|incoming| !incoming.is_end_stream()) else { return };
+        let Some(incoming) = self.incoming.take().filter(|incoming| !incoming.is_end_stream()) else {
+            return;
+        };
         self.refused.store(true, Ordering::Relaxed);
         if let Some(drain) = self.drain.take() {
             tokio::spawn(drain.run(incoming));

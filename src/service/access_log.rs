@@ -33,12 +33,25 @@ pub struct AccessRecord<'a> {
     pub total: Duration,
     /// Reason and message of a refusal or failure.
     pub error: Option<(RejectReason, &'a str)>,
+    /// Method, path and status code of a request over HTTP.
+    pub http: Option<HttpFacts<'a>>,
+}
+
+/// Facts of a request over HTTP.
+#[derive(Debug, Clone, Copy)]
+pub struct HttpFacts<'a> {
+    /// Its method.
+    pub method: &'a str,
+    /// Its path, without the query.
+    pub path: &'a str,
+    /// Status code of the answer.
+    pub code: u16,
 }
 
 impl AccessRecord<'_> {
     /// Counts and logs the request.
     pub fn write(&self, metrics: &Metrics) {
-        let AccessRecord { protocol, peer, id, token, report, bytes_out, total, error } = *self;
+        let AccessRecord { protocol, peer, id, token, report, bytes_out, total, error, http } = *self;
         let status = report.status;
         metrics.answered(protocol, status, total);
         metrics.bytes_out.add(bytes_out as u64);
@@ -63,7 +76,9 @@ impl AccessRecord<'_> {
         let warnings = Some(report.warnings.join(",")).filter(|warnings| !warnings.is_empty());
         log::log!(
             target: "imgsrv::request", level,
-            id = id, protocol = protocol.word(), peer:% = peer, token = token, status = status.word(),
+            id = id, protocol = protocol.word(), peer:% = peer, token = token,
+            method = http.map(|http| http.method), path = http.map(|http| http.path), code = http.map(|http| http.code),
+            status = status.word(),
             reason = error.map(|(reason, _)| reason.word()),
             source = source.as_deref(), bytes_in = report.source_bytes.unwrap_or_default(),
             result = result.as_deref(), bytes_out = bytes_out, ratio = ratio.map(hundredths),
@@ -87,6 +102,19 @@ pub(super) fn connection_closed(
     if let Some(left_out) = permit(reason) {
         let left_out = (left_out > 0).then_some(left_out);
         log::warn!(peer:% = peer, reason = reason.word(), left_out = left_out; "connection closed: {message}");
+    }
+}
+
+/// Counts and logs a request whose client left before its result was ready.
+pub(super) fn client_left(metrics: &Metrics, protocol: Protocol, peer: SocketAddr, id: &str) {
+    metrics.rejected(RejectReason::Abandoned);
+    if let Some(left_out) = permit(RejectReason::Abandoned) {
+        let left_out = (left_out > 0).then_some(left_out);
+        log::info!(
+            target: "imgsrv::request", id = id, protocol = protocol.word(), peer:% = peer,
+            reason = RejectReason::Abandoned.word(), left_out = left_out;
+            "the client left before the result was ready"
+        );
     }
 }
 

@@ -147,9 +147,9 @@ impl RequestError {
             | RequestError::Truncated { .. }
             | RequestError::BrokenBody
             | RequestError::Io(_)
-            | RequestError::NoSuchTask
             | RequestError::TaskNotDone(_)
             | RequestError::TasksOff => Status::BadRequest,
+            RequestError::NoSuchTask => Status::NotFound,
             RequestError::BodyTooLarge { .. } => Status::TooLarge,
             RequestError::ForeignOrigin(_) | RequestError::ForeignHost(_) => Status::Unauthorized,
             RequestError::Denied(denied) => denied.status(),
@@ -327,7 +327,7 @@ mod tests {
             (Denied::Unauthorized.into(), Status::Unauthorized, RejectReason::Unauthorized, None, 401),
             (slow, Status::Timeout, RejectReason::SlowClient, None, 504),
             (late, Status::Timeout, RejectReason::HeaderTimeout, None, 408),
-            (RequestError::NoSuchTask, Status::BadRequest, RejectReason::BadRequest, None, 404),
+            (RequestError::NoSuchTask, Status::NotFound, RejectReason::BadRequest, None, 404),
             (RequestError::BodyTooLarge { max: 1 }, Status::TooLarge, RejectReason::BodyTooLarge, None, 413),
         ] {
             assert_eq!(error.status(), status, "{error}");

@@ -23,7 +23,7 @@ pub mod shutdown; // the signal that ends a server.
 #[cfg(feature = "tls")]
 pub mod tls; // certificate and key of a server.
 
-pub use access_log::AccessRecord;
+pub use access_log::{AccessRecord, HttpFacts};
 pub use body::{BodyBudget, BodyLength, ReceivedBody, transfer_time};
 pub use caller::{AuthenticatedCaller, Caller, Peer};
 pub use error::RequestError;
@@ -32,7 +32,7 @@ pub use settings::ServiceSettings;
 pub use shutdown::Shutdown;
 
 use crate::engine::{BudgetSpent, Engine, Job, ProbedJob, Reservation, Ticket};
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, Protocol};
 use crate::reject_reason::RejectReason;
 use crate::spec::Spec;
 use auth::{Authenticator, TokenDigest};
@@ -167,6 +167,11 @@ impl Service {
         let mut memory = self.engine.reserve();
         memory.resize(bytes).map_err(|BudgetSpent| self.engine.busy())?;
         Ok(memory)
+    }
+
+    /// Counts and logs a request whose client left before its result was ready.
+    pub fn client_left(&self, protocol: Protocol, peer: SocketAddr, id: &str) {
+        access_log::client_left(self.metrics(), protocol, peer, id);
     }
 
     /// Counts and logs a connection that was rejected or cut outside a request.

@@ -84,12 +84,8 @@ pub trait TaskStore: Debug + Send + Sync {
     ///
     /// # Errors
     /// [`StoreError::NotFound`] when there is no task `after`, which may have expired since; the store's own.
-    fn list(
-        &self,
-        owner: &Owner,
-        after: Option<TaskId>,
-        limit: usize,
-    ) -> Result<Vec<TaskStatus>, StoreError>;
+    fn list(&self, owner: &Owner, after: Option<TaskId>, limit: usize)
+    -> Result<Vec<TaskStatus>, StoreError>;
 
     /// Forgets results and failures that have been kept for long enough, and gives tasks whose runner fell
     /// silent to the others. To be called every few seconds. How many were forgotten.

@@ -347,6 +347,7 @@ impl<'a> Connection<'a> {
             bytes_out,
             total: request.arrived.elapsed(),
             error,
+            http: None,
         };
         record.write(self.service.metrics());
     }

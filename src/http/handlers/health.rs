@@ -3,8 +3,8 @@
 use crate::http::HttpState;
 use crate::service::AuthenticatedCaller;
 use axum::extract::State;
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName};
 use axum::http::StatusCode;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName};
 use axum::response::IntoResponse;
 use std::sync::Arc;
 

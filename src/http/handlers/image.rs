@@ -1,6 +1,6 @@
 //! The routes that make an image of an image: `/resize` and its relatives, which differ in their defaults, and `/info`.
 
-use crate::engine::{JobOutput, JobError};
+use crate::engine::{JobError, JobOutput};
 use crate::http::form::{self, Upload};
 use crate::http::negotiate::{self, Candidates};
 use crate::http::{HttpState, RequestContext, job, options, reply};

@@ -25,7 +25,12 @@ const TASKS: [(&str, &str, &str, &str); 6] = [
     ("/status/{id}", "delete", "Cancel a task, or delete its result", "200"),
     ("/status/{id}/events", "get", "States of a task as server-sent events", "200"),
     ("/result/{id}", "get", "The result of a task that is done; 409 while it is not", "200"),
-    ("/tasks", "get", "A page of the caller's tasks, oldest first; 'next' is the 'after' of the page that follows", "200"),
+    (
+        "/tasks",
+        "get",
+        "A page of the caller's tasks, oldest first; 'next' is the 'after' of the page that follows",
+        "200",
+    ),
 ];
 
 pub(in crate::http) async fn openapi(State(state): State<Arc<HttpState>>) -> Response {

@@ -145,7 +145,10 @@ fn option(option: &OptionDef<Spec>) -> Value {
 }
 
 /// The presets of this server by name, each as form-encoded options.
-pub(in crate::http) async fn presets(State(state): State<Arc<HttpState>>, _: AuthenticatedCaller) -> Response {
+pub(in crate::http) async fn presets(
+    State(state): State<Arc<HttpState>>,
+    _: AuthenticatedCaller,
+) -> Response {
     let presets = &state.service.settings().policy.presets;
     let presets: Value =
         presets.iter().map(|(name, spec)| (name.clone(), Value::from(spec.canonical()))).collect();

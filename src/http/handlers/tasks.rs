@@ -11,8 +11,8 @@ use crate::spec::{Options, decode_pairs};
 use crate::tasks::{NewTask, Owner, State as TaskState, StoreError, TaskId, TaskStatus, Tasks};
 use axum::Extension;
 use axum::extract::{Path, Request, State};
-use axum::http::{StatusCode, Uri};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderName, LOCATION};
+use axum::http::{StatusCode, Uri};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream::{self, Stream};
@@ -219,11 +219,7 @@ fn parse(id: &str) -> Result<TaskId, RequestError> {
     id.parse().map_err(|_| RequestError::NoSuchTask)
 }
 
-async fn find(
-    state: &HttpState,
-    caller: &AuthenticatedCaller,
-    id: &str,
-) -> Result<TaskStatus, RequestError> {
+async fn find(state: &HttpState, caller: &AuthenticatedCaller, id: &str) -> Result<TaskStatus, RequestError> {
     let (tasks, owner, id) = (tasks(state)?, owner(caller), parse(id)?);
     blocking(move || Ok(tasks.status(&owner, id)?)).await
 }

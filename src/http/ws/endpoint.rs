@@ -29,7 +29,9 @@ impl Endpoint {
     /// Longest messages, where an image may have `max_body` bytes.
     pub(super) fn limits(self, max_body: u64, is_authenticated: bool) -> MessageLimits {
         match self {
-            _ if !is_authenticated => MessageLimits { text: MAX_UNAUTHENTICATED, binary: MAX_UNAUTHENTICATED },
+            _ if !is_authenticated => {
+                MessageLimits { text: MAX_UNAUTHENTICATED, binary: MAX_UNAUTHENTICATED }
+            }
             #[cfg(feature = "legacy")]
             Endpoint::Gray => MessageLimits { text: max_body, binary: max_body },
             Endpoint::Images | Endpoint::Upload => MessageLimits { text: MAX_OPTIONS, binary: max_body },

@@ -164,6 +164,7 @@ impl ImageLog {
             bytes_out: bytes,
             total: image.label.received.elapsed(),
             error: error.as_ref().map(|(reason, message)| (*reason, message.as_str())),
+            http: None,
         };
         record.write(state.service.metrics());
         if image.result.is_ok() {

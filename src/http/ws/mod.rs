@@ -70,11 +70,7 @@ pub(super) fn is_upgrade(headers: &HeaderMap) -> bool {
 }
 
 /// Shakes hands. A refusal is an answer of HTTP.
-fn open(
-    state: Arc<HttpState>,
-    mut request: Request,
-    endpoint: Endpoint,
-) -> Result<Response, RequestError> {
+fn open(state: Arc<HttpState>, mut request: Request, endpoint: Endpoint) -> Result<Response, RequestError> {
     let context = context(request.extensions())?;
     state.settings.origins.check(&request, context.peer.transport)?;
     let accept = accept(&request)?;
@@ -95,8 +91,8 @@ fn open(
         (_, None) => command::options(policy, Vec::new()),
     };
     let connection = request.extensions_mut().remove::<UpgradeContext>();
-    let connection = connection
-        .ok_or_else(|| RequestError::Malformed("this connection cannot be upgraded".into()))?;
+    let connection =
+        connection.ok_or_else(|| RequestError::Malformed("this connection cannot be upgraded".into()))?;
     let upgrade = hyper::upgrade::on(&mut request);
     tokio::spawn(async move {
         match upgrade.await {

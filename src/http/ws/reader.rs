@@ -212,7 +212,11 @@ impl<R: AsyncRead + Unpin> MessageReader<R> {
             Opcode::Text => self.limits.text,
             _ => self.limits.binary,
         };
-        if message.length.saturating_add(head.length) > max { Err(CloseReason::TooLong { max }) } else { Ok(()) }
+        if message.length.saturating_add(head.length) > max {
+            Err(CloseReason::TooLong { max })
+        } else {
+            Ok(())
+        }
     }
 
     /// Extends the deadlines of the message that is coming by `time`, in which it was not read.

@@ -11,7 +11,7 @@ use crate::http::ws::image::{self, ArrivedImage, FinishedImage, ImageLabel, Imag
 use crate::http::ws::reader::{Message, MessageReader};
 use crate::http::ws::writer::MessageWriter;
 use crate::http::{HttpState, RequestContext, error};
-use crate::reject_reason::RejectReason;
+use crate::metrics::Protocol;
 use crate::report::Report;
 use crate::service::{AuthenticatedCaller, RequestError};
 use futures_util::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
@@ -137,8 +137,7 @@ impl Session {
         let service = &state.service;
         let _open = service.metrics().connections.hold();
         let end = self.serve().await;
-        let abandoned =
-            self.running.len() + self.ready.by_number.len() + usize::from(self.held.is_some());
+        let abandoned = self.running.len() + self.ready.by_number.len() + usize::from(self.held.is_some());
         let (code, message) = match &end {
             Ok(()) => (Some(1000), String::new()),
             Err(reason) => (reason.close_code(), reason.to_string()),
@@ -147,11 +146,10 @@ impl Session {
         if let Some(reason) = end.err().and_then(|reason| reason.reject_reason()) {
             service.connection_closed(peer, reason, &message);
         }
-        let Session { writer, running, held, ready, .. } = self;
+        let Session { writer, running, held, ready, context, .. } = self;
         drop((running, held, ready)); // releases their memory before the close handshake
         for _ in 0..abandoned {
-            let message = "the client left before the result was ready";
-            service.connection_closed(peer, RejectReason::Abandoned, message);
+            service.client_left(Protocol::WebSocket, peer, context.id());
         }
         writer.close(code, &message).await;
     }
@@ -167,8 +165,7 @@ impl Session {
         loop {
             self.send_due(is_leaving).await?;
             self.start_held();
-            let is_empty =
-                self.running.is_empty() && self.ready.by_number.is_empty() && self.held.is_none();
+            let is_empty = self.running.is_empty() && self.ready.by_number.is_empty() && self.held.is_none();
             match (is_empty, self.left.take(), is_leaving) {
                 (true, Some(left), _) => return Err(left),
                 (true, None, true) => return Err(CloseReason::Stopping),
@@ -444,11 +441,8 @@ impl Session {
         if self.endpoint.is_base64()
             && let Ok(done) = &mut image.result
         {
-            let encoded = crate::http::legacy::gray::encode(
-                &self.state.service,
-                &done.encoded.bytes,
-                &mut done.memory,
-            );
+            let encoded =
+                crate::http::legacy::gray::encode(&self.state.service, &done.encoded.bytes, &mut done.memory);
             match encoded {
                 Ok(text) => return Some(text),
                 Err(error) => image.result = Err(error),

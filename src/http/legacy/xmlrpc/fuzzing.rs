@@ -14,7 +14,9 @@ pub fn xmlrpc(bytes: &[u8]) {
     for method in &METHODS {
         match (method.read)(&call.arguments) {
             Ok(MethodRequest::Answer(value)) => drop(value::response(&value, 0)),
-            Ok(MethodRequest::Image(_, Work::Process(pairs))) => drop(RequestPolicy::default().parse_pairs(pairs)),
+            Ok(MethodRequest::Image(_, Work::Process(pairs))) => {
+                drop(RequestPolicy::default().parse_pairs(pairs))
+            }
             Ok(MethodRequest::Image(_, Work::Gray(_))) | Err(_) => {}
         }
     }

@@ -82,7 +82,9 @@ pub(super) static METHODS: [Method; 5] = [
         signatures: &[&["array"]],
         help: "system.listMethods(): the names of all methods.",
         read: |arguments| match arguments {
-            [] => Ok(MethodRequest::Answer(Value::Array(METHODS.iter().map(|method| text(method.name)).collect()))),
+            [] => Ok(MethodRequest::Answer(Value::Array(
+                METHODS.iter().map(|method| text(method.name)).collect(),
+            ))),
             _ => Err("there are no arguments"),
         },
     },
@@ -99,8 +101,9 @@ pub(super) static METHODS: [Method; 5] = [
         read: |arguments| {
             let kinds =
                 |signature: &&[&'static str]| Value::Array(signature.iter().map(|kind| text(kind)).collect());
-            named(arguments)
-                .map(|method| MethodRequest::Answer(Value::Array(method.signatures.iter().map(kinds).collect())))
+            named(arguments).map(|method| {
+                MethodRequest::Answer(Value::Array(method.signatures.iter().map(kinds).collect()))
+            })
         },
     },
 ];

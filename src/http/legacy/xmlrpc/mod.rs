@@ -21,6 +21,7 @@ use crate::status::Status;
 use axum::Extension;
 use axum::body::Body;
 use axum::extract::{Request, State};
+use axum::http::StatusCode;
 use axum::http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use axum::response::Response;
 use method::{METHODS, MethodRequest, Work};
@@ -119,11 +120,11 @@ async fn answer(
     };
     let body = match performed {
         Ok(CallResult { text, memory, report, image }) => {
-            context.record(state, Protocol::XmlRpc, &report, image, None);
+            context.record(state, Protocol::XmlRpc, StatusCode::OK, &report, image, None);
             reply::held(text.into_bytes(), memory)
         }
         Err(Fault { code, message, report, reason }) => {
-            context.record(state, Protocol::XmlRpc, &report, 0, Some((reason, &message)));
+            context.record(state, Protocol::XmlRpc, StatusCode::OK, &report, 0, Some((reason, &message)));
             value::fault(code, &format!("{}: {message}", report.status)).into()
         }
     };

@@ -68,6 +68,9 @@ pub mod internals {
         pub mod jpeg {
             pub use crate::codec::jpeg::*;
         }
+        pub mod webp {
+            pub use crate::codec::webp::*;
+        }
     }
     pub mod ops {
         pub use crate::ops::*;

@@ -43,6 +43,7 @@ fn decoding(plan: &Plan, source: &Source<'_>) -> u64 {
             None => 6,
         },
         Format::Png | Format::Gif | Format::Tiff => 4,
+        Format::WebP if source.key_frame.is_some() => 2,
         Format::WebP | Format::Avif => 6,
         Format::Bmp | Format::Qoi | Format::Pnm | Format::Ico | Format::Tga => 2,
     };

@@ -12,7 +12,6 @@ mod error;
 mod format; // one file or folder a format: reader and writer.
 mod inspect; // what a file says about itself.
 pub(crate) mod jpeg; // our own codec.
-#[expect(dead_code, unused_imports, reason = "joined in the next commit")]
 pub(crate) mod webp; // our own decoder of VP8 key frames.
 mod memory; // memory that a plan takes.
 mod metadata; // EXIF, XMP, IPTC, ICC: read, and what may leave with a picture.

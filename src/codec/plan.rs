@@ -95,9 +95,9 @@ impl Plan {
             cost: 0,
             is_shareable: false,
         };
-        plan.decode_scale = match (source.planar_header(spec), route) {
-            (Some(header), Route::Planar | Route::Pixels) => {
-                Some(planar::decode_scale(header, &geometry, spec))
+        plan.decode_scale = match route {
+            Route::Planar | Route::Pixels if source.planar(spec).is_some() => {
+                planar::decode_scale(source, &geometry, spec)
             }
             _ => None,
         };
@@ -146,10 +146,7 @@ fn route(source: &Source<'_>, format: Format, geometry: &Geometry, spec: &Spec, 
             return Route::Lossless;
         }
     }
-    if source.header.as_ref().is_some_and(planar::is_luma_chroma)
-        && planar::decodes(spec)
-        && is_plain_jpeg(source, format, spec)
-    {
+    if planar::is_luma_chroma(source) && planar::decodes(spec) && is_plain_jpeg(source, format, spec) {
         return Route::Planar;
     }
     Route::Pixels

@@ -30,7 +30,7 @@ pub struct Probe {
     pub cmyk: bool,
     /// Bytes that decoding needs besides the decoded pixels.
     pub working: u64,
-    /// Whether it is a JPEG of a kind that our own decoder reads.
+    /// Returns true if one of our own decoders reads it, part by part: most JPEG files and opaque lossy WebP stills.
     pub planar: bool,
 }
 

@@ -7,7 +7,7 @@ use crate::codec::metadata::Metadata;
 use crate::codec::metadata::companions::Companions;
 use crate::codec::probe::{self, Probe, jpeg_header};
 use crate::codec::sniff::sniff;
-use crate::codec::transform::planar;
+use crate::codec::transform::planar::{self, PlanarSource};
 use crate::format::Format;
 use crate::limits::Limits;
 use crate::spec::{Icc, Spec};
@@ -20,6 +20,8 @@ pub(super) struct Source<'a> {
     pub(super) metadata: Metadata<'a>,
     /// Of a JPEG that our own decoder reads.
     pub(super) header: Option<JpegHeader<'a>>,
+    /// Of a WebP that our own decoder reads.
+    pub(super) key_frame: Option<&'a [u8]>,
 }
 
 impl<'a> Source<'a> {
@@ -53,10 +55,10 @@ impl<'a> Source<'a> {
         self.metadata.icc.as_deref().filter(|_| self.probe.cmyk && spec.icc != Icc::Ignore)
     }
 
-    /// Returns the header if our own JPEG decoder serves `spec`. It has no linear light and knows no ink but the naive
+    /// Returns the source if one of our own decoders serves `spec`. They have no linear light and know no ink but the naive
     /// one.
-    pub(super) fn planar_header(&self, spec: &Spec) -> Option<&JpegHeader<'a>> {
-        self.header.as_ref().filter(|_| planar::decodes(spec) && self.ink_profile(spec).is_none())
+    pub(super) fn planar(&'a self, spec: &Spec) -> Option<PlanarSource<'a>> {
+        PlanarSource::of(self).filter(|_| planar::decodes(spec) && self.ink_profile(spec).is_none())
     }
 
     fn of(input: &'a [u8], probe: Probe, header: Option<JpegHeader<'a>>) -> Source<'a> {
@@ -64,6 +66,7 @@ impl<'a> Source<'a> {
             Some(header) => Metadata::of_jpeg(&header.metadata, input.get(header.scans..)),
             None => format::metadata(probe.format, input),
         };
-        Source { input, probe, metadata, header }
+        let key_frame = if probe.planar { format::key_frame(probe.format, input) } else { None };
+        Source { input, probe, metadata, header, key_frame }
     }
 }

@@ -42,6 +42,11 @@ pub(in crate::codec) enum Tolerance {
     Strict,
 }
 
+/// The VP8 key frame of an opaque still WebP; `None` for all other files.
+pub(in crate::codec) fn key_frame(format: Format, input: &[u8]) -> Option<&[u8]> {
+    if format == Format::WebP { webp::key_frame(input) } else { None }
+}
+
 /// Reads the header.
 pub(in crate::codec) fn probe(format: Format, input: &[u8]) -> Result<Probe, CodecError> {
     match format {

@@ -56,7 +56,7 @@ impl Plane {
     pub const PAD: usize = 16;
 
     /// Allocates a plane of `width` x `height` with unspecified samples.
-    pub(super) fn new(width: usize, height: usize) -> Result<Plane, OutOfMemory> {
+    pub fn new(width: usize, height: usize) -> Result<Plane, OutOfMemory> {
         let mut plane = Plane::default();
         plane.reset(width, height)?;
         Ok(plane)

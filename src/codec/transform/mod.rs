@@ -2,9 +2,10 @@
 
 pub(in crate::codec) mod colour; // profiles to sRGB.
 pub(crate) mod geometry; // from the asked size to where each pixel comes from.
+pub(in crate::codec) mod key_frame; // VP8 key frames to planes.
 pub(in crate::codec) mod linear; // sRGB to linear light.
 pub(in crate::codec) mod orient_pad; // turns, padding, background.
-pub(in crate::codec) mod planar; // the fast path of JPEG sources.
+pub(in crate::codec) mod planar; // the fast path of JPEG and lossy WebP sources.
 pub(in crate::codec) mod resize; // interleaved pixels.
 pub(in crate::codec) mod smart_crop; // the part of a picture with the most detail.
 
@@ -20,7 +21,7 @@ use crate::codec::scratch::Scratch;
 use crate::codec::source::Source;
 use crate::codec::transform::colour::Applied;
 use crate::codec::transform::geometry::{Geometry, Region, Size};
-use crate::codec::transform::planar::Planar;
+use crate::codec::transform::planar::{Planar, PlanarSource};
 use crate::codec::transform::resize::{Light, Premultiplied};
 use crate::limits::Limits;
 use crate::ops::{self, OpError};
@@ -113,7 +114,7 @@ impl<'a> Transform<'a> {
             moved.run(source.input, header, &EncodeOptions { coding, ..*options }, limits, memory)
         })?;
         let Some(made) = made else { return Ok(None) };
-        let planar = Planar { input: source.input, header, spec, limits };
+        let planar = Planar { source: PlanarSource::Jpeg { input: source.input, header }, spec, limits };
         let mut done = judged(&planar, *geometry, made)?;
         done.warnings.add(Warning::Lossless);
         Ok(Some(done))
@@ -121,8 +122,7 @@ impl<'a> Transform<'a> {
 
     fn planar(&self) -> Option<Planar<'a>> {
         let Transform { source, spec, limits, .. } = *self;
-        let header = source.planar_header(spec)?;
-        Some(Planar { input: source.input, header, spec, limits })
+        Some(Planar { source: source.planar(spec)?, spec, limits })
     }
 
     fn settled(&self, planar: &Planar<'_>, scratch: &mut Scratch) -> Result<Geometry, CodecError> {

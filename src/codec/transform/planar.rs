@@ -1,4 +1,4 @@
-//! JPEG sources by our own decoder: what of a request goes to the planar pipeline, and what it will take.
+//! JPEG and WebP sources by our own decoders: the requests that the planar pipeline serves, and their memory.
 
 use crate::codec::encoded::{Warning, Warnings};
 use crate::codec::error::CodecError;
@@ -10,27 +10,60 @@ use crate::codec::jpeg::pipeline::{self, DecodeSpeed, JpegOutput, Resize, Resize
 use crate::codec::jpeg::planes::{Planes, Sampling};
 use crate::codec::jpeg::resample::ResampleKernel;
 use crate::codec::plan::{Plan, Route};
+use crate::codec::source::Source;
 use crate::codec::transform::geometry::{Geometry, Orientation, Region, Size};
+use crate::codec::transform::key_frame;
 use crate::format::Format;
 use crate::limits::Limits;
 use crate::pixels::Pixels;
-use crate::spec::{Colour, Quality, Spec};
+use crate::spec::{Colour, Kernel, Quality, Spec};
+use std::time::Instant;
 
 /// Whether our own decoder may serve `spec`. Planes of luma and chroma have no linear light.
 pub(in crate::codec) fn decodes(spec: &Spec) -> bool {
     !spec.linear
 }
 
-/// Whether the file stores what a JPEG result stores, so that no colour need be converted.
-pub(in crate::codec) fn is_luma_chroma(header: &JpegHeader<'_>) -> bool {
-    matches!(header.color_model(), ColorModel::Grey | ColorModel::YCbCr)
+/// Returns true if the file stores luma and chroma as a JPEG result does, so that no colour need be converted.
+pub(in crate::codec) fn is_luma_chroma(source: &Source<'_>) -> bool {
+    let is_jpeg =
+        |header: &JpegHeader<'_>| matches!(header.color_model(), ColorModel::Grey | ColorModel::YCbCr);
+    source.key_frame.is_some() || source.header.as_ref().is_some_and(is_jpeg)
 }
 
-/// A JPEG file, the plan for it, and what it may cost.
+/// A file that one of our own decoders reads.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::codec) enum PlanarSource<'a> {
+    Jpeg {
+        input: &'a [u8],
+        header: &'a JpegHeader<'a>,
+    },
+    /// The VP8 key frame of a WebP.
+    WebP(&'a [u8]),
+}
+
+impl<'a> PlanarSource<'a> {
+    /// The source of `file`, if one of our own decoders reads it.
+    pub(in crate::codec) fn of(file: &'a Source<'a>) -> Option<PlanarSource<'a>> {
+        match (&file.header, file.key_frame) {
+            (Some(header), _) => Some(PlanarSource::Jpeg { input: file.input, header }),
+            (None, Some(frame)) => Some(PlanarSource::WebP(frame)),
+            (None, None) => None,
+        }
+    }
+
+    fn format(&self) -> Format {
+        match self {
+            PlanarSource::Jpeg { .. } => Format::Jpeg,
+            PlanarSource::WebP(_) => Format::WebP,
+        }
+    }
+}
+
+/// A request that the planar pipeline serves.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::codec) struct Planar<'a> {
-    pub(in crate::codec) input: &'a [u8],
-    pub(in crate::codec) header: &'a JpegHeader<'a>,
+    pub(in crate::codec) source: PlanarSource<'a>,
     pub(in crate::codec) spec: &'a Spec,
     pub(in crate::codec) limits: &'a Limits,
 }
@@ -38,7 +71,11 @@ pub(in crate::codec) struct Planar<'a> {
 impl Planar<'_> {
     /// The chroma resolution of a result of this quality.
     pub(in crate::codec) fn sampling(&self, quality: Quality) -> Sampling {
-        let gray = !self.spec.ops.is_empty() || self.header.color_model() == ColorModel::Grey;
+        let is_grey = match self.source {
+            PlanarSource::Jpeg { header, .. } => header.color_model() == ColorModel::Grey,
+            PlanarSource::WebP(_) => false,
+        };
+        let gray = !self.spec.ops.is_empty() || is_grey;
         if gray { Sampling::Gray } else { encode::sampling(quality, self.spec) }
     }
 
@@ -50,8 +87,18 @@ impl Planar<'_> {
         scratch: &mut ResizeScratch,
     ) -> Result<JpegOutput<Vec<u8>>, CodecError> {
         let quality = self.spec.quality();
-        output.jpeg(quality, |options| {
-            Ok(self.resize(geometry).transcode(self.sampling(quality), options, scratch)?)
+        let sampling = self.sampling(quality);
+        output.jpeg(quality, |options| match self.source {
+            PlanarSource::Jpeg { input, header } => {
+                Ok(self.resize(input, header, geometry).transcode(sampling, options, scratch)?)
+            }
+            PlanarSource::WebP(_) => {
+                let mut made = self.planes(geometry, sampling, scratch)?;
+                let started = Instant::now();
+                let value = scratch.encoder().encode(&made.value, options)?;
+                made.times.encode += started.elapsed();
+                Ok(JpegOutput { value, flaws: made.flaws, times: made.times })
+            }
         })
     }
 
@@ -62,7 +109,14 @@ impl Planar<'_> {
         sampling: Sampling,
         scratch: &mut ResizeScratch,
     ) -> Result<JpegOutput<Planes>, CodecError> {
-        Ok(self.resize(geometry).planes(sampling, scratch)?)
+        match self.source {
+            PlanarSource::Jpeg { input, header } => {
+                Ok(self.resize(input, header, geometry).planes(sampling, scratch)?)
+            }
+            PlanarSource::WebP(frame) => {
+                key_frame::planes(frame, geometry, sampling, self.spec, &self.limits.cancel, scratch)
+            }
+        }
     }
 
     /// The result as upright pixels, without the canvas.
@@ -71,7 +125,14 @@ impl Planar<'_> {
         geometry: &Geometry,
         scratch: &mut ResizeScratch,
     ) -> Result<JpegOutput<Pixels>, CodecError> {
-        Ok(self.resize(geometry).pixels(scratch)?)
+        match self.source {
+            PlanarSource::Jpeg { input, header } => {
+                Ok(self.resize(input, header, geometry).pixels(scratch)?)
+            }
+            PlanarSource::WebP(frame) => {
+                key_frame::pixels(frame, geometry, self.spec.kernel, &self.limits.cancel, scratch)
+            }
+        }
     }
 
     /// A small upright picture of `region`, to look at.
@@ -84,9 +145,16 @@ impl Planar<'_> {
     ) -> Result<Pixels, CodecError> {
         let Size { width, height } = size;
         let geometry = Geometry { orientation, region, width, height, canvas: None };
-        let resize =
-            Resize { kernel: ResampleKernel::Box, speed: DecodeSpeed::Fast, ..self.resize(&geometry) };
-        Ok(resize.pixels(scratch)?.value)
+        match self.source {
+            PlanarSource::Jpeg { input, header } => {
+                let (kernel, speed) = (ResampleKernel::Box, DecodeSpeed::Fast);
+                let resize = Resize { kernel, speed, ..self.resize(input, header, &geometry) };
+                Ok(resize.pixels(scratch)?.value)
+            }
+            PlanarSource::WebP(frame) => {
+                Ok(key_frame::pixels(frame, &geometry, Kernel::Box, &self.limits.cancel, scratch)?.value)
+            }
+        }
     }
 
     /// Says what was wrong with the data, or refuses it where `strict` says so.
@@ -97,7 +165,7 @@ impl Planar<'_> {
             (flaws.damaged, Warning::Damaged, "it makes no sense in places"),
         ] {
             if flawed && self.spec.strict {
-                return Err(CodecError::damaged(Format::Jpeg, reason));
+                return Err(CodecError::damaged(self.source.format(), reason));
             }
             if flawed {
                 warnings.add(warning);
@@ -106,17 +174,27 @@ impl Planar<'_> {
         Ok(warnings)
     }
 
-    fn resize<'r>(&'r self, geometry: &'r Geometry) -> Resize<'r> {
+    fn resize<'r>(
+        &'r self,
+        input: &'r [u8],
+        header: &'r JpegHeader<'r>,
+        geometry: &'r Geometry,
+    ) -> Resize<'r> {
         let Spec { kernel, speed, background: Colour { r, g, b, .. }, .. } = *self.spec;
-        let Planar { input, header, limits, .. } = *self;
+        let limits = self.limits;
         let (kernel, speed) = (kernel.into(), speed.into());
         Resize { input, header, geometry, kernel, speed, background: [r, g, b], limits }
     }
 }
 
-/// Eighths of its size, 1 to 8, at which the decoder hands out luma.
-pub(in crate::codec) fn decode_scale(header: &JpegHeader<'_>, geometry: &Geometry, spec: &Spec) -> u8 {
-    pipeline::luma_scale(header, geometry, spec.kernel.into(), spec.speed.into()).k() as u8
+/// Eighths of its size, 1 to 8, at which our own decoder hands out luma; `None` where another decoder is at work.
+pub(in crate::codec) fn decode_scale(source: &Source<'_>, geometry: &Geometry, spec: &Spec) -> Option<u8> {
+    match &source.header {
+        Some(header) => {
+            Some(pipeline::luma_scale(header, geometry, spec.kernel.into(), spec.speed.into()).k() as u8)
+        }
+        None => source.key_frame.map(|_| 8),
+    }
 }
 
 /// Most bytes that decoding, resizing and, on a planar route, encoding hold at once besides the input.

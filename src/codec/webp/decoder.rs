@@ -227,8 +227,14 @@ impl<'a> BandDecoder<'a> {
                 } else {
                     let mut dc = [0; 16];
                     let context = usize::from(above.luma_dc + left.luma_dc);
-                    let end =
-                        tokens::read(&mut decoder, &probabilities[1], context, segment.steps.luma_dc, 0, &mut dc);
+                    let end = tokens::read(
+                        &mut decoder,
+                        &probabilities[1],
+                        context,
+                        segment.steps.luma_dc,
+                        0,
+                        &mut dc,
+                    );
                     (above.luma_dc, left.luma_dc) = (u8::from(end > 0), u8::from(end > 0));
                     if end > 0 {
                         transform::inverse_walsh_hadamard(&dc, &mut blocks[..16]);
@@ -240,13 +246,13 @@ impl<'a> BandDecoder<'a> {
                         let block = &mut blocks[4 * y + x];
                         let context = usize::from(above.luma[x] + left.luma[y]);
                         let steps = segment.steps.luma;
-                        let end = tokens::read(&mut decoder, &probabilities[kind], context, steps, first, block);
+                        let end =
+                            tokens::read(&mut decoder, &probabilities[kind], context, steps, first, block);
                         (above.luma[x], left.luma[y]) = (u8::from(end > first), u8::from(end > first));
                         kinds[4 * y + x] = BlockKind::of(end, block);
                     }
                 }
-                for (from, above, left) in
-                    [(16, &mut above.u, &mut left.u), (20, &mut above.v, &mut left.v)]
+                for (from, above, left) in [(16, &mut above.u, &mut left.u), (20, &mut above.v, &mut left.v)]
                 {
                     for y in 0..2 {
                         for x in 0..2 {

@@ -1,7 +1,9 @@
 //! The frame header of a key frame: size, segments, loop filter, quantisers, partitions, probabilities (RFC 6386 section 9).
 
 use super::bool_decoder::BoolDecoder;
-use super::tables::{AC_STEPS, CoefficientProbabilities, DC_STEPS, DEFAULT_PROBABILITIES, UPDATE_PROBABILITIES};
+use super::tables::{
+    AC_STEPS, CoefficientProbabilities, DC_STEPS, DEFAULT_PROBABILITIES, UPDATE_PROBABILITIES,
+};
 use super::{Vp8Error, tokens};
 
 /// Most partitions of coefficients.

@@ -6,8 +6,6 @@
 #[cfg(target_arch = "x86_64")]
 mod sse2;
 
-use super::header::FilterStrength;
-
 #[cfg(not(target_arch = "x86_64"))]
 pub(super) use scalar::{normal, simple};
 #[cfg(target_arch = "x86_64")]
@@ -60,7 +58,8 @@ mod scalar {
             }
         } else {
             for position in 0..8 {
-                let row: [u8; 8] = plane[first + position * edge.along..].first_chunk().copied().unwrap_or_default();
+                let row: [u8; 8] =
+                    plane[first + position * edge.along..].first_chunk().copied().unwrap_or_default();
                 for (lane, sample) in samples.iter_mut().zip(row) {
                     lane[position] = i16::from(sample);
                 }
@@ -129,13 +128,7 @@ mod scalar {
     }
 
     /// The mask of the positions whose step at the edge is small enough to be an artefact.
-    fn is_artefact(
-        p1: &Lane,
-        p0: &Lane,
-        q0: &Lane,
-        q1: &Lane,
-        limit: i16,
-    ) -> Lane {
+    fn is_artefact(p1: &Lane, p0: &Lane, q0: &Lane, q1: &Lane, limit: i16) -> Lane {
         let step = zip(&distance(p0, q0), &distance(p1, q1), |inner, outer| 4 * inner + outer);
         at_most(&step, 2 * limit + 1)
     }
@@ -206,6 +199,7 @@ mod scalar {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::codec::webp::header::FilterStrength;
     use proptest::prelude::*;
 
     proptest! {

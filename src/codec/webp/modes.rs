@@ -49,12 +49,7 @@ pub(super) struct Modes {
 
 impl Default for Modes {
     fn default() -> Self {
-        Modes {
-            segment: 0,
-            is_skipped: false,
-            luma: LumaMode::Whole(BlockMode::Dc),
-            chroma: BlockMode::Dc,
-        }
+        Modes { segment: 0, is_skipped: false, luma: LumaMode::Whole(BlockMode::Dc), chroma: BlockMode::Dc }
     }
 }
 

@@ -58,13 +58,7 @@ pub(super) fn block<const N: usize>(
 
 /// Predicts the 4x4 block at `at`; `above_right` are the four samples behind those above it.
 #[inline(always)]
-pub(super) fn subblock(
-    plane: &mut [u8],
-    at: usize,
-    stride: usize,
-    mode: SubblockMode,
-    above_right: [u8; 4],
-) {
+pub(super) fn subblock(plane: &mut [u8], at: usize, stride: usize, mode: SubblockMode, above_right: [u8; 4]) {
     // The edge, from the lowest sample on the left by the corner (index 4) to the last above right.
     let mut edge = [0; 13];
     for y in 0..4 {
@@ -90,9 +84,8 @@ pub(super) fn subblock(
             [[mean3(2); 4], [mean3(1); 4], [mean3(0); 4], [weighted(e[1], e[0], e[0]); 4]]
         }
         SubblockMode::DownLeft => {
-            let line: [u8; 7] = std::array::from_fn(|i| {
-                if i < 6 { mean3(5 + i) } else { weighted(e[11], e[12], e[12]) }
-            });
+            let line: [u8; 7] =
+                std::array::from_fn(|i| if i < 6 { mean3(5 + i) } else { weighted(e[11], e[12], e[12]) });
             std::array::from_fn(|y| std::array::from_fn(|x| line[x + y]))
         }
         SubblockMode::DownRight => {

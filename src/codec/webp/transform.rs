@@ -5,10 +5,10 @@ mod sse2;
 
 use super::tokens::Block;
 
-#[cfg(target_arch = "x86_64")]
-pub(super) use sse2::{add, add_dc};
 #[cfg(not(target_arch = "x86_64"))]
 pub(super) use scalar::{add, add_dc};
+#[cfg(target_arch = "x86_64")]
+pub(super) use sse2::{add, add_dc};
 
 /// sqrt(2) * cos(pi / 8) - 1 and sqrt(2) * sin(pi / 8) - 1, in 16 bits behind the point.
 const COSINE: i16 = 20_091;

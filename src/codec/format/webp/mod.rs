@@ -14,6 +14,7 @@ use crate::codec::probe::Probe;
 use crate::codec::scratch::Frames;
 use crate::codec::transform::geometry::{Orientation, Size};
 use crate::codec::transform::orient_pad;
+use crate::codec::webp as vp8;
 use crate::format::Format;
 use crate::limits::Limits;
 use crate::pixels::{Channels, Pixels};
@@ -66,8 +67,21 @@ pub(in crate::codec) fn probe(input: &[u8]) -> Result<Probe, CodecError> {
         animated,
         working,
         cmyk: false,
-        planar: false,
+        planar: !alpha && !animated && key_frame(input).is_some(),
     })
+}
+
+/// The VP8 key frame of an opaque still, which our own decoder reads; `None` for other WebP files.
+pub(in crate::codec) fn key_frame(input: &[u8]) -> Option<&[u8]> {
+    let mut frame = None;
+    for (kind, data) in chunks(input) {
+        match &kind {
+            b"VP8 " => frame = frame.or(Some(data)),
+            b"VP8L" | b"ALPH" | b"ANIM" | b"ANMF" => return None,
+            _ => {}
+        }
+    }
+    frame.filter(|data| vp8::frame_size(data).is_ok())
 }
 
 /// Finds EXIF, XMP and the profile.

@@ -17,14 +17,14 @@ use super::encode::{self, Encoder};
 use super::error::JpegError;
 use super::header::{ColorModel, JpegHeader};
 use super::planes::{Plane, Planes, Sampling};
-use super::resample::ResampleKernel;
+use super::resample::{PlaneResizer, ResampleKernel, WeightCache};
 use crate::limits::{Limits, OutOfMemory};
 use crate::pixels::{Geometry, Pixels};
 use plan::ComponentRoute;
 use shrink::{Buffers, Shrink};
 use std::time::{Duration, Instant};
 
-pub use plan::DecodeSpeed;
+pub use plan::{DecodeSpeed, full_axes};
 
 /// Least number of rows of MCUs in a result shared by two workers.
 const MIN_SHARED_ROWS: usize = 16;
@@ -55,6 +55,11 @@ impl ResizeScratch {
     /// Returns the decoder's memory and the encoder, for lossless transcoding.
     pub fn lossless(&mut self) -> (&mut decode::DecodeScratch, &mut Encoder) {
         (self.buffers.decode(), &mut self.encoder)
+    }
+
+    /// Returns the resamplers, one a plane, and their weights, for planes that another decoder makes.
+    pub fn resizers(&mut self) -> (&mut [PlaneResizer], &mut WeightCache) {
+        self.buffers.resizers()
     }
 
     /// Returns the encoder, for further files of the same planes.
@@ -137,11 +142,7 @@ impl<'a> Resize<'a> {
         scratch: &mut ResizeScratch,
     ) -> Result<JpegOutput<Planes>, JpegError> {
         let sampling = if self.header.color_model() == ColorModel::Grey { Sampling::Gray } else { sampling };
-        // On a canvas the picture may start within a chroma sample, so average chroma at the end.
-        let inner = match (self.geometry.canvas, sampling) {
-            (None, _) | (_, Sampling::Gray) => sampling,
-            (Some(_), _) => Sampling::S444,
-        };
+        let inner = sampling_before_canvas(self.geometry, sampling);
         let mut made = if self.is_luma_chroma() {
             self.upright(inner, scratch)?
         } else {
@@ -152,13 +153,7 @@ impl<'a> Resize<'a> {
             JpegOutput { value, flaws: made.flaws, times: made.times }
         };
         let started = Instant::now();
-        if let Some(canvas) = &self.geometry.canvas {
-            let whole = turn::on_canvas(&made.value, canvas, colour::ycc(self.background))?;
-            made.value = turn::subsampled(whole, sampling)?;
-        }
-        for plane in made.value.planes_mut() {
-            plane.extend_edges(0..plane.height());
-        }
+        made.value = on_canvas(made.value, self.geometry, sampling, self.background)?;
         made.times.resize += started.elapsed();
         Ok(made)
     }
@@ -313,6 +308,44 @@ impl<'a> Resize<'a> {
         while shrink.step(planes, &mut times)? {}
         Ok((shrink.flaws(), times))
     }
+}
+
+/// Sampling of planes before they are laid on a canvas: the picture may start within a chroma sample of the canvas, so chroma
+/// is averaged at the end.
+pub fn sampling_before_canvas(geometry: &Geometry, sampling: Sampling) -> Sampling {
+    match (geometry.canvas, sampling) {
+        (None, _) | (_, Sampling::Gray) => sampling,
+        (Some(_), _) => Sampling::S444,
+    }
+}
+
+/// Turns stored planes upright.
+///
+/// # Errors
+/// [`OutOfMemory`].
+pub fn turned(stored: &[Plane], geometry: &Geometry, sampling: Sampling) -> Result<Planes, OutOfMemory> {
+    let Geometry { orientation, width, height, .. } = *geometry;
+    turn::turned(stored, orientation, width as usize, height as usize, sampling)
+}
+
+/// Lays upright planes of [`sampling_before_canvas`] on the canvas, if there is one, and fills their margins.
+///
+/// # Errors
+/// [`OutOfMemory`].
+pub fn on_canvas(
+    mut planes: Planes,
+    geometry: &Geometry,
+    sampling: Sampling,
+    background: [u8; 3],
+) -> Result<Planes, OutOfMemory> {
+    if let Some(canvas) = &geometry.canvas {
+        let whole = turn::on_canvas(&planes, canvas, colour::ycc(background))?;
+        planes = turn::subsampled(whole, sampling)?;
+    }
+    for plane in planes.planes_mut() {
+        plane.extend_edges(0..plane.height());
+    }
+    Ok(planes)
 }
 
 /// Returns the decode scale of luma for a result of `geometry`.

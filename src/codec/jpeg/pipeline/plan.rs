@@ -79,24 +79,10 @@ pub(super) fn route(
     kernel: ResampleKernel,
     speed: DecodeSpeed,
 ) -> ComponentRoute {
-    let turn = geometry.orientation;
-    let stored = Size { width: frame.width.into(), height: frame.height.into() };
-    let region = turn.stored_region(geometry.region, turn.turned(stored));
-    let Region { x, y, width, height } = widened(region, geometry, plane, sampling);
-    let (h, v) = sampling.plane_size(plane, geometry.width as usize, geometry.height as usize);
-    let (columns, rows) = if turn.transpose { (v, h) } else { (h, v) };
-
-    let span = |pixels: u16, factor: u8, most: u8, start: f64, len: f64, output: usize| {
-        let density = f64::from(factor) / f64::from(most);
-        SourceSpan {
-            whole: f64::from(pixels) * density,
-            origin: start * density,
-            extent: len * density,
-            output,
-        }
-    };
-    let across = span(frame.width, component.h, frame.h_max(), x, width, columns);
-    let down = span(frame.height, component.v, frame.v_max(), y, height, rows);
+    let size = Size { width: frame.width.into(), height: frame.height.into() };
+    let density = |factor: u8, most: u8| f64::from(factor) / f64::from(most);
+    let densities = (density(component.h, frame.h_max()), density(component.v, frame.v_max()));
+    let (across, down) = spans(size, densities, plane, geometry, sampling);
 
     // A nearest-neighbour result must consist of pixels of the source, so decode at full scale.
     let reduced = (kernel != ResampleKernel::Nearest)
@@ -108,6 +94,41 @@ pub(super) fn route(
         .flatten();
     let scale = reduced.unwrap_or(Scale::FULL);
     ComponentRoute { scale, x: across.at(scale), y: down.at(scale) }
+}
+
+/// Axes of plane `plane` of a result with the given `sampling`, for a source of `size` whose plane is decoded in full.
+/// `densities` are the samples of the plane per pixel, across and down.
+pub fn full_axes(
+    size: Size,
+    densities: (f64, f64),
+    plane: usize,
+    geometry: &Geometry,
+    sampling: Sampling,
+) -> (Axis, Axis) {
+    let (across, down) = spans(size, densities, plane, geometry, sampling);
+    (across.at(Scale::FULL), down.at(Scale::FULL))
+}
+
+/// The used part of a plane across and down, as stored, and the samples to make of it.
+fn spans(
+    size: Size,
+    densities: (f64, f64),
+    plane: usize,
+    geometry: &Geometry,
+    sampling: Sampling,
+) -> (SourceSpan, SourceSpan) {
+    let turn = geometry.orientation;
+    let region = turn.stored_region(geometry.region, turn.turned(size));
+    let Region { x, y, width, height } = widened(region, geometry, plane, sampling);
+    let (h, v) = sampling.plane_size(plane, geometry.width as usize, geometry.height as usize);
+    let (columns, rows) = if turn.transpose { (v, h) } else { (h, v) };
+    let span = |pixels: u32, density: f64, start: f64, len: f64, output: usize| SourceSpan {
+        whole: f64::from(pixels) * density,
+        origin: start * density,
+        extent: len * density,
+        output,
+    };
+    (span(size.width, densities.0, x, width, columns), span(size.height, densities.1, y, height, rows))
 }
 
 /// Widens `region` by the overhang of the last chroma column and row for odd sides of the result.

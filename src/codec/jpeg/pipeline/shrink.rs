@@ -34,6 +34,11 @@ impl Below {
 }
 
 impl Buffers {
+    /// Returns the resamplers and their weights.
+    pub(super) fn resizers(&mut self) -> (&mut [PlaneResizer], &mut WeightCache) {
+        (&mut self.resizers, &mut self.weights)
+    }
+
     /// The decoder's memory.
     pub(super) fn decode(&mut self) -> &mut decode::DecodeScratch {
         &mut self.decode

@@ -110,10 +110,26 @@ impl Plan {
             // A source that turns out unsound is decoded after all.
             plan.memory = plan.memory.max(made.memory);
         }
+        if route == Route::Passthrough
+            && let Some(header) = source.header.as_ref().filter(|header| header.may_be_unusual(source.input))
+            && let Some((_, moved)) = rearrangement(source, format, &geometry, spec)
+        {
+            let rewriting = moved.estimate(source.input, header, kept_coding(header, spec));
+            if rewriting.saturating_add(source.input.len() as u64) <= limits.request_memory {
+                plan.memory = plan.memory.max(rewriting);
+            }
+        }
         let needed = plan.memory.saturating_add(source.input.len() as u64);
         OverLimit::check(LimitKind::Memory, needed, limits.request_memory)?;
         Ok(plan)
     }
+}
+
+/// Returns the plan that writes the coefficients of a JPEG source to a new file, if they can be, within its memory.
+pub(super) fn rewriting(source: &Source<'_>, plan: &Plan, spec: &Spec) -> Option<Plan> {
+    let (header, moved) = rearrangement(source, plan.format, &plan.geometry, spec)?;
+    let memory = moved.estimate(source.input, header, kept_coding(header, spec));
+    (memory <= plan.memory).then_some(Plan { route: Route::Lossless, ..*plan })
 }
 
 /// Says how `spec` would be carried out on `input`, from the headers alone: no pixel is decoded.

@@ -4,6 +4,8 @@ use crate::codec::encoded::{Encoded, SourceInfo, StageTimes, Warning, Warnings};
 use crate::codec::error::CodecError;
 use crate::codec::format;
 use crate::codec::format::encode::Output;
+use crate::codec::jpeg;
+use crate::codec::jpeg::decode::{Flaws, Soundness};
 use crate::codec::metadata::exif::Thumbnail;
 use crate::codec::plan::{self, Plan, Route};
 use crate::codec::probe::Probe;
@@ -11,6 +13,7 @@ use crate::codec::quality_search::{self, Chosen};
 use crate::codec::scratch::Scratch;
 use crate::codec::source::Source;
 use crate::codec::transform::{Transform, Transformed};
+use crate::format::Format;
 use crate::limits::Limits;
 use crate::spec::Spec;
 use std::time::Instant;
@@ -66,8 +69,16 @@ fn carry_out(
     let output = Output { format: plan.format, spec, metadata: &kept, limits };
     let transform = Transform { source, plan, spec, limits };
     let Transformed { value: chosen, geometry, mut warnings, times } = match plan.route {
-        Route::Passthrough if is_sound(source, limits, scratch)? => return Ok(untouched(source, started)),
         Route::Passthrough => {
+            let verdict = soundness(source, limits, scratch)?;
+            // Many readers refuse an unusual file: its coefficients go into a usual one.
+            let rewriting = plan::rewriting(source, plan, spec).filter(|_| verdict == Soundness::Unusual);
+            if verdict == Soundness::Sound {
+                return Ok(untouched(source, started));
+            }
+            if let Some(plan) = rewriting {
+                return carry_out(source, &plan, spec, limits, scratch, started);
+            }
             let spec = Spec { passthrough: false, ..spec.clone() };
             let plan = Plan::of(source, &spec, limits)?;
             return carry_out(source, &plan, &spec, limits, scratch, started);
@@ -111,7 +122,7 @@ fn carry_out(
     if bytes.len() >= source.input.len()
         && whole
         && plan::may_pass(source, plan.format, &plan.geometry, spec)
-        && is_sound(source, limits, scratch)?
+        && soundness(source, limits, scratch)? == Soundness::Sound
     {
         return Ok(untouched(source, started));
     }
@@ -140,9 +151,23 @@ fn carry_out(
     })
 }
 
-/// Returns true if the source was walked to its end and found sound.
-fn is_sound(source: &Source<'_>, limits: &Limits, scratch: &mut Scratch) -> Result<bool, CodecError> {
-    format::is_sound(source.input, &source.probe, limits, &mut scratch.frames)
+/// Walks the data of the source to its end.
+fn soundness(source: &Source<'_>, limits: &Limits, scratch: &mut Scratch) -> Result<Soundness, CodecError> {
+    let Source { input, probe, header, .. } = source;
+    if let Some(header) = header {
+        let (memory, _) = scratch.planar.lossless();
+        return Ok(jpeg::decode::soundness(input, header, limits, memory)?);
+    }
+    if probe.format == Format::Jpeg {
+        // Arithmetic coding, the lossless process, 12 bits: no browser reads them.
+        return Ok(Soundness::Unusual);
+    }
+    let is_sound = format::is_sound(input, probe, limits, &mut scratch.frames)?;
+    Ok(if is_sound {
+        Soundness::Sound
+    } else {
+        Soundness::Unsound(Flaws { damaged: true, ..Flaws::default() })
+    })
 }
 
 fn untouched(source: &Source<'_>, started: Instant) -> Encoded {
@@ -173,7 +198,6 @@ mod tests {
     use super::*;
     use crate::codec::probe;
     use crate::codec::transform::geometry::tests::any_spec;
-    use crate::format::Format;
     use crate::limits::OverLimit;
     use crate::spec::{Effort, Kernel, Op, OutputFormat, Quality, Rotate};
     use image::{ImageFormat, Rgb, RgbImage, Rgba, RgbaImage};

@@ -119,21 +119,12 @@ pub(super) fn invert(pixels: &mut Pixels) {
     pixels.data_mut().iter_mut().for_each(|sample| *sample = 255 - *sample);
 }
 
-/// Meaning of a sample of 255 in a plane of ink.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Ink {
-    /// Full ink.
-    Full,
-    /// No ink: Adobe inverts inks.
-    None,
-}
-
-/// Darkens RGB by a plane of black ink.
-pub(super) fn apply_black(pixels: &mut Pixels, black: &Plane, at_255: Ink) {
+/// Darkens RGB by an inverted plane of black ink: 255 is none. Adobe inverts inks, and libjpeg-based readers take all
+/// CMYK files so.
+pub(super) fn apply_black(pixels: &mut Pixels, black: &Plane) {
     let len = pixels.row_len();
     for (rgb, black) in pixels.data_mut().chunks_exact_mut(len).zip(black.rows()) {
-        for (rgb, &black) in rgb.chunks_exact_mut(3).zip(black) {
-            let light = if at_255 == Ink::None { black } else { 255 - black };
+        for (rgb, &light) in rgb.chunks_exact_mut(3).zip(black) {
             for colour in rgb {
                 *colour = ((u32::from(*colour) * u32::from(light) + 127) / 255) as u8;
             }

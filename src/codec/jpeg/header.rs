@@ -28,6 +28,8 @@ pub struct JpegHeader<'a> {
     pub metadata: JpegMetadata<'a>,
     /// Offset of the first SOS marker.
     pub scans: usize,
+    /// True for a header that many readers refuse: a height given by DNL, or a second SOI.
+    pub is_unusual: bool,
 }
 
 impl<'a> JpegHeader<'a> {
@@ -37,30 +39,45 @@ impl<'a> JpegHeader<'a> {
     /// [`JpegError::Unsupported`] for kinds that other decoders read, [`JpegError::TooLarge`] past `limits`,
     /// [`JpegError::Damaged`] for data that is no JPEG or ends before its first scan.
     pub fn parse(input: &'a [u8], limits: &Limits) -> Result<JpegHeader<'a>, JpegError> {
+        JpegHeader::parse_with(input, limits, 8)
+    }
+
+    /// Parses a file with samples of 12 bits, which only [`super::reduce`] decodes.
+    ///
+    /// # Errors
+    /// As [`JpegHeader::parse`].
+    pub fn parse_12_bit(input: &'a [u8], limits: &Limits) -> Result<JpegHeader<'a>, JpegError> {
+        JpegHeader::parse_with(input, limits, 12)
+    }
+
+    fn parse_with(input: &'a [u8], limits: &Limits, precision: u8) -> Result<JpegHeader<'a>, JpegError> {
         if input.get(..2) != Some(&[0xFF, Marker::SOI.0]) {
             return Err(JpegError::Damaged("no SOI marker"));
         }
         let mut frame: Option<FrameHeader> = None;
         let mut tables = DecodingTables::default();
         let mut metadata = JpegMetadata::default();
+        let mut is_unusual = false;
         for segment in MarkerSegments::new(input, 2) {
             let segment = segment.map_err(|_| JpegError::Damaged("a marker segment is cut short"))?;
             match segment.marker {
                 Marker::SOS => {
                     let mut frame = frame.ok_or(JpegError::Damaged("a scan before the frame header"))?;
                     if frame.height == 0 {
+                        is_unusual = true;
                         let lines = lines_behind_first_scan(input, segment.end);
                         frame.height = lines.ok_or(JpegError::Damaged("the height is nowhere given"))?;
                     }
                     frame.check_limits(limits)?;
-                    return Ok(JpegHeader { frame, tables, metadata, scans: segment.start });
+                    return Ok(JpegHeader { frame, tables, metadata, scans: segment.start, is_unusual });
                 }
                 Marker::EOI => break,
+                Marker::SOI => is_unusual = true,
                 marker if marker.is_frame() || marker == Marker::DHP => {
                     if frame.is_some() {
                         return Err(JpegError::Damaged("two frame headers"));
                     }
-                    let parsed = FrameHeader::parse(marker, segment.body)?;
+                    let parsed = FrameHeader::parse(marker, segment.body, precision)?;
                     parsed.check_limits(limits)?;
                     frame = Some(parsed);
                 }
@@ -71,6 +88,12 @@ impl<'a> JpegHeader<'a> {
             }
         }
         Err(JpegError::Damaged("the data ends before the first scan"))
+    }
+
+    /// Returns true if [`soundness`](super::decode::soundness) may find the form of the file unusual.
+    pub fn may_be_unusual(&self, input: &[u8]) -> bool {
+        let no_tables = self.tables.defined.iter().flatten().all(|defined| !defined);
+        self.is_unusual || no_tables || !input.ends_with(&[0xFF, Marker::EOI.0])
     }
 
     /// Colour model of the components.

@@ -27,6 +27,8 @@ impl Marker {
     pub const SOF1: Marker = Marker(0xC1);
     /// Start of frame, progressive, Huffman.
     pub const SOF2: Marker = Marker(0xC2);
+    /// Start of frame, lossless, Huffman.
+    pub const SOF3: Marker = Marker(0xC3);
     /// Define Huffman tables.
     pub const DHT: Marker = Marker(0xC4);
     /// Define arithmetic coding conditionings.

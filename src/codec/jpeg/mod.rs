@@ -11,6 +11,7 @@ pub mod marker; // Marker, MarkerSegments: iteration over a file.
 pub mod pipeline; // Resize: a file to a smaller one.
 pub mod planes; // Planes: luma and chroma, each at its resolution.
 pub mod quant; // QuantTable.
+pub mod reduce; // eight_bit_file: 12-bit files as 8-bit ones.
 pub mod resample; // PlaneResizer: rows of one plane in, rows of another size out.
 mod simd; // proof tokens of instruction sets.
 pub mod zigzag; // the coefficient order.

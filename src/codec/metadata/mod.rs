@@ -25,6 +25,8 @@ pub(in crate::codec) struct Metadata<'a> {
     pub(in crate::codec) iptc: Option<Cow<'a, [u8]>>,
     /// An ICC profile.
     pub(in crate::codec) icc: Option<Cow<'a, [u8]>>,
+    /// Pixel density of a JFIF segment.
+    pub(in crate::codec) density: Option<header::Density>,
     /// True if the file has more, in comments or blocks that are not read: it never goes along.
     pub(in crate::codec) other: bool,
     /// The scans of a JPEG file, between and behind which there may be more.
@@ -45,6 +47,7 @@ impl Metadata<'_> {
             exif: found.exif.map(Cow::Borrowed),
             xmp: found.xmp.map(Cow::Borrowed),
             iptc: found.iptc.map(Cow::Borrowed),
+            density: found.density,
             other: found.other || (icc.is_none() && !found.icc.is_empty()),
             icc,
             scans,
@@ -80,7 +83,8 @@ impl Metadata<'_> {
                 let exif =
                     self.exif.as_deref().map(|block| Cow::Owned(exif::of_result(block, result, thumbnail)));
                 let xmp = self.xmp.as_deref().map(|packet| Cow::Owned(xmp::of_result(packet)));
-                Metadata { exif, xmp, iptc: lent(&self.iptc), icc, ..Metadata::default() }
+                let (iptc, density) = (lent(&self.iptc), self.density);
+                Metadata { exif, xmp, iptc, icc, density, ..Metadata::default() }
             }
         }
     }

@@ -1,12 +1,18 @@
-//! JPEG beside the planar path: its header, its metadata, and the crates that decode what the planar
-//! decoder hands back (four components, arithmetic coding, lossless).
+//! JPEG beside the planar path: probe, metadata, and the kinds that the planar decoder does not read (arithmetic
+//! coding, the lossless process, 12 bits).
 
 use crate::codec::bytes::Bytes;
 use crate::codec::encoded::{Warning, Warnings};
 use crate::codec::error::CodecError;
 use crate::codec::format::{Decoded, Tolerance};
+use crate::codec::jpeg::colour;
+use crate::codec::jpeg::decode::{Flaws, PredictivePicture};
 use crate::codec::jpeg::header::{CodingProcess, JpegHeader, JpegMetadata};
 use crate::codec::jpeg::marker::{Marker, MarkerSegment, MarkerSegments};
+use crate::codec::jpeg::pipeline::{DecodeSpeed, Resize, ResizeScratch};
+use crate::codec::jpeg::planes::{Planes, Sampling};
+use crate::codec::jpeg::reduce::eight_bit_file;
+use crate::codec::jpeg::resample::ResampleKernel;
 use crate::codec::metadata::Metadata;
 use crate::codec::metadata::exif;
 use crate::codec::probe::Probe;
@@ -14,15 +20,14 @@ use crate::codec::transform::colour::InkConverter;
 use crate::codec::transform::geometry::{Orientation, Size};
 use crate::format::Format;
 use crate::limits::{Limits, try_vec};
-use crate::pixels::{Channels, Pixels};
+use crate::pixels::{Channels, Geometry, Pixels, Region};
 use zune_core::bytestream::ZCursor;
 use zune_core::colorspace::ColorSpace;
 use zune_core::options::DecoderOptions;
 
 const EXIF: &[u8] = b"Exif\0\0";
-const ADOBE: &[u8] = b"Adobe";
 
-/// Walks the segments of a kind that is left to others, up to the first scan.
+/// Reads the segments of a kind that the planar decoder does not read, up to the first scan.
 pub(in crate::codec) fn probe(input: &[u8]) -> Result<Probe, CodecError> {
     let structure = SourceStructure::of(input).ok_or_else(|| damaged("there is no frame header"))?;
     let frame = structure.frame;
@@ -31,13 +36,22 @@ pub(in crate::codec) fn probe(input: &[u8]) -> Result<Probe, CodecError> {
             "JPEG files whose height follows the scan (DNL) are not supported".into(),
         ));
     }
+    if frame.depth > 8 && !frame.is_reducible() && frame.process != SourceProcess::Lossless {
+        return Err(CodecError::Unsupported(format!(
+            "JPEG with {} bits a sample is not supported in this process",
+            frame.depth
+        )));
+    }
     let channels = if frame.components == 1 { Channels::Gray } else { Channels::Rgb };
     let samples = frame.size.pixels() * u64::from(frame.components);
     // Progressive files keep 16-bit coefficients until the last scan.
     let working = match frame.process {
+        // Coefficients of 12 and of 8 bits, and the file of 8 bits.
+        _ if frame.is_reducible() => samples * 8,
+        SourceProcess::Lossless => samples * 3,
         SourceProcess::Progressive => samples * 2,
-        SourceProcess::Sequential | SourceProcess::Lossless if frame.components == 4 => samples,
-        SourceProcess::Sequential | SourceProcess::Lossless => 0,
+        SourceProcess::Sequential if frame.components == 4 => samples,
+        SourceProcess::Sequential => 0,
     };
     Ok(Probe {
         format: Format::Jpeg,
@@ -52,12 +66,12 @@ pub(in crate::codec) fn probe(input: &[u8]) -> Result<Probe, CodecError> {
     })
 }
 
-/// What the header says that our own decoder has read.
+/// Makes the probe of a header that the planar decoder has read.
 pub(in crate::codec) fn probe_read(input: &[u8], header: &JpegHeader<'_>) -> Probe {
     let frame = &header.frame;
     let components = frame.components().len();
     let samples = frame.pixels() * components as u64;
-    // Behind the first scan's marker and length stands how many components it has.
+    // The number of components follows the marker and length of the first scan.
     let scanned = input.get(header.scans + 4).copied().unwrap_or_default();
     // Files of several scans keep 16-bit coefficients until the last one.
     let working = match frame.coding {
@@ -79,7 +93,7 @@ pub(in crate::codec) fn probe_read(input: &[u8], header: &JpegHeader<'_>) -> Pro
     }
 }
 
-/// EXIF, XMP, IPTC and the profile, which may lie in several segments.
+/// Collects EXIF, XMP, IPTC and the profile, which may lie in several segments.
 pub(in crate::codec) fn metadata(input: &[u8]) -> Metadata<'_> {
     let mut found = JpegMetadata::default();
     let mut scans = None;
@@ -108,35 +122,40 @@ pub(in crate::codec) fn decode(
         }
         warnings.add(Warning::Truncated);
     }
-    let mut samples = match structure.frame.process {
-        SourceProcess::Lossless => decode_lossless(input, &structure, limits, &mut warnings)?,
+    let pixels = match structure.frame.process {
+        SourceProcess::Lossless => decode_lossless(input, tolerance, profile, limits, &mut warnings)?,
+        _ if structure.frame.is_reducible() => decode_12_bit(input, tolerance, limits, &mut warnings)?,
         SourceProcess::Sequential | SourceProcess::Progressive => {
-            decode_dct(input, &structure, tolerance, limits)?
+            let samples = decode_dct(input, &structure, tolerance, limits)?;
+            let Size { width, height } = probe.stored;
+            let (channels, data) = match structure.frame.components {
+                1 => (Channels::Gray, samples),
+                4 => (Channels::Rgb, cmyk_to_rgb(samples, profile, limits, &mut warnings)?),
+                _ => (Channels::Rgb, samples),
+            };
+            Pixels::new(width, height, channels, data).ok_or_else(|| damaged("the sizes do not agree"))?
         }
     };
-    let (channels, data) = match structure.frame.components {
-        1 => (Channels::Gray, samples),
-        4 => {
-            let (converter, unusable) = InkConverter::of(profile);
-            if unusable {
-                warnings.add(Warning::ProfileDropped);
-            }
-            if structure.inks == Inks::Inverted {
-                samples.iter_mut().for_each(|sample| *sample = 255 - *sample);
-            }
-            let mut rgb = try_vec(samples.len() / 4 * 3)?;
-            converter.convert(&samples, &mut rgb, &limits.cancel)?;
-            (Channels::Rgb, rgb)
-        }
-        _ => (Channels::Rgb, samples),
-    };
-    let Size { width, height } = probe.stored;
-    let pixels =
-        Pixels::new(width, height, channels, data).ok_or_else(|| damaged("the sizes do not agree"))?;
     Ok(Decoded { pixels, warnings })
 }
 
-/// zune-jpeg: baseline, extended, progressive, arithmetic. It yields grey where data is missing.
+/// Adds warnings for `flaws`.
+///
+/// # Errors
+/// [`CodecError::Damaged`] for flaws under strict tolerance.
+fn accept(flaws: Flaws, tolerance: Tolerance, warnings: &mut Warnings) -> Result<(), CodecError> {
+    for (found, warning) in [(flaws.truncated, Warning::Truncated), (flaws.damaged, Warning::Damaged)] {
+        if found && tolerance == Tolerance::Strict {
+            return Err(damaged("the data is truncated or damaged"));
+        }
+        if found {
+            warnings.add(warning);
+        }
+    }
+    Ok(())
+}
+
+/// Decodes arithmetic-coded files by zune-jpeg. Missing data becomes grey.
 fn decode_dct(
     input: &[u8],
     structure: &SourceStructure,
@@ -162,39 +181,92 @@ fn decode_dct(
     Ok(samples)
 }
 
-/// jpeg-decoder: the lossless process (SOF3).
-#[expect(clippy::host_endian_bytes, reason = "the crate gives samples in the machine's order")]
+/// Decodes the lossless process (SOF3) to 8 bits.
 fn decode_lossless(
     input: &[u8],
-    structure: &SourceStructure,
+    tolerance: Tolerance,
+    profile: Option<&[u8]>,
+    limits: &Limits,
+    warnings: &mut Warnings,
+) -> Result<Pixels, CodecError> {
+    let PredictivePicture { frame, is_ycc, samples, flaws } = PredictivePicture::decode(input, limits)?;
+    accept(flaws, tolerance, warnings)?;
+    if frame.precision > 8 {
+        warnings.add(Warning::DepthReduced);
+    }
+    // Fewer than 8 bits are spread over the whole range.
+    let full = (1_u32 << frame.precision) - 1;
+    let reduced = |sample: u16| match frame.precision {
+        8.. => (sample >> (frame.precision - 8)) as u8,
+        _ => ((u32::from(sample) * 255 + full / 2) / full) as u8,
+    };
+    let data: Vec<u8> = samples.into_iter().map(reduced).collect();
+    let (width, height) = (frame.width.into(), frame.height.into());
+    let (channels, data) = match frame.components().len() {
+        1 => (Channels::Gray, data),
+        4 => (Channels::Rgb, cmyk_to_rgb(data, profile, limits, warnings)?),
+        _ => (Channels::Rgb, data),
+    };
+    if is_ycc {
+        return ycc_to_rgb(width, height, &data);
+    }
+    Pixels::new(width, height, channels, data).ok_or_else(|| damaged("the sizes do not agree"))
+}
+
+fn ycc_to_rgb(width: u32, height: u32, data: &[u8]) -> Result<Pixels, CodecError> {
+    let mut planes = Planes::new(width as usize, height as usize, Sampling::S444)?;
+    for (component, plane) in planes.planes_mut().iter_mut().enumerate() {
+        let stride = plane.stride();
+        let rows = data.chunks_exact(3 * width as usize);
+        for (to, from) in plane.samples_mut().chunks_exact_mut(stride).zip(rows) {
+            to.iter_mut().zip(from.iter().skip(component).step_by(3)).for_each(|(to, from)| *to = *from);
+        }
+    }
+    Ok(colour::to_pixels(&planes)?)
+}
+
+/// Decodes a DCT picture of 12 bits through a file of 8 bits.
+fn decode_12_bit(
+    input: &[u8],
+    tolerance: Tolerance,
+    limits: &Limits,
+    warnings: &mut Warnings,
+) -> Result<Pixels, CodecError> {
+    let (file, flaws) = eight_bit_file(input, limits)?;
+    accept(flaws, tolerance, warnings)?;
+    warnings.add(Warning::DepthReduced);
+    let header = JpegHeader::parse(&file, limits)?;
+    let (width, height) = (u32::from(header.frame.width), u32::from(header.frame.height));
+    let region = Region { x: 0.0, y: 0.0, width: width.into(), height: height.into() };
+    let geometry = Geometry { orientation: Orientation::default(), region, width, height, canvas: None };
+    let resize = Resize {
+        input: &file,
+        header: &header,
+        geometry: &geometry,
+        kernel: ResampleKernel::Lanczos3,
+        speed: DecodeSpeed::Normal,
+        background: [255; 3],
+        limits,
+    };
+    Ok(resize.pixels(&mut ResizeScratch::default())?.value)
+}
+
+/// Converts inverted CMYK to RGB by the profile of the file, or naively. libjpeg-based readers take all CMYK files as
+/// inverted, with or without an Adobe segment: 255 is no ink.
+fn cmyk_to_rgb(
+    mut samples: Vec<u8>,
+    profile: Option<&[u8]>,
     limits: &Limits,
     warnings: &mut Warnings,
 ) -> Result<Vec<u8>, CodecError> {
-    let mut decoder = jpeg_decoder::Decoder::new(input);
-    decoder.set_max_decoding_buffer_size(usize::try_from(limits.request_memory).unwrap_or(usize::MAX));
-    let samples = decoder.decode().map_err(|error| damaged(&error.to_string()))?;
-    match decoder.info().map(|info| info.pixel_format) {
-        Some(jpeg_decoder::PixelFormat::L16) => {
-            warnings.add(Warning::DepthReduced);
-            let shift = u32::from(structure.frame.depth.clamp(8, 16)) - 8;
-            Ok(samples
-                .as_chunks::<2>()
-                .0
-                .iter()
-                .map(|wide| (u16::from_ne_bytes(*wide) >> shift) as u8)
-                .collect())
-        }
-        _ => Ok(samples),
+    let (converter, unusable) = InkConverter::of(profile);
+    if unusable {
+        warnings.add(Warning::ProfileDropped);
     }
-}
-
-/// How much a sample of 255 prints.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Inks {
-    /// All of the ink, as T.81 leaves it.
-    Plain,
-    /// None of it, as Adobe's programs write it.
-    Inverted,
+    samples.iter_mut().for_each(|sample| *sample = 255 - *sample);
+    let mut rgb = try_vec(samples.len() / 4 * 3)?;
+    converter.convert(&samples, &mut rgb, &limits.cancel)?;
+    Ok(rgb)
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -210,14 +282,21 @@ struct SourceFrame {
     depth: u8,
     components: u8,
     process: SourceProcess,
+    is_arithmetic: bool,
 }
 
-/// What decides how the pixels are decoded.
+impl SourceFrame {
+    /// Returns true for a picture that [`eight_bit_file`] reads.
+    fn is_reducible(self) -> bool {
+        self.depth == 12 && self.process != SourceProcess::Lossless && !self.is_arithmetic
+    }
+}
+
+/// Facts that select the decoder.
 struct SourceStructure {
     frame: SourceFrame,
     orientation: Orientation,
-    inks: Inks,
-    /// Where the first scan begins.
+    /// Offset behind the header of the first scan.
     scan_at: usize,
 }
 
@@ -225,22 +304,19 @@ impl SourceStructure {
     fn of(input: &[u8]) -> Option<SourceStructure> {
         let mut frame = None;
         let mut orientation = None;
-        let mut inks = Inks::Plain;
         let mut scan_at = input.len();
         for MarkerSegment { marker, body, end, .. } in segments(input) {
             if marker.is_frame() {
                 frame = frame.or(frame_header(marker, body));
             } else if marker == Marker::app(1) {
                 orientation = orientation.or(body.strip_prefix(EXIF).map(exif::orientation));
-            } else if marker == Marker::app(14) && body.starts_with(ADOBE) {
-                inks = Inks::Inverted;
             }
             scan_at = end;
         }
-        Some(SourceStructure { frame: frame?, orientation: orientation.unwrap_or_default(), inks, scan_at })
+        Some(SourceStructure { frame: frame?, orientation: orientation.unwrap_or_default(), scan_at })
     }
 
-    /// Whether an end-of-image marker follows the first scan.
+    /// Returns true if an end-of-image marker follows the first scan.
     fn ends(&self, input: &[u8]) -> bool {
         let scans = input.get(self.scan_at..).unwrap_or_default();
         scans.windows(2).rev().any(|pair| pair == [0xFF, Marker::EOI.0])
@@ -258,10 +334,10 @@ fn frame_header(marker: Marker, body: &[u8]) -> Option<SourceFrame> {
         _ => SourceProcess::Sequential,
     };
     let size = Size { width: width.into(), height: height.into() };
-    Some(SourceFrame { size, depth, components, process })
+    Some(SourceFrame { size, depth, components, process, is_arithmetic: marker.0 >= 0xC9 })
 }
 
-/// Each whole segment up to the first scan, that scan's header included.
+/// Iterates over the whole segments up to the header of the first scan.
 fn segments(input: &[u8]) -> impl Iterator<Item = MarkerSegment<'_>> {
     let mut scan_seen = false;
     MarkerSegments::new(input, 2).map_while(Result::ok).take_while(move |segment| {

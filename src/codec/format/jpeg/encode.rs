@@ -16,13 +16,14 @@ impl Output<'_> {
         quality: Quality,
         write: impl FnOnce(&EncodeOptions<'_>) -> T,
     ) -> T {
-        let Metadata { exif, icc, xmp, iptc, .. } = self.metadata;
+        let Metadata { exif, icc, xmp, iptc, density, .. } = self.metadata;
         let marked = |mark: &[u8], block: &[u8]| [mark, block].concat();
         let xmp = xmp.as_deref().map(|xmp| (0xE1, marked(b"http://ns.adobe.com/xap/1.0/\0", xmp)));
         let iptc = iptc.as_deref().map(|iptc| (0xED, marked(b"Photoshop 3.0\0", iptc)));
         let other: Vec<(u8, &[u8])> =
             xmp.iter().chain(&iptc).map(|(marker, block)| (*marker, block.as_slice())).collect();
         let segments = AppSegments {
+            density: *density,
             exif: exif.as_deref(),
             icc: icc.as_deref(),
             other: &other,

@@ -3,3 +3,6 @@
 pub(in crate::codec) mod convert;
 pub(in crate::codec) mod decode;
 pub(in crate::codec) mod encode;
+
+#[cfg(test)]
+mod tests;

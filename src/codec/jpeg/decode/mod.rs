@@ -45,12 +45,14 @@ mod decoder;
 mod kernels;
 mod parallel;
 mod plane;
+mod predictive;
 mod progressive;
 mod restart;
 mod scratch;
 mod script;
 mod sequential;
 mod sink;
+mod soundness;
 mod store;
 mod stored;
 mod tables;
@@ -61,7 +63,9 @@ pub use coefficients::DecodedCoefficients;
 pub use decoder::{DecodedPicture, Decoder, Upper};
 pub use parallel::Lower;
 pub use plane::{Extent, PlaneLayout, PlaneRows};
+pub use predictive::PredictivePicture;
 pub use scratch::DecodeScratch;
+pub use soundness::{Soundness, soundness};
 
 #[cfg(test)]
 pub(in crate::codec::jpeg) mod testing;

@@ -32,6 +32,8 @@ pub(super) struct Script<'a> {
     /// Quantisation table of each component: the one in force at its first scan.
     pub(super) quant: [Option<QuantTable>; 4],
     pub(super) flaws: Flaws,
+    /// True if a scan uses a table of K.3 that the file leaves out.
+    pub(super) implied_tables: bool,
 }
 
 impl<'a> Script<'a> {
@@ -42,7 +44,8 @@ impl<'a> Script<'a> {
         header: &JpegHeader<'a>,
         limits: &Limits,
     ) -> Result<Script<'a>, JpegError> {
-        let mut script = Script { scans: Vec::new(), quant: [None; 4], flaws: Flaws::default() };
+        let mut script =
+            Script { scans: Vec::new(), quant: [None; 4], flaws: Flaws::default(), implied_tables: false };
         let mut tables = header.tables.clone();
         let mut segments = MarkerSegments::new(input, header.scans);
         script.flaws.truncated = true;
@@ -66,8 +69,12 @@ impl<'a> Script<'a> {
                         }
                     };
                     let (mut dc, mut ac) = ([None; 4], [None; 4]);
+                    let (has_dc, has_ac) = (scan.first == 0 && scan.high == 0, scan.last > 0);
                     for (i, component) in scan.components().iter().enumerate() {
                         (dc[i], ac[i]) = (tables.dc[component.dc], tables.ac[component.ac]);
+                        let [dc_defined, ac_defined] = &tables.defined;
+                        script.implied_tables |= has_dc && !dc_defined[component.dc];
+                        script.implied_tables |= has_ac && !ac_defined[component.ac];
                         let slot = usize::from(header.frame.components()[component.index].quant);
                         script.quant[component.index] = script.quant[component.index].or(tables.quant[slot]);
                     }

@@ -11,9 +11,9 @@ mod damage;
 const YCC_420: [(usize, usize); 3] = [(2, 2), (1, 1), (1, 1)];
 
 /// Layouts, samples of each plane (`width` x `height`), flaws.
-type Decoded = (Vec<PlaneLayout>, Vec<Vec<u8>>, Flaws);
+pub(super) type DecodedPlanes = (Vec<PlaneLayout>, Vec<Vec<u8>>, Flaws);
 
-fn decode(file: &[u8], scales: &[Scale], scratch: &mut DecodeScratch) -> Result<Decoded, JpegError> {
+fn decode(file: &[u8], scales: &[Scale], scratch: &mut DecodeScratch) -> Result<DecodedPlanes, JpegError> {
     decode_with(file, scales, scratch, &Limits::default())
 }
 
@@ -22,7 +22,7 @@ fn decode_with(
     scales: &[Scale],
     scratch: &mut DecodeScratch,
     limits: &Limits,
-) -> Result<Decoded, JpegError> {
+) -> Result<DecodedPlanes, JpegError> {
     decode_part(file, scales, scratch, limits, Split::No, |_| {})
 }
 
@@ -40,7 +40,7 @@ fn decode_part(
     limits: &Limits,
     split: Split,
     choose: impl FnOnce(&mut Decoder<'_>),
-) -> Result<Decoded, JpegError> {
+) -> Result<DecodedPlanes, JpegError> {
     let header = JpegHeader::parse(file, limits)?;
     let mut decoder = Decoder::new(file, &header, scales, limits, scratch)?;
     choose(&mut decoder);
@@ -91,7 +91,7 @@ fn components(file: &[u8]) -> usize {
     JpegHeader::parse(file, &Limits::default()).map_or(1, |header| header.frame.components().len())
 }
 
-fn full(file: &[u8]) -> Decoded {
+pub(super) fn full(file: &[u8]) -> DecodedPlanes {
     decode(file, &vec![Scale::FULL; components(file)], &mut DecodeScratch::default()).unwrap()
 }
 

@@ -242,7 +242,8 @@ impl Encoder {
         self.out = Vec::new();
         self.out.try_reserve(likely).map_err(|_| OutOfMemory { bytes: likely as u64 })?;
         // In a thumbnail, 18 bytes count.
-        let marked = options.coding != Coding::Smallest || frame.needs_mark();
+        let marked =
+            options.coding != Coding::Smallest || frame.needs_mark() || options.segments.density.is_some();
         segments::write_start(&mut self.out, marked.then_some(frame.mark), &options.segments);
         self.restart_interval = options.restart_interval;
         if options.restart_interval > 0 {

@@ -2,6 +2,7 @@
 
 use super::frame::{ColourMark, FrameLayout};
 use super::tables::TablePair;
+use crate::codec::jpeg::header::Density;
 use crate::codec::jpeg::quant::QuantTable;
 use crate::codec::jpeg::zigzag::NATURAL;
 
@@ -14,6 +15,8 @@ pub(super) enum CodingProcess {
 /// Application segments of the result.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct AppSegments<'a> {
+    /// Pixel density of the JFIF segment; square pixels without one.
+    pub density: Option<Density>,
     /// EXIF: the TIFF structure without its identifier. Left out if longer than 65,527 bytes.
     pub exif: Option<&'a [u8]>,
     /// ICC profile, up to 16 MiB.
@@ -33,7 +36,11 @@ const ICC_PART: usize = MAX_PAYLOAD - 14;
 pub(super) fn write_start(out: &mut Vec<u8>, mark: Option<ColourMark>, segments: &AppSegments<'_>) {
     out.extend_from_slice(&[0xFF, 0xD8]);
     match mark {
-        Some(ColourMark::Jfif) => segment(out, 0xE0, &[b"JFIF\0", &[1, 2, 0, 0, 1, 0, 1, 0, 0]]),
+        Some(ColourMark::Jfif) => {
+            let Density { unit, x, y } = segments.density.unwrap_or(Density { unit: 0, x: 1, y: 1 });
+            let ([x1, x0], [y1, y0]) = (x.to_be_bytes(), y.to_be_bytes());
+            segment(out, 0xE0, &[b"JFIF\0", &[1, 2, unit, x1, x0, y1, y0, 0, 0]]);
+        }
         Some(ColourMark::Adobe(transform)) => {
             segment(out, 0xEE, &[b"Adobe", &[0, 100, 0, 0, 0, 0, transform]]);
         }

@@ -4,6 +4,7 @@ use super::metadata::JpegMetadata;
 use crate::codec::jpeg::error::{JpegError, JpegKind};
 use crate::codec::jpeg::marker::Marker;
 use crate::limits::{LimitKind, Limits, OverLimit};
+use std::ops::RangeInclusive;
 
 /// Coding processes of this decoder, all Huffman-coded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,7 +33,7 @@ pub struct FrameComponent {
 pub struct FrameHeader {
     /// Sequential or progressive.
     pub coding: CodingProcess,
-    /// Bits of a sample: always 8.
+    /// Bits of a sample: 8, except for pictures that are reduced to 8.
     pub precision: u8,
     /// Width in pixels, at least 1.
     pub width: u16,
@@ -43,8 +44,8 @@ pub struct FrameHeader {
 }
 
 impl FrameHeader {
-    /// Parses the body of a frame segment. A height of 0 means that DNL carries it.
-    pub(super) fn parse(marker: Marker, body: &[u8]) -> Result<FrameHeader, JpegError> {
+    /// Parses the body of a DCT frame segment of this precision. A height of 0 means that DNL carries it.
+    pub(super) fn parse(marker: Marker, body: &[u8], precision: u8) -> Result<FrameHeader, JpegError> {
         let coding = match marker.0 {
             0xC0 | 0xC1 => CodingProcess::Sequential,
             0xC2 => CodingProcess::Progressive,
@@ -52,11 +53,20 @@ impl FrameHeader {
             0xC9..=0xCB => return Err(JpegError::Unsupported(JpegKind::Arithmetic)),
             _ => return Err(JpegError::Unsupported(JpegKind::Hierarchical)),
         };
+        FrameHeader::read(coding, body, precision..=precision)
+    }
+
+    /// Parses the body of a frame segment with any of these precisions.
+    pub(in crate::codec::jpeg) fn read(
+        coding: CodingProcess,
+        body: &[u8],
+        precisions: RangeInclusive<u8>,
+    ) -> Result<FrameHeader, JpegError> {
         let (&[precision, h1, h0, w1, w0, count], list) =
             body.split_first_chunk::<6>().ok_or(JpegError::Damaged("the frame header is cut short"))?;
         match precision {
-            8 => {}
-            9..=16 => return Err(JpegError::Unsupported(JpegKind::HighPrecision)),
+            _ if precisions.contains(&precision) => {}
+            2..=16 => return Err(JpegError::Unsupported(JpegKind::HighPrecision)),
             _ => return Err(JpegError::Damaged("impossible sample precision")),
         }
         let (width, height) = (u16::from_be_bytes([w1, w0]), u16::from_be_bytes([h1, h0]));
@@ -88,7 +98,7 @@ impl FrameHeader {
         Ok(FrameHeader { coding, precision, width, height, components, count })
     }
 
-    pub(super) fn check_limits(&self, limits: &Limits) -> Result<(), JpegError> {
+    pub(in crate::codec::jpeg) fn check_limits(&self, limits: &Limits) -> Result<(), JpegError> {
         let side = self.width.max(self.height);
         OverLimit::check(LimitKind::SourceSide, side.into(), limits.max_side.into())?;
         OverLimit::check(LimitKind::SourcePixels, self.pixels(), limits.max_pixels)?;
@@ -125,7 +135,7 @@ pub enum ColorModel {
     YCbCr,
     /// Red, green, blue.
     Rgb,
-    /// Cyan, magenta, yellow, black. Files with an Adobe segment store them inverted: 255 is no ink.
+    /// Cyan, magenta, yellow, black, stored inverted: 255 is no ink.
     Cmyk,
     /// CMYK with its first three components transformed to YCbCr. Inverted as [`ColorModel::Cmyk`].
     Ycck,

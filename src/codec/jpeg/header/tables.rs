@@ -17,6 +17,8 @@ pub struct DecodingTables<'a> {
     pub ac: [Option<HuffmanRef<'a>>; 4],
     /// MCUs between restart markers; 0 for none.
     pub restart_interval: u16,
+    /// True for each slot that a DHT segment has defined: DC tables, then AC tables.
+    pub defined: [[bool; 4]; 2],
 }
 
 impl Default for DecodingTables<'_> {
@@ -26,6 +28,7 @@ impl Default for DecodingTables<'_> {
             dc: [Some(standard::DC_LUMINANCE), Some(standard::DC_CHROMINANCE), None, None],
             ac: [Some(standard::AC_LUMINANCE), Some(standard::AC_CHROMINANCE), None, None],
             restart_interval: 0,
+            defined: [[false; 4]; 2],
         }
     }
 }
@@ -46,11 +49,13 @@ impl<'a> DecodingTables<'a> {
             Marker::DHT => {
                 for definition in huffman_tables(segment.body) {
                     let definition = definition.map_err(JpegError::Damaged)?;
-                    let slots = match definition.class {
-                        TableClass::Dc => &mut self.dc,
-                        TableClass::Ac => &mut self.ac,
+                    let [dc, ac] = &mut self.defined;
+                    let (slots, defined) = match definition.class {
+                        TableClass::Dc => (&mut self.dc, dc),
+                        TableClass::Ac => (&mut self.ac, ac),
                     };
                     slots[definition.slot] = Some(definition.table);
+                    defined[definition.slot] = true;
                 }
             }
             Marker::DRI => {

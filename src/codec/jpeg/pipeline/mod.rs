@@ -11,7 +11,7 @@ mod plan;
 mod shrink;
 mod turn;
 
-use super::colour::{self, Ink};
+use super::colour;
 use super::decode::{self, Flaws, Scale};
 use super::encode::{self, Encoder};
 use super::error::JpegError;
@@ -183,13 +183,13 @@ impl<'a> Resize<'a> {
             (_, [a, b, c]) => colour::rgb_to_pixels([a, b, c])?,
             _ => unreachable!("a 4:4:4 picture has three planes"),
         };
-        let inks = if self.header.metadata.adobe.is_some() { Ink::None } else { Ink::Full };
-        if model == ColorModel::Ycck || (model == ColorModel::Cmyk && inks == Ink::Full) {
+        // YCCK decodes to CMY, of which RGB is the complement; CMYK is stored inverted, as RGB.
+        if model == ColorModel::Ycck {
             colour::invert(&mut pixels);
         }
         if !black.is_empty() {
             let black = turn::turned(black, orientation, width, height, Sampling::Gray)?;
-            colour::apply_black(&mut pixels, &black.planes()[0], inks);
+            colour::apply_black(&mut pixels, &black.planes()[0]);
         }
         times.resize += started.elapsed();
         Ok(JpegOutput { value: pixels, flaws, times })

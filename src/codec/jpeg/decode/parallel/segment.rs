@@ -43,9 +43,6 @@ impl Segment {
     }
 }
 
-/// Size of the first segment relative to the others. Its worker also makes samples, resamples and encodes.
-const FIRST: f64 = 0.7;
-
 /// The data of a scan, to be cut into segments.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ScanData<'a> {
@@ -65,8 +62,7 @@ impl ScanData<'_> {
 
     /// Offset of the start of segment `index` of `count`.
     fn cut(&self, index: usize, count: usize) -> usize {
-        let before = if index == 0 { 0.0 } else { FIRST + (index - 1) as f64 };
-        self.start + (self.len() as f64 * before / (FIRST + (count - 1) as f64)) as usize
+        self.start + self.len() * index / count
     }
 
     /// Cuts the data into at most `count` segments, at restart markers if there are any. Returns `None` if a
@@ -126,10 +122,10 @@ mod tests {
         }
         let data = ScanData { input: &input, start: 0, interval: 100, mcus: 1040 };
         let segments = data.segments(3).unwrap();
-        assert_eq!(segments.iter().map(|segment| segment.start()).collect::<Vec<_>>(), [0, 26, 58]);
-        assert_eq!(segments[1], Segment::Mcus { start: 26, first: 300, count: 400, last: false });
+        assert_eq!(segments.iter().map(|segment| segment.start()).collect::<Vec<_>>(), [0, 34, 58]);
+        assert_eq!(segments[1], Segment::Mcus { start: 34, first: 400, count: 300, last: false });
         assert_eq!(segments[2], Segment::Mcus { start: 58, first: 700, count: 340, last: true });
-        let short = ScanData { mcus: 250, ..data };
+        let short = ScanData { mcus: 350, ..data };
         assert_eq!(short.segments(3).unwrap().len(), 1, "the picture ends before the first cut");
         let cut = ScanData { input: &input[..8], ..data };
         assert_eq!(cut.segments(3), None, "no marker at all");
@@ -139,14 +135,14 @@ mod tests {
     }
 
     #[test]
-    fn segments_without_restarts_cut_no_stuffed_byte_and_the_first_is_smaller() {
+    fn segments_without_restarts_cut_no_stuffed_byte() {
         let mut input = vec![0; 90_000];
-        input[23_332..23_334].copy_from_slice(&[0xFF, 0x00]);
+        input[29_999..30_001].copy_from_slice(&[0xFF, 0x00]);
         let data = ScanData { input: &input, start: 0, interval: 0, mcus: 1000 };
         let bytes = |start, end| Segment::Bytes { start, end };
         assert_eq!(
             data.segments(3).unwrap(),
-            [bytes(0, 23_332), bytes(23_332, 56_666), bytes(56_666, 90_000)]
+            [bytes(0, 29_999), bytes(29_999, 60_000), bytes(60_000, 90_000)]
         );
     }
 }

@@ -32,7 +32,7 @@ impl SegmentMemory {
     }
 }
 
-/// SegmentBlocks of one component in the order of the data.
+/// Blocks of one component in the order of the data.
 #[derive(Debug, Default)]
 pub(super) struct SegmentBlocks {
     /// [`Scale::stored`] coefficients of each block, DC first.

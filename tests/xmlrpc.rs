@@ -1,6 +1,6 @@
 //! XML-RPC against the real server: what is answered, which faults there are, and what attacks come to.
 #![allow(clippy::unwrap_used, reason = "a test may")]
-#![cfg(feature = "http")]
+#![cfg(feature = "legacy")]
 
 mod http_support;
 mod support;

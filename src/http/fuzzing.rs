@@ -10,6 +10,10 @@ use crate::service::policy::RequestPolicy;
 use axum::body::Bytes;
 use futures_util::stream;
 
+/// Checks nothing: this build has no XML-RPC.
+#[cfg(not(feature = "legacy"))]
+pub fn xmlrpc(_: &[u8]) {}
+
 /// Reads a Content-Type, a zero byte and a form: its image and fields lie within the body, and are the same in pieces.
 #[expect(clippy::expect_used, reason = "a fuzzer may")]
 pub fn multipart(bytes: &[u8]) {

@@ -42,9 +42,7 @@ pub(crate) use request::{RecordedReply, RequestContext};
 use crate::service::{RequestError, Service};
 use crate::tasks::Tasks;
 use axum::Router;
-use axum::extract::{Request, State};
 use axum::http::{Method, Uri};
-use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use handlers::{health, image, openapi, page, tasks};
 use std::sync::Arc;
@@ -91,20 +89,12 @@ fn router(state: Arc<HttpState>) -> Router {
         .route("/ready", get(health::ready))
         .route("/metrics", get(health::metrics));
     #[cfg(feature = "legacy")]
-    let router =
-        router.route("/", get(root).post(legacy::xmlrpc::root)).route("/RPC2", post(legacy::xmlrpc::rpc2));
+    let router = router
+        .route("/", get(legacy::root).post(legacy::xmlrpc::root))
+        .route("/RPC2", post(legacy::xmlrpc::rpc2));
     #[cfg(not(feature = "legacy"))]
     let router = router.route("/", get(page::home));
     router.fallback(no_such_path).method_not_allowed_fallback(no_such_method).with_state(state)
-}
-
-/// Serves the page, or the base64 WebSocket to a client that asks for an upgrade.
-#[cfg(feature = "legacy")]
-async fn root(state: State<Arc<HttpState>>, request: Request) -> Response {
-    match ws::is_upgrade(request.headers()) {
-        true => ws::gray(state, request).await.into_response(),
-        false => page::home(request.headers().clone()).await,
-    }
 }
 
 async fn no_such_path(uri: Uri) -> RequestError {

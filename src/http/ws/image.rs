@@ -113,6 +113,7 @@ async fn body(
     payload: Payload,
     memory: Reservation,
 ) -> Result<ReceivedBody, RequestError> {
+    let _ = state; // base64 alone needs it
     match payload {
         Payload::Image(bytes) => Ok(ReceivedBody { bytes, memory }),
         #[cfg(feature = "legacy")]

@@ -132,7 +132,7 @@ pub(super) async fn answer(
     let origin = state.settings.origins.judge(&request, peer.transport);
     let host = check_host(&request);
     let is_host_wrong = host.is_err();
-    let verdict = host.and_then(|()| origin);
+    let verdict = host.and(origin);
     // A client that waits for `100 Continue` sends nothing to drain.
     let drain = (!request.headers().contains_key(header::EXPECT))
         .then(|| Drain { service: state.service.clone(), busy: guard.deadlines().busy() });

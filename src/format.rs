@@ -1,4 +1,4 @@
-//! The image formats by name: what can be read, what can be written, their MIME types and file extensions.
+//! The image formats: names, MIME types, file extensions, and which are read or written.
 
 use std::fmt;
 
@@ -62,7 +62,7 @@ impl Format {
         }
     }
 
-    /// The format of that name.
+    /// Returns the format of that name.
     pub fn from_name(name: &str) -> Option<Format> {
         Format::ALL.into_iter().find(|format| format.name() == name)
     }
@@ -117,12 +117,12 @@ impl Format {
         }
     }
 
-    /// Whether results can be written in this format by some build of the program.
+    /// Returns true if some build of the program writes this format.
     pub fn is_writable(self) -> bool {
         !matches!(self, Format::Pnm | Format::Ico | Format::Tga)
     }
 
-    /// Whether the format can carry transparency.
+    /// Returns true if the format carries transparency.
     pub fn has_alpha(self) -> bool {
         !matches!(self, Format::Jpeg | Format::Pnm)
     }

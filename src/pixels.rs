@@ -40,7 +40,7 @@ impl Channels {
         }
     }
 
-    /// Whether the last sample is alpha.
+    /// Returns true if the last sample is alpha.
     pub const fn has_alpha(self) -> bool {
         matches!(self, Channels::GrayAlpha | Channels::Rgba)
     }
@@ -48,7 +48,7 @@ impl Channels {
 
 /// A picture: `width * height` pixels of `channels`, sRGB unless said otherwise.
 ///
-/// The sample count always fits the dimensions, and neither side is zero: the constructors see to it.
+/// The constructors ensure that the sample count fits the dimensions and that neither side is zero.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pixels {
     width: u32,
@@ -71,7 +71,7 @@ impl Pixels {
     /// [`OutOfMemory`] when the allocator refuses, or the size overflows.
     ///
     /// # Panics
-    /// When a side is zero.
+    /// Panics if a side is zero.
     pub fn zeroed(width: u32, height: u32, channels: Channels) -> Result<Pixels, OutOfMemory> {
         assert!(width > 0 && height > 0, "a picture has no empty side");
         let len = byte_len(width, height, channels).ok_or(OutOfMemory { bytes: u64::MAX })?;
@@ -88,7 +88,7 @@ impl Pixels {
         self.height
     }
 
-    /// What each pixel holds.
+    /// Channels of each pixel.
     pub fn channels(&self) -> Channels {
         self.channels
     }
@@ -103,7 +103,7 @@ impl Pixels {
         &mut self.data
     }
 
-    /// Gives the samples away.
+    /// Returns the samples and drops the rest.
     pub fn into_data(self) -> Vec<u8> {
         self.data
     }

@@ -44,7 +44,7 @@ enum Outcome {
 
 fn attempt(input: &[u8], scratch: &mut Scratch) -> Outcome {
     match catch_unwind(AssertUnwindSafe(|| {
-        // How large a picture may be is the operator's choice and not the matter here.
+        // The limits of an operator are not the matter here.
         let limits = Limits { max_side: 65_535, ..Limits::default() };
         codec::process(input, &Spec::plain(64, 64), &limits, scratch)
     })) {

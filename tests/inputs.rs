@@ -1,4 +1,4 @@
-//! Kinds of files within a format: every type of PNG, transparency, and of an animation the first frame, said aloud.
+//! Kinds of files within a format: every type of PNG, transparency, first frames of animations, unsound files.
 #![allow(missing_docs, clippy::unwrap_used)]
 
 use imgsrv::codec::{Encoded, Scratch, Warning, process};
@@ -190,7 +190,8 @@ fn what_needs_nothing_done_is_walked_to_its_end_before_it_is_handed_back() {
         let sound = result(&source, &format!("format={format}{options}")).bytes;
         let nothing = format!("format=source&metadata=keep{options}");
         assert!(result(&sound, &nothing).warnings.contains(Warning::Passthrough), "{name}");
-        let mut unsound = vec![truncated_in_the_middle(&sound)];
+        let cut = truncated_in_the_middle(&sound);
+        let mut unsound = vec![cut.clone()];
         // Lossy WebP, BMP and QOI take any bytes as pixels.
         if matches!(format, "png" | "gif") {
             unsound.push(garbled(&sound));
@@ -203,7 +204,7 @@ fn what_needs_nothing_done_is_walked_to_its_end_before_it_is_handed_back() {
             match (asked(&nothing), asked(&format!("{nothing}&passthrough=false"))) {
                 (Ok(walked), Ok(made)) => {
                     assert_eq!((walked.bytes, walked.warnings), (made.bytes, made.warnings), "{name}");
-                    assert!(made.warnings.contains(Warning::Truncated), "{name}");
+                    assert!(made.warnings.contains(Warning::Truncated) || file != cut, "{name}");
                 }
                 (Err(walked), Err(made)) => {
                     assert_eq!(walked.to_string(), made.to_string(), "{name}");

@@ -1,4 +1,4 @@
-//! What a camera writes into a file, and how much of it leaves: every class, from and to every format that carries it.
+//! The metadata of cameras and the part of it that leaves: every class, from and to every format that carries it.
 #![allow(missing_docs, clippy::unwrap_used)]
 
 mod metadata_support;

@@ -60,7 +60,7 @@ pub(in crate::codec) fn encode(pixels: &Pixels) -> Result<Vec<u8>, CodecError> {
     Ok(bytes)
 }
 
-/// How the pixels are packed.
+/// The packing of the pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Packing {
     /// Indices of 1, 2, 4 or 8 bits into the palette.

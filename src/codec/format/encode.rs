@@ -1,4 +1,4 @@
-//! One file a format: writes pixels and the metadata that may leave.
+//! Writes a result in the format that is asked for, with the metadata that may leave.
 
 #[cfg(feature = "avif")]
 use crate::codec::format::avif;
@@ -13,7 +13,7 @@ use crate::limits::Limits;
 use crate::pixels::Pixels;
 use crate::spec::{Quality, Spec};
 
-/// Refuses what this build cannot write, before any work is done.
+/// Refuses a result that this build cannot write, before any work is done.
 ///
 /// # Errors
 /// [`CodecError::BadRequest`] for a format that is only read, that has no lossless mode, or no quality for a
@@ -29,7 +29,7 @@ pub(in crate::codec) fn check(format: Format, spec: &Spec) -> Result<(), CodecEr
         Format::WebP if !spec.lossless && !cfg!(feature = "webp") => {
             Err(CodecError::Unsupported("format=webp is in this build with lossless=true only".into()))
         }
-        // What `source` or `auto` came to, the options alone could not tell.
+        // The options alone could not tell the format that `source` or `auto` chose.
         _ => spec.check_promises(format).map_err(|error| CodecError::BadRequest(error.to_string())),
     }
 }
@@ -40,12 +40,12 @@ fn read_only(format: Format) -> CodecError {
     ))
 }
 
-/// What a result is to be, besides its picture and its quality.
+/// The result to be written, besides its picture and its quality.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::codec) struct Output<'a> {
     pub(in crate::codec) format: Format,
     pub(in crate::codec) spec: &'a Spec,
-    /// What goes along.
+    /// The metadata that goes along.
     pub(in crate::codec) metadata: &'a Metadata<'a>,
     pub(in crate::codec) limits: &'a Limits,
 }

@@ -27,7 +27,7 @@ pub(in crate::codec) struct Palette {
     pub(in crate::codec) clear: Option<u8>,
 }
 
-/// How a palette is made.
+/// Choices in making a palette.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::codec) struct PaletteOptions {
     /// Diffuse the error of each pixel to its neighbours.
@@ -118,7 +118,7 @@ fn exact(pixels: &Pixels, most: usize, cancel: &Cancel) -> Result<Option<Vec<[u8
     Ok(Some(found.into_iter().collect()))
 }
 
-/// How many pixels fall into a bin of similar colours, the sum of each channel, and the sum of all squares.
+/// The number of pixels in a bin of similar colours, the sum of each channel, and the sum of all squares.
 #[derive(Debug, Clone, Copy, Default)]
 struct Moments {
     count: i64,
@@ -356,7 +356,7 @@ fn diffuse(
                 continue;
             };
             let error = here[x + 1];
-            let wanted = [0, 1, 2].map(|i| (i32::from(colour[i]) + (error[i] + 8 >> 4)).clamp(0, 255));
+            let wanted = [0, 1, 2].map(|i| (i32::from(colour[i]) + ((error[i] + 8) >> 4)).clamp(0, 255));
             let index = nearest.index(wanted.map(|sample| sample as u8));
             indices[x] = index;
             let got = nearest.colours[usize::from(index)];

@@ -71,7 +71,7 @@ pub(in crate::codec) struct Directory<'a> {
     pub(in crate::codec) big_endian: bool,
     wide: bool,
     entries: &'a [u8],
-    /// Where the entries begin in the input.
+    /// Offset of the entries in the input.
     entries_at: usize,
     next: u64,
 }
@@ -100,7 +100,7 @@ impl<'a> Directory<'a> {
         let mut bytes = Bytes(self.input.get(offset..)?);
         let count = if self.wide { self.u64(&mut bytes)? } else { self.u16(&mut bytes)?.into() };
         let len = usize::try_from(count).ok()?.checked_mul(self.entry_len())?;
-        // Of a directory that the file does not have in full, what is there counts.
+        // A directory that is cut short counts up to its last whole entry.
         let entries = bytes.take(len.min(bytes.0.len()))?;
         let entries_at = offset + if self.wide { 8 } else { 2 };
         // A file may end with its directory.

@@ -1,4 +1,4 @@
-//! Who made a picture and who owns it: all that `metadata=copyright` lets out, in an EXIF block of its own.
+//! Artist and copyright, the only metadata that `metadata=copyright` lets out, in an EXIF block of their own.
 
 use crate::codec::metadata::Metadata;
 use crate::codec::metadata::directory::{Directory, Draft, kind, tag};
@@ -11,7 +11,7 @@ const MAX_TEXT: usize = 30_000;
 /// Most names that are taken.
 pub(in crate::codec) const MAX_NAMES: usize = 16;
 
-/// Who a picture is by and whose it is, as IPTC or XMP say.
+/// Artist and copyright by IPTC or XMP.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(in crate::codec) struct Ownership {
     pub(in crate::codec) artist: Option<String>,
@@ -19,21 +19,22 @@ pub(in crate::codec) struct Ownership {
 }
 
 impl Ownership {
-    /// Of texts as [`shown`] gives them.
+    /// Joins the names; the texts are those of [`shown`].
     pub(in crate::codec) fn new(names: &[String], copyright: Option<String>) -> Ownership {
         Ownership { artist: (!names.is_empty()).then(|| names.join("; ")), copyright }
     }
 }
 
-/// A text up to its first zero, without control characters, and without blanks around it; `None` if nothing is left.
+/// Returns a text up to its first zero, without control characters, and without blanks around it; `None` if nothing
+/// is left.
 pub(in crate::codec) fn shown(text: &str) -> Option<String> {
     let text: String =
         text.chars().take_while(|letter| *letter != '\0').filter(|letter| !letter.is_control()).collect();
     Some(text.trim().to_owned()).filter(|text| !text.is_empty())
 }
 
-/// A fresh block with the artist and the copyright and nothing else, each from the first of EXIF, IPTC and XMP that
-/// knows it; `None` if all are silent.
+/// Returns a fresh block with the artist and the copyright and nothing else, each from the first of EXIF, IPTC and XMP
+/// that has it; `None` if none has.
 pub(in crate::codec) fn block(metadata: &Metadata<'_>) -> Option<Vec<u8>> {
     let exif = metadata.exif.as_deref().and_then(Directory::first);
     // Searched only where EXIF is silent.
@@ -54,14 +55,14 @@ pub(in crate::codec) fn block(metadata: &Metadata<'_>) -> Option<Vec<u8>> {
     (!draft.is_empty()).then(|| draft.into_block(exif.is_some_and(|main| main.big_endian)))
 }
 
-/// The type of a text in EXIF and the text.
+/// Returns the type of a text in EXIF and the text.
 fn text<'a>(main: &Directory<'a>, tag: u16, texts: usize) -> Option<(u16, &'a [u8])> {
     let (kind @ (kind::ASCII | kind::UTF8), text) = main.value(tag)? else { return None };
     let text = printable(text, texts).filter(|text| text.len() < MAX_TEXT)?;
     Some((kind, text))
 }
 
-/// The first `texts` of the texts that end with a zero each, without blanks behind; `None` if nothing is left.
+/// Returns the first `texts` of the texts that end with a zero each, without blanks behind; `None` if nothing is left.
 fn printable(text: &[u8], texts: usize) -> Option<&[u8]> {
     let mut ends = (0..text.len()).filter(|at| text[*at] == 0);
     let text = ends.nth(texts - 1).map_or(text, |end| &text[..end]);

@@ -6,7 +6,7 @@ use crate::limits::OutOfMemory;
 use crate::pixels::{Channels, Pixels};
 use crate::spec::Colour;
 
-/// The picture turned by `orientation`.
+/// Turns the picture by `orientation`.
 pub(in crate::codec) fn turned(pixels: Pixels, orientation: Orientation) -> Result<Pixels, OutOfMemory> {
     if orientation.is_identity() {
         return Ok(pixels);
@@ -67,7 +67,7 @@ pub(in crate::codec) fn is_transparent(pixels: &Pixels) -> bool {
     pixels.channels().has_alpha() && pixels.data().chunks_exact(samples).any(|pixel| pixel[samples - 1] < 255)
 }
 
-/// The picture on an opaque `background`, without alpha.
+/// Lays the picture on an opaque `background`, without alpha.
 pub(in crate::codec) fn flattened(pixels: Pixels, background: Colour) -> Result<Pixels, CodecError> {
     if !pixels.channels().has_alpha() {
         return Ok(pixels);
@@ -111,7 +111,7 @@ fn over_background(over: u8, alpha: u8, under: u8) -> u8 {
     ((u32::from(over) * alpha + u32::from(under) * (255 - alpha) + 127) / 255) as u8
 }
 
-/// The pixels with the channels that it takes to show `background` too.
+/// Returns the pixels with the channels that `background` needs too.
 fn with_room_for(pixels: &Pixels, background: Colour) -> Result<Pixels, OutOfMemory> {
     let grey = background.r == background.g && background.g == background.b;
     let coloured = pixels.channels().colours() == 3 || !grey;
@@ -125,7 +125,7 @@ fn with_room_for(pixels: &Pixels, background: Colour) -> Result<Pixels, OutOfMem
     widened(pixels, channels)
 }
 
-/// The same picture with more channels: grey repeated, alpha opaque.
+/// Returns the picture with more channels: grey repeated, alpha opaque.
 pub(in crate::codec) fn widened(pixels: &Pixels, channels: Channels) -> Result<Pixels, OutOfMemory> {
     let mut result = Pixels::zeroed(pixels.width(), pixels.height(), channels)?;
     let (had, has) = (pixels.channels(), channels);

@@ -13,7 +13,7 @@ use fast_image_resize::{FilterType, MulDiv, PixelType, ResizeAlg, ResizeOptions,
 /// The light in which samples are averaged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::codec) enum Light {
-    /// As encoded: fast, and what every browser does.
+    /// Encoded values: fast, and the way of every browser.
     Encoded,
     /// Linear, with 16 bits: bright details keep their brightness.
     Linear,
@@ -23,7 +23,7 @@ pub(in crate::codec) enum Light {
 /// nothing when they are averaged.
 pub(in crate::codec) struct Premultiplied {
     pixels: Pixels,
-    /// Whether there was anything to multiply.
+    /// True if there was anything to multiply.
     transparent: bool,
     light: Light,
 }
@@ -139,14 +139,14 @@ fn algorithm(kernel: Kernel) -> ResizeAlg {
     })
 }
 
-/// The region without what rounding put outside the picture.
+/// Returns the region without the rounding that lies outside the picture.
 fn clamped(region: Region, pixels: &Pixels) -> Region {
     let (width, height) = (f64::from(pixels.width()), f64::from(pixels.height()));
     let (x, y) = (region.x.clamp(0.0, width), region.y.clamp(0.0, height));
     Region { x, y, width: region.width.min(width - x), height: region.height.min(height - y) }
 }
 
-/// Whether alpha, if there is any, is 255 everywhere, so that premultiplying would change nothing.
+/// Returns true if alpha, if there is any, is 255 everywhere, so that premultiplying would change nothing.
 pub(in crate::codec) fn is_opaque(pixels: &Pixels) -> bool {
     let step = pixels.channels().count();
     !pixels.channels().has_alpha()

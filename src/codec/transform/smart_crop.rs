@@ -1,4 +1,4 @@
-//! Where a picture has the most to look at: edges, strong colours and skin, summed over the window that
+//! Finds the most interesting window of a picture: edges, strong colours and skin, summed over the window that
 //! `cover` keeps (after smartcrop.js and libvips' attention crop).
 
 use crate::codec::transform::geometry::{Region, Size};
@@ -7,19 +7,19 @@ use crate::pixels::{Channels, Pixels};
 /// Longest side of the thumbnail that is judged, in pixels.
 const THUMBNAIL: f64 = 128.0;
 
-/// How much each kind of interest counts.
+/// Weights of the kinds of interest.
 const EDGES: u32 = 2;
 const SKIN: u32 = 3;
 const SATURATION: u32 = 1;
 
-/// The size of the thumbnail on which `region` is judged.
+/// Returns the size of the thumbnail on which `region` is judged.
 pub(in crate::codec) fn thumbnail(region: Region) -> Size {
     let factor = (THUMBNAIL / region.width.max(region.height)).min(1.0);
     let side = |side: f64| (side * factor).round().max(1.0) as u32;
     Size { width: side(region.width), height: side(region.height) }
 }
 
-/// The middle of the most interesting window of `thumbnail`, as fractions of its sides. The window has the
+/// Returns the middle of the most interesting window of `thumbnail`, as fractions of its sides. The window has the
 /// given fractions of them. Among equals the one nearest to the middle of the picture wins.
 pub(in crate::codec) fn focus(thumbnail: &Pixels, window: (f64, f64)) -> (f64, f64) {
     let (width, height) = (thumbnail.width() as usize, thumbnail.height() as usize);
@@ -33,7 +33,7 @@ pub(in crate::codec) fn focus(thumbnail: &Pixels, window: (f64, f64)) -> (f64, f
     ((x as f64 + w as f64 / 2.0) / width as f64, (y as f64 + h as f64 / 2.0) / height as f64)
 }
 
-/// The interest of each pixel.
+/// Returns the interest of each pixel.
 fn interest(picture: &Pixels) -> Vec<u32> {
     let (width, height) = (picture.width() as usize, picture.height() as usize);
     let colours: Vec<[u8; 3]> = picture
@@ -57,7 +57,7 @@ fn interest(picture: &Pixels) -> Vec<u32> {
     (0..width * height).map(at).collect()
 }
 
-/// Red, green and blue as they show: nothing where it is transparent.
+/// Returns red, green and blue multiplied by alpha.
 fn colour(pixel: &[u8], channels: Channels) -> [u8; 3] {
     let shown = |sample: u8, alpha: u8| (u16::from(sample) * u16::from(alpha) / 255) as u8;
     match (channels, pixel) {
@@ -69,7 +69,7 @@ fn colour(pixel: &[u8], channels: Channels) -> [u8; 3] {
     }
 }
 
-/// 0 to 255: how near the hue is to that of human skin, of any tone, unless it is very dark.
+/// Returns the likeness of the hue to that of human skin of any tone, 0 to 255. Very dark colours have none.
 fn skin(colour: [u8; 3]) -> u32 {
     const HUE: [f32; 3] = [0.78, 0.57, 0.44];
     let [r, g, b] = colour.map(f32::from);
@@ -83,7 +83,7 @@ fn skin(colour: [u8; 3]) -> u32 {
     ((likeness - 0.8).max(0.0) * 5.0 * 255.0) as u32
 }
 
-/// 0 to 255: strong colours, unless they are nearly black or white.
+/// Returns the strength of the colour, 0 to 255. Nearly black and white ones have none.
 fn saturation([r, g, b]: [u8; 3]) -> u32 {
     let (most, least) = (r.max(g).max(b), r.min(g).min(b));
     let spread = u32::from(most - least);

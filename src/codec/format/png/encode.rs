@@ -80,7 +80,7 @@ fn interlaced(pixels: &Pixels, level: flate2::Compression) -> io::Result<Vec<u8>
     stream.finish()
 }
 
-/// The row by the filter that leaves the smallest sum of differences, and the filter's number.
+/// Returns the row by the filter that leaves the smallest sum of differences, and the number of the filter.
 fn filtered(row: &[u8], above: &[u8], depth: usize) -> (u8, Vec<u8>) {
     let apply = |filter: fn(u8, u8, u8) -> u8| -> Vec<u8> {
         let before = |line: &[u8], i: usize| if i < depth { 0 } else { line[i - depth] };
@@ -94,7 +94,7 @@ fn filtered(row: &[u8], above: &[u8], depth: usize) -> (u8, Vec<u8>) {
     lines.min_by_key(|(_, line)| cost(line)).unwrap_or_default()
 }
 
-/// Of left, above and above left the one nearest to their plane.
+/// Returns the one of left, above and above left that is nearest to their plane.
 fn paeth(left: u8, above: u8, corner: u8) -> u8 {
     let plane = i16::from(left) + i16::from(above) - i16::from(corner);
     let far = |sample: u8| plane.abs_diff(i16::from(sample));

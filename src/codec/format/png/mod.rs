@@ -20,7 +20,7 @@ use std::io::Cursor;
 /// Bytes of the signature that a file begins with.
 const SIGNATURE: usize = 8;
 
-/// What an uncompressed XMP packet in an iTXt chunk begins with: keyword, zero, two flags of zero, two empty strings.
+/// Start of an uncompressed XMP packet in an iTXt chunk: keyword, zero, two flags of zero, two empty strings.
 const XMP: &[u8] = b"XML:com.adobe.xmp\0\0\0\0\0";
 
 /// Reads the header from the chunks.

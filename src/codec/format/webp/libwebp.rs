@@ -1,4 +1,4 @@
-//! The one door to libwebp's encoder. C code sees only our own pixels, never what strangers sent.
+//! Calls the encoder of libwebp, alone in the crate. C code sees only our own pixels, never received bytes.
 #![expect(unsafe_code, reason = "libwebp is the only good lossy WebP encoder, and it is C")]
 
 use crate::codec::error::CodecError;
@@ -60,7 +60,7 @@ impl LibwebpPicture {
         self.0.writer = Some(append);
         self.0.custom_ptr = ptr::from_mut(&mut bytes).cast();
         // SAFETY: both pointers are valid for the call, the picture has been imported, and `append` gets
-        // back the pointer to `bytes`, which nobody else uses until the call returns.
+        // back the pointer to `bytes`, which has no other user until the call returns.
         let done = unsafe { webp::WebPEncode(config, &mut self.0) };
         self.0.custom_ptr = ptr::null_mut();
         if done == 0 { Err(self.0.error_code) } else { Ok(bytes) }
@@ -74,7 +74,7 @@ impl Drop for LibwebpPicture {
     }
 }
 
-/// What libwebp calls with each piece of the file; 0 stops it.
+/// Appends a piece of the file for libwebp; 0 stops it.
 unsafe extern "C" fn append(data: *const u8, len: usize, picture: *const webp::WebPPicture) -> c_int {
     if len == 0 {
         return 1;

@@ -6,7 +6,9 @@ mod shaper;
 use crate::codec::transform::linear;
 use crate::limits::{Cancel, Stopped};
 use crate::pixels::{Channels, Pixels};
-use moxcms::{CmsError, ColorProfile, DataColorSpace, Layout, Transform8BitExecutor, TransformOptions};
+use moxcms::{
+    CmsError, ColorProfile, DataColorSpace, Layout, ProfileVersion, Transform8BitExecutor, TransformOptions,
+};
 use shaper::Shaper;
 use std::sync::Arc;
 
@@ -53,7 +55,7 @@ fn convert(pixels: &mut Pixels, profile: &[u8]) -> Result<(), CmsError> {
         let mut converted = [0; 256 * 3];
         to_rgb(&source, Layout::Gray, Layout::Rgb)?.transform(&levels, &mut converted)?;
         // All three samples of a grey agree.
-        let black = BlackPoint::of_code([converted[0], converted[1], converted[2]]);
+        let black = BlackPoint::of(&source, [converted[0], converted[1], converted[2]]);
         for level in pixels.data_mut().iter_mut().step_by(channels.count()) {
             *level = black.deepened(converted[usize::from(*level) * 3 + 1]);
         }
@@ -62,7 +64,7 @@ fn convert(pixels: &mut Pixels, profile: &[u8]) -> Result<(), CmsError> {
     let transform = to_rgb(&source, layout, layout)?;
     let mut black = [0; 4];
     transform.transform(&[0, 0, 0, 255][..channels.count()], &mut black[..channels.count()])?;
-    let black = BlackPoint::of_code([black[0], black[1], black[2]]);
+    let black = BlackPoint::of(&source, [black[0], black[1], black[2]]);
     let row_len = pixels.row_len();
     let mut before = vec![0; row_len];
     for row in pixels.data_mut().chunks_exact_mut(row_len) {
@@ -89,11 +91,23 @@ struct BlackPoint {
 }
 
 impl BlackPoint {
-    /// `darkest` is the darkest colour of the source, in sRGB.
+    /// Returns the black point of a profile with tables, whose darkest colour is given in sRGB.
+    fn of(source: &ColorProfile, darkest: [u8; 3]) -> BlackPoint {
+        use ProfileVersion::{V4_0, V4_1, V4_2, V4_3, V4_4};
+        if matches!(source.version(), V4_0 | V4_1 | V4_2 | V4_3 | V4_4) {
+            BlackPoint::of_luminance(PERCEPTUAL_BLACK)
+        } else {
+            BlackPoint::of_code(darkest)
+        }
+    }
+
     fn of_code(darkest: [u8; 3]) -> BlackPoint {
         let [r, g, b] = darkest.map(|sample| u32::from(linear::light_of(sample)));
-        // Luminance by the weights of BT.709, in 16ths of a thousand.
-        let black = compensated_black((r * 2126 + g * 7152 + b * 722) / 10_000);
+        // Luminance by the weights of BT.709.
+        BlackPoint::of_luminance(compensated_black((r * 2126 + g * 7152 + b * 722) / 10_000))
+    }
+
+    fn of_luminance(black: u16) -> BlackPoint {
         let table = std::array::from_fn(|code| {
             let light = linear::light_of(code as u8);
             if black == 0 { code as u8 } else { linear::encoded(deepened(light, black)) }
@@ -105,6 +119,9 @@ impl BlackPoint {
         self.table[usize::from(sample)]
     }
 }
+
+/// Luminance of the black that perceptual tables of version 4 aim at, 0.0034731 of 65,535 (ICC.1:2010 section 6.3.4.3).
+const PERCEPTUAL_BLACK: u16 = 228;
 
 /// Returns the luminance to be black, of 65,535. A darkest colour above L* 50 is none.
 fn compensated_black(luminance: u32) -> u16 {
@@ -137,7 +154,7 @@ impl InkConverter {
             let transform = to_rgb(&source, Layout::Rgba, Layout::Rgb)?;
             let mut darkest = [0; 3];
             transform.transform(&[255; 4], &mut darkest)?;
-            Ok((transform, BlackPoint::of_code(darkest)))
+            Ok((transform, BlackPoint::of(&source, darkest)))
         };
         match by_profile() {
             Ok(found) => (InkConverter(Some(found)), false),

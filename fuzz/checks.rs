@@ -1,6 +1,8 @@
 //! The invariants that hold for any bytes: one function a fuzz target. `tests/fuzz_seeds.rs` runs them too, over the seeds.
 
 use imgsrv::codec::{self, Scratch, process};
+use imgsrv::internals::codec::jpeg::decode::PredictivePicture;
+use imgsrv::internals::codec::jpeg::reduce::eight_bit_file;
 use imgsrv::internals::service::auth::Tokens;
 use imgsrv::internals::wire::{self, Form, FramePart, Incoming};
 use imgsrv::limits::Limits;
@@ -95,6 +97,8 @@ pub(crate) fn decode(bytes: &[u8]) {
 /// JPEG by our decoder and by another: files that both accept have the same samples.
 pub(crate) fn jpeg_paths(bytes: &[u8]) {
     let _ = jpeg_planes::compare(bytes, &small());
+    let _ = PredictivePicture::decode(bytes, &small());
+    let _ = eight_bit_file(bytes, &small());
 }
 
 static PICTURE: LazyLock<Vec<u8>> = LazyLock::new(|| {

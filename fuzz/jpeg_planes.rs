@@ -1,11 +1,11 @@
-//! The samples of a JPEG by our decoder and by another one, wherever T.81 leaves no choice of them.
+//! Compares the samples of a JPEG by our decoder and by another one, wherever T.81 defines them.
 //!
-//! It leaves one, and decoders differ, where data are damaged, scans send a coefficient twice or bits of it before
+//! Decoders may differ where data are damaged, scans send a coefficient twice or bits of it before
 //! others, tables change while they are in use, symbols mean nothing, or a block leaves the range of samples so far
 //! that intermediate results overflow. Enlarged chroma may be any mean of its neighbours.
 
 use imgsrv::internals::codec::jpeg::decode::{
-    DecodeScratch, DecodedCoefficients, Decoder, Flaws, PlaneRows, Scale,
+    DecodeScratch, DecodedCoefficients, Decoder, Flaws, PlaneRows, Scale, Soundness, soundness,
 };
 use imgsrv::internals::codec::jpeg::header::{
     CodingProcess, FrameComponent, FrameHeader, JpegHeader, ScanHeader,
@@ -15,8 +15,8 @@ use imgsrv::internals::codec::jpeg::marker::{Marker, MarkerSegments};
 use imgsrv::limits::Limits;
 use std::sync::LazyLock;
 
-/// Asserts that both decoders read the same samples, or one level off. False, and nothing is compared, unless both read
-/// `bytes` without complaint and T.81 says which samples they have.
+/// Asserts that both decoders read the same samples, or one level off. Returns false, and compares nothing, unless both
+/// read `bytes` without flaws and T.81 defines their samples.
 pub(crate) fn compare(bytes: &[u8], limits: &Limits) -> bool {
     let Ok(header) = JpegHeader::parse(bytes, limits) else { return false };
     let (Some(ours), Some(theirs)) = (ours(bytes, &header, limits), theirs(bytes)) else { return false };
@@ -50,7 +50,7 @@ struct Plane {
 }
 
 impl Plane {
-    /// The least and the largest that a decoder may show at pixel `x`, `y`: the sample there, and where it covers more
+    /// Returns the least and the largest sample that a decoder may show at pixel `x`, `y`: the sample there, and where it covers more
     /// pixels its neighbours, since decoders interpolate.
     fn around(&self, x: usize, y: usize) -> [u8; 2] {
         let span = |at: usize, pixels: usize, len: usize| match pixels {
@@ -64,7 +64,7 @@ impl Plane {
     }
 }
 
-/// The planes by our decoder; `None` if it finds fault with the data.
+/// Decodes the planes by our decoder. Returns `None` for flawed data.
 fn ours(bytes: &[u8], header: &JpegHeader<'_>, limits: &Limits) -> Option<Vec<Plane>> {
     let frame = &header.frame;
     let mut scratch = DecodeScratch::default();
@@ -98,10 +98,17 @@ fn ours(bytes: &[u8], header: &JpegHeader<'_>, limits: &Limits) -> Option<Vec<Pl
             }
         }
     }
-    (decoder.flaws() == Flaws::default()).then_some(planes)
+    let flaws = decoder.flaws();
+    // The walk without samples finds the flaws of the decode.
+    let walked = soundness(bytes, header, limits, &mut DecodeScratch::default()).ok()?;
+    match walked {
+        Soundness::Unsound(found) => assert_eq!(found, flaws),
+        Soundness::Sound | Soundness::Unusual => assert_eq!(flaws, Flaws::default()),
+    }
+    (flaws == Flaws::default()).then_some(planes)
 }
 
-/// The components of each pixel by jpeg-decoder; `None` if it refuses the file.
+/// Decodes the components of each pixel by jpeg-decoder. Returns `None` if it refuses the file.
 fn theirs(bytes: &[u8]) -> Option<Vec<u8>> {
     use jpeg_decoder::{ColorTransform, PixelFormat};
     let mut decoder = jpeg_decoder::Decoder::new(bytes);
@@ -120,14 +127,14 @@ fn theirs(bytes: &[u8]) -> Option<Vec<u8>> {
     Some(samples)
 }
 
-/// Whether a sample of each component covers a whole number of pixels and stands for one or for all that an MCU can
+/// Returns true if a sample of each component covers a whole number of pixels and stands for one or for all that an MCU can
 /// have: between these the other decoder counts the blocks of a scan of one component wrongly.
 fn samplings_are_usual(frame: &FrameHeader) -> bool {
     let usual = |factor: u8, max: u8| factor == 1 || factor == max;
     frame.components().iter().all(|c| usual(c.h, frame.h_max()) && usual(c.v, frame.v_max()))
 }
 
-/// Whether each bit of each coefficient is sent once, the high ones first and DC before the others (T.81 G.1.1.1), with
+/// Returns true if each bit of each coefficient is sent once, the high ones first and DC before the others (T.81 G.1.1.1), with
 /// one quantisation table throughout and Huffman symbols that stand for something (F.1.2, G.1.2).
 fn scans_are_sound(bytes: &[u8], header: &JpegHeader<'_>) -> bool {
     let frame = &header.frame;
@@ -179,7 +186,7 @@ fn scans_are_sound(bytes: &[u8], header: &JpegHeader<'_>) -> bool {
 /// Levels by which the samples of a block may leave 0 to 255 before they are clamped.
 const MARGIN: f64 = 64.0;
 
-/// Whether all blocks hold coefficients that pictures of 8 bits have after quantisation.
+/// Returns true if all blocks hold coefficients that pictures of 8 bits have after quantisation.
 fn in_range(bytes: &[u8], header: &JpegHeader<'_>, limits: &Limits) -> bool {
     let mut scratch = DecodeScratch::default();
     let Ok(coefficients) = DecodedCoefficients::decode(bytes, header, limits, &mut scratch) else {

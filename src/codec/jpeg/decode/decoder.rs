@@ -33,11 +33,11 @@ pub struct Decoder<'a> {
     rows: usize,
     row: usize,
     flaws: Flaws,
-    source: Source<'a>,
+    source: CoefficientSource<'a>,
 }
 
 #[derive(Debug)]
-enum Source<'a> {
+enum CoefficientSource<'a> {
     /// One sequential scan.
     Stream(SequentialScan<'a>),
     /// One sequential scan for several workers.
@@ -76,7 +76,7 @@ impl<'a> Decoder<'a> {
             }
             _ => {
                 script.keep_needed(&idcts);
-                Source::Stored(Stored::new(input, frame, &idcts, scratch)?, Some(Box::new(script)))
+                CoefficientSource::Stored(Stored::new(input, frame, &idcts, scratch)?, Some(Box::new(script)))
             }
         };
         let layouts =
@@ -125,14 +125,14 @@ impl<'a> Decoder<'a> {
         self.limits.cancel.check()?;
         let columns = wanted(self.row, rows, &self.layouts, &self.parts);
         match &mut self.source {
-            Source::Stream(scan) => {
+            CoefficientSource::Stream(scan) => {
                 PlaneSink { idcts: &self.idcts, columns: &columns, rows }.stream_row(scan);
                 if self.row + 1 == self.rows {
                     scan.finish();
                 }
                 self.flaws = scan.flaws;
             }
-            Source::Parallel(_) | Source::Stored(..) => {
+            CoefficientSource::Parallel(_) | CoefficientSource::Stored(..) => {
                 self.decode_whole()?;
                 self.transform_row(self.row, rows);
             }
@@ -144,7 +144,7 @@ impl<'a> Decoder<'a> {
     /// Splits a picture for several workers into its upper rows and the rest. Returns `None` for other pictures,
     /// and once decoding has begun. Complete both before any other call.
     pub fn split(&mut self) -> Option<(Upper<'_, 'a>, Lower<'_, 'a>)> {
-        let Source::Parallel(parallel) = &mut self.source else { return None };
+        let CoefficientSource::Parallel(parallel) = &mut self.source else { return None };
         let cancel = &self.limits.cancel;
         let (front, lower) = parallel.split(cancel)?;
         let (layouts, idcts, parts) = (&*self.layouts, &*self.idcts, &*self.parts);
@@ -154,7 +154,7 @@ impl<'a> Decoder<'a> {
 
     /// Returns true if the decoder keeps no coefficients: rows then come in order only.
     pub fn streams(&self) -> bool {
-        matches!(self.source, Source::Stream(_))
+        matches!(self.source, CoefficientSource::Stream(_))
     }
 
     /// Number of rows of MCUs returned so far.
@@ -174,9 +174,9 @@ impl<'a> Decoder<'a> {
     /// Decodes all coefficients on the first call. Returns false for a picture that streams.
     fn decode_whole(&mut self) -> Result<bool, JpegError> {
         match &mut self.source {
-            Source::Stream(_) => return Ok(false),
-            Source::Parallel(parallel) => self.flaws = parallel.decode(&self.limits.cancel)?,
-            Source::Stored(stored, pending) => {
+            CoefficientSource::Stream(_) => return Ok(false),
+            CoefficientSource::Parallel(parallel) => self.flaws = parallel.decode(&self.limits.cancel)?,
+            CoefficientSource::Stored(stored, pending) => {
                 if let Some(script) = pending.take() {
                     self.flaws = stored.decode_scans(&script, &self.idcts, &self.limits.cancel)?;
                 }
@@ -189,9 +189,9 @@ impl<'a> Decoder<'a> {
     fn transform_row(&self, row: usize, rows: &mut [PlaneRows<'_>]) {
         let columns = wanted(row, rows, &self.layouts, &self.parts);
         match &self.source {
-            Source::Stream(_) => {}
-            Source::Parallel(parallel) => parallel.transform_row(row, &self.idcts, &columns, rows),
-            Source::Stored(stored, _) => stored.transform_row(row, &self.idcts, &columns, rows),
+            CoefficientSource::Stream(_) => {}
+            CoefficientSource::Parallel(parallel) => parallel.transform_row(row, &self.idcts, &columns, rows),
+            CoefficientSource::Stored(stored, _) => stored.transform_row(row, &self.idcts, &columns, rows),
         }
     }
 }
@@ -274,7 +274,7 @@ fn open_sequential<'a>(
     idcts: &[ScaledIdctLayout],
     limits: &Limits,
     scratch: &'a mut DecodeScratch,
-) -> Result<Source<'a>, JpegError> {
+) -> Result<CoefficientSource<'a>, JpegError> {
     const NO_TABLE: JpegError = JpegError::Damaged("a Huffman table is missing");
     let (columns, rows) = (plane::mcu_columns(frame), plane::mcu_rows(frame));
     let in_mcu = |c: &FrameComponent| usize::from(c.h) * usize::from(c.v);
@@ -300,14 +300,20 @@ fn open_sequential<'a>(
             let layout = parallel::ScanLayout { components, columns, rows, restart_interval };
             let memory = &mut scratch.segments[..workers];
             if let Some(parallel) = Parallel::new(input, scan.data, &layout, idcts, memory) {
-                return Ok(Source::Parallel(parallel));
+                return Ok(CoefficientSource::Parallel(parallel));
             }
             components = layout.components;
         }
     }
     let reader = ScanReader::open(input, scan.data, blocks, &mut scratch.window);
     let restarts = RestartCounter::new(scan.restart_interval);
-    Ok(Source::Stream(SequentialScan { reader, components, columns, restarts, flaws: Flaws::default() }))
+    Ok(CoefficientSource::Stream(SequentialScan {
+        reader,
+        components,
+        columns,
+        restarts,
+        flaws: Flaws::default(),
+    }))
 }
 
 /// Bits per block from which a picture counts as dense.

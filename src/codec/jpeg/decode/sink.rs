@@ -1,7 +1,7 @@
 //! Sinks of decoded blocks: the inverse DCT into rows of planes, or the coefficient stores.
 
 use super::block::{CoefficientBlock, ScaledIdctLayout};
-use super::kernels::{self, Kernels, Task};
+use super::kernels::{self, KernelTask, Kernels};
 use super::plane::{Columns, PlaneRows};
 use super::sequential::{BlockEnd, BlockPlace, SequentialScan, Sink};
 use super::store::Store;
@@ -19,7 +19,7 @@ impl PlaneSink<'_, '_> {
     pub(super) fn stream_row(self, scan: &mut SequentialScan<'_>) {
         struct StreamRow<'t, 'a, 'r, const FLAT: bool>(&'t mut SequentialScan<'a>, PlaneSink<'t, 'r>);
 
-        impl<const FLAT: bool> Task for StreamRow<'_, '_, '_, FLAT> {
+        impl<const FLAT: bool> KernelTask for StreamRow<'_, '_, '_, FLAT> {
             type Output = ();
 
             #[inline(always)]

@@ -2,7 +2,7 @@
 
 use super::Flaws;
 use super::block::{CoefficientBlock, ScaledIdctLayout};
-use super::kernels::{self, Kernels, Task};
+use super::kernels::{self, KernelTask, Kernels};
 use super::plane::{self, Columns, PlaneRows};
 use super::progressive::{AcBand, DcComponent, FirstBand, ProgressiveScan, RefinedBand};
 use super::restart::RestartCounter;
@@ -113,7 +113,7 @@ struct DecodeScan<'t, 's> {
     cancel: &'t Cancel,
 }
 
-impl Task for DecodeScan<'_, '_> {
+impl KernelTask for DecodeScan<'_, '_> {
     type Output = Result<Flaws, ScanError>;
 
     #[inline(always)]
@@ -229,7 +229,7 @@ struct TransformStoredRow<'t, 'r> {
     rows: &'t mut PlaneRows<'r>,
 }
 
-impl Task for TransformStoredRow<'_, '_> {
+impl KernelTask for TransformStoredRow<'_, '_> {
     type Output = ();
 
     #[inline(always)]

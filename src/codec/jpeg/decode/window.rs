@@ -2,7 +2,7 @@
 //! E.2.4).
 
 use super::bits::BitBuffer;
-use super::kernels::{self, Kernels, Task};
+use super::kernels::{self, KernelTask, Kernels};
 use crate::codec::jpeg::marker::{Marker, find_any_marker};
 
 /// Capacity of the window, in bytes.
@@ -124,7 +124,7 @@ impl<'a> ScanReader<'a> {
     pub(super) fn open_at(&mut self, at: usize, mark: usize) {
         struct Fill<'t, 'a>(&'t mut ScanReader<'a>);
 
-        impl Task for Fill<'_, '_> {
+        impl KernelTask for Fill<'_, '_> {
             type Output = ();
 
             #[inline(always)]

@@ -1,7 +1,7 @@
 //! `BitWriter`: tokens to bytes, with the zero byte behind each 0xFF (T.81 F.1.2.3).
 
 use super::huffman::CodeBook;
-use super::token::{RAW, RESTART, Token};
+use super::token::{EntropyToken, RAW, RESTART};
 use crate::limits::OutOfMemory;
 
 /// Number of tokens written before their bytes are stuffed. Their bits fit the first-level cache.
@@ -48,7 +48,7 @@ impl BitWriter {
     /// Appends the codes of `tokens` in `book` to `out`.
     pub(super) fn write(
         &mut self,
-        tokens: &[Token],
+        tokens: &[EntropyToken],
         book: &CodeBook,
         out: &mut Vec<u8>,
     ) -> Result<(), OutOfMemory> {
@@ -61,7 +61,11 @@ impl BitWriter {
 
     /// Works like [`BitWriter::write`] for tokens behind others that are not written yet. Their bit offset is
     /// known only to [`BitWriter::append`]. The tokens must not hold a restart.
-    pub(super) fn write_apart(&mut self, tokens: &[Token], book: &CodeBook) -> Result<Apart, OutOfMemory> {
+    pub(super) fn write_apart(
+        &mut self,
+        tokens: &[EntropyToken],
+        book: &CodeBook,
+    ) -> Result<Apart, OutOfMemory> {
         let mut apart = Apart::default();
         for batch in tokens.chunks(BATCH) {
             self.put_all(batch, book, &mut Vec::new())?;
@@ -102,7 +106,12 @@ impl BitWriter {
     }
 
     /// Writes a batch of tokens to the buffer.
-    fn put_all(&mut self, batch: &[Token], book: &CodeBook, out: &mut Vec<u8>) -> Result<(), OutOfMemory> {
+    fn put_all(
+        &mut self,
+        batch: &[EntropyToken],
+        book: &CodeBook,
+        out: &mut Vec<u8>,
+    ) -> Result<(), OutOfMemory> {
         let (pairs, rest) = batch.as_chunks::<2>();
         for &[first, second] in pairs {
             if (first | second) < RAW {
@@ -119,7 +128,12 @@ impl BitWriter {
         Ok(())
     }
 
-    fn put_any(&mut self, token: Token, book: &CodeBook, out: &mut Vec<u8>) -> Result<(), OutOfMemory> {
+    fn put_any(
+        &mut self,
+        token: EntropyToken,
+        book: &CodeBook,
+        out: &mut Vec<u8>,
+    ) -> Result<(), OutOfMemory> {
         if token == RESTART {
             self.align();
             self.drain(out)?;
@@ -207,7 +221,7 @@ mod tests {
 
         #[test]
         fn raw_bits_come_out_in_order(parts in prop::collection::vec((1_u32..12, any::<u32>()), 0..300)) {
-            let tokens: Vec<Token> = parts.iter().map(|&(n, bits)| raw(bits & ((1 << n) - 1), n)).collect();
+            let tokens: Vec<EntropyToken> = parts.iter().map(|&(n, bits)| raw(bits & ((1 << n) - 1), n)).collect();
             let (mut writer, mut out) = (BitWriter::default(), vec![]);
             writer.write(&tokens, &CodeBook::default(), &mut out).unwrap();
             writer.finish(&mut out).unwrap();
@@ -227,7 +241,7 @@ mod tests {
 
     #[test]
     fn bits_that_were_written_apart_follow_on_those_before() {
-        let tokens: Vec<Token> =
+        let tokens: Vec<EntropyToken> =
             (0..20_000_u32).map(|i| raw((i * 7) & 0x7F, 7)).chain([raw(1, 1); 3]).collect();
         let book = CodeBook::default();
         let (mut alone, mut expected) = (BitWriter::default(), vec![]);

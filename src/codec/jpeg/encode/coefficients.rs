@@ -2,10 +2,10 @@
 
 use super::dct::{self, DctBlock, Reciprocals, SCAN, nonzero};
 use super::frame::FrameLayout;
-use super::huffman::{Coverage, Histogram};
+use super::huffman::{Coverage, TokenHistogram};
 use super::padding::BlockRows;
-use super::token::{self, CLASS, PER_BLOCK, Token};
-use super::trellis::{self, Rates, Steps};
+use super::token::{self, CLASS, EntropyToken, PER_BLOCK};
+use super::trellis::{self, Rates, TrellisSteps};
 use crate::codec::jpeg::planes::Plane;
 use crate::codec::jpeg::quant::QuantTable;
 use crate::codec::jpeg::zigzag::NATURAL;
@@ -116,12 +116,12 @@ impl Coefficients {
     /// Quantises coefficients in sixteenths at the least cost in bits and error. Bits are those of the
     /// optimal sequential tables for plain rounding.
     pub(super) fn optimise(&mut self) {
-        let steps: Vec<Steps> = self.tables.iter().map(Steps::new).collect();
+        let steps: Vec<TrellisSteps> = self.tables.iter().map(TrellisSteps::new).collect();
         let of = |frame: &FrameLayout, index: usize| usize::from(frame.components[index].quantisation);
-        let mut histogram = Histogram::default();
+        let mut histogram = TokenHistogram::default();
         let mut tokens = [0; PER_BLOCK];
         for (index, plane) in self.planes.iter().enumerate() {
-            let class = Token::from(self.frame.components[index].huffman) * CLASS;
+            let class = EntropyToken::from(self.frame.components[index].huffman) * CLASS;
             let mut prediction = 0;
             for block in &plane.blocks {
                 let block = steps[of(&self.frame, index)].nearest(block);

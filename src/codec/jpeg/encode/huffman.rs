@@ -1,30 +1,32 @@
 //! Huffman tables from the statistics of tokens (T.81 K.2), and the bits of each token from the tables.
 
 use super::tables::TablePair;
-use super::token::{self, AC_SPAN, AC_SYMBOL, CLASS, DC, DC_SPAN, DC_SYMBOL, INDICES, RAW, Token, magnitude};
+use super::token::{
+    self, AC_SPAN, AC_SYMBOL, CLASS, DC, DC_SPAN, DC_SYMBOL, EntropyToken, INDICES, RAW, magnitude,
+};
 use crate::codec::jpeg::huffman::HuffmanSpec;
 
 /// Frequency of each token. Counted in two halves: a counter that was just written is slow to read, and equal
 /// tokens often follow each other.
 #[derive(Debug)]
-pub(super) struct Histogram(Box<[[u32; INDICES]; 2]>);
+pub(super) struct TokenHistogram(Box<[[u32; INDICES]; 2]>);
 
-impl Default for Histogram {
+impl Default for TokenHistogram {
     fn default() -> Self {
-        Histogram(Box::new([[0; INDICES]; 2]))
+        TokenHistogram(Box::new([[0; INDICES]; 2]))
     }
 }
 
-impl Histogram {
+impl TokenHistogram {
     /// Clears all counts.
     pub(super) fn clear(&mut self) {
         self.0.iter_mut().for_each(|half| half.fill(0));
     }
 
     /// Counts `tokens`.
-    pub(super) fn count(&mut self, tokens: &[Token]) {
+    pub(super) fn count(&mut self, tokens: &[EntropyToken]) {
         let [even, odd] = &mut *self.0;
-        let one = |half: &mut [u32; INDICES], token: Token| {
+        let one = |half: &mut [u32; INDICES], token: EntropyToken| {
             if token < RAW {
                 half[usize::from(token) % INDICES] += 1;
             }
@@ -38,7 +40,7 @@ impl Histogram {
     }
 
     /// Adds the counts of `other`.
-    pub(super) fn add(&mut self, other: &Histogram) {
+    pub(super) fn add(&mut self, other: &TokenHistogram) {
         let counts = self.0.iter_mut().flatten().zip(other.0.iter().flatten());
         counts.for_each(|(count, more)| *count += more);
     }
@@ -206,7 +208,7 @@ impl CodeBook {
 
     /// Returns the bits of `token` and their number.
     #[inline]
-    pub(super) fn bits(&self, token: Token) -> (u64, u32) {
+    pub(super) fn bits(&self, token: EntropyToken) -> (u64, u32) {
         if token < RAW {
             let entry = self.0[usize::from(token) % INDICES];
             (u64::from(entry >> 6), entry & 63)
@@ -290,7 +292,7 @@ mod tests {
 
     #[test]
     fn counts_of_values_become_counts_of_symbols() {
-        let mut histogram = Histogram::default();
+        let mut histogram = TokenHistogram::default();
         let tokens = [64 + 1, 64 - 1, 64 + 2, 64 - 64, token::END_OF_BLOCK, AC_SYMBOL + 0x28, DC + 512 + 511];
         histogram.count(&tokens);
         let (mut dc, mut ac) = ([0; 256], [0; 256]);

@@ -31,12 +31,12 @@ pub use segments::AppSegments;
 pub(crate) use tables::{Basis, quantisation};
 pub use tail::Tail;
 
+use super::header::CodingProcess;
 use super::planes::Planes;
 use crate::limits::OutOfMemory;
 use dct::Reciprocals;
 use progressive::Progressive;
 use script::ScanGroup;
-use segments::CodingProcess;
 use sequential::{Sequential, TableChoice};
 
 /// A picture that keeps its coefficients until all are there.

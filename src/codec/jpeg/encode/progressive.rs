@@ -4,21 +4,21 @@ use super::bits::BitWriter;
 use super::coefficients::{BlockPlane, Coefficients};
 use super::dct::{DctBlock, SCAN};
 use super::frame::FrameLayout;
-use super::huffman::{CodeBook, Coverage, Histogram};
+use super::huffman::{CodeBook, Coverage, TokenHistogram};
 use super::script::{Scan, ScanGroup};
-use super::segments::{self, Band};
+use super::segments::{self, ScanBand};
 use super::tables::TablePair;
-use super::token::{self, AC_SPAN, AC_SYMBOL, CLASS, END_OF_BLOCK, RESTART, Token, ZERO_RUN, raw};
+use super::token::{self, AC_SPAN, AC_SYMBOL, CLASS, END_OF_BLOCK, EntropyToken, RESTART, ZERO_RUN, raw};
 use crate::limits::OutOfMemory;
 
 /// Turns scans into tokens and tokens into the file.
 #[derive(Debug, Default)]
 pub(super) struct Progressive {
     /// Tokens of a group of scans.
-    tokens: Vec<Token>,
+    tokens: Vec<EntropyToken>,
     /// End of the tokens of each scan of the group.
     ends: Vec<usize>,
-    histogram: Histogram,
+    histogram: TokenHistogram,
     book: CodeBook,
     writer: BitWriter,
 }
@@ -92,7 +92,7 @@ impl Progressive {
 
     /// Bytes held.
     pub(super) fn bytes(&self) -> usize {
-        self.tokens.capacity() * size_of::<Token>()
+        self.tokens.capacity() * size_of::<EntropyToken>()
     }
 }
 
@@ -122,8 +122,8 @@ impl RestartInterval {
     }
 }
 
-fn reserve(tokens: &mut Vec<Token>, more: usize) -> Result<(), OutOfMemory> {
-    tokens.try_reserve(more).map_err(|_| OutOfMemory { bytes: (more * size_of::<Token>()) as u64 })
+fn reserve(tokens: &mut Vec<EntropyToken>, more: usize) -> Result<(), OutOfMemory> {
+    tokens.try_reserve(more).map_err(|_| OutOfMemory { bytes: (more * size_of::<EntropyToken>()) as u64 })
 }
 
 /// Tokens of a DC scan, first (G.1.2.1) or refining (one bit each).
@@ -131,7 +131,7 @@ fn dc_scan(
     coefficients: &Coefficients,
     scan: &Scan,
     restarts: &mut RestartInterval,
-    tokens: &mut Vec<Token>,
+    tokens: &mut Vec<EntropyToken>,
 ) -> Result<(), OutOfMemory> {
     let frame = &coefficients.frame;
     let mut predictions = [0_i32; 4];
@@ -145,7 +145,7 @@ fn dc_scan(
             }
             for &index in &scan.components {
                 let plane = &coefficients.planes[index];
-                let class = Token::from(frame.components[index].huffman) * CLASS;
+                let class = EntropyToken::from(frame.components[index].huffman) * CLASS;
                 let (h, v) = frame.mcu_blocks(index);
                 for (by, bx) in (0..v).flat_map(|by| (0..h).map(move |bx| (by, bx))) {
                     let block = &plane.blocks[(y * v + by) * plane.across + x * h + bx];
@@ -167,12 +167,12 @@ fn dc_scan(
 fn ac_scan(
     coefficients: &Coefficients,
     index: usize,
-    band: Band,
+    band: ScanBand,
     restarts: &mut RestartInterval,
-    tokens: &mut Vec<Token>,
+    tokens: &mut Vec<EntropyToken>,
 ) -> Result<(), OutOfMemory> {
     let plane = &coefficients.planes[index];
-    let class = Token::from(coefficients.frame.components[index].huffman) * CLASS;
+    let class = EntropyToken::from(coefficients.frame.components[index].huffman) * CLASS;
     let (across, down) = coefficients.frame.blocks(index);
     let mut coder = AcCoder { class, band, blocks_ended: 0, corrections: Vec::new(), tokens };
     for y in 0..down {
@@ -201,13 +201,13 @@ const MOST_BLOCKS_ENDED: u32 = 0x7FFF;
 const MOST_CORRECTIONS: usize = 900;
 
 struct AcCoder<'t> {
-    class: Token,
-    band: Band,
+    class: EntropyToken,
+    band: ScanBand,
     /// Blocks with a pending end-of-band.
     blocks_ended: u32,
     /// Correction bits that follow them.
     corrections: Vec<bool>,
-    tokens: &'t mut Vec<Token>,
+    tokens: &'t mut Vec<EntropyToken>,
 }
 
 impl AcCoder<'_> {
@@ -222,7 +222,7 @@ impl AcCoder<'_> {
             return;
         }
         let size = self.blocks_ended.ilog2();
-        self.tokens.push(self.class + (size << 7) as Token + END_OF_BLOCK);
+        self.tokens.push(self.class + (size << 7) as EntropyToken + END_OF_BLOCK);
         let bits = self.blocks_ended - (1 << size);
         // Up to 14 bits; a raw token takes 11.
         if size > 11 {
@@ -275,7 +275,7 @@ impl AcCoder<'_> {
                 self.tokens.push(self.class + token::ac(run, value));
             } else {
                 let (size, bits) = token::magnitude(value);
-                self.tokens.push(self.class + AC_SYMBOL + (run << 4 | size) as Token);
+                self.tokens.push(self.class + AC_SYMBOL + (run << 4 | size) as EntropyToken);
                 self.tokens.push(raw(bits, size));
             }
         }

@@ -2,7 +2,7 @@
 
 use super::coefficients::Coefficients;
 use super::progressive::Progressive;
-use super::segments::Band;
+use super::segments::ScanBand;
 use crate::limits::OutOfMemory;
 
 /// One scan of a file.
@@ -10,12 +10,12 @@ use crate::limits::OutOfMemory;
 pub(super) struct Scan {
     /// All components for DC coefficients, one component for AC coefficients.
     pub(super) components: Vec<usize>,
-    pub(super) band: Band,
+    pub(super) band: ScanBand,
 }
 
 impl Scan {
     fn new(components: impl IntoIterator<Item = usize>, first: u8, last: u8, high: u8, low: u8) -> Scan {
-        Scan { components: components.into_iter().collect(), band: Band { first, last, high, low } }
+        Scan { components: components.into_iter().collect(), band: ScanBand { first, last, high, low } }
     }
 }
 

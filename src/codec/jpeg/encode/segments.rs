@@ -2,15 +2,9 @@
 
 use super::frame::{ColourMark, FrameLayout};
 use super::tables::TablePair;
-use crate::codec::jpeg::header::Density;
+use crate::codec::jpeg::header::{CodingProcess, Density};
 use crate::codec::jpeg::quant::QuantTable;
 use crate::codec::jpeg::zigzag::NATURAL;
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum CodingProcess {
-    Sequential,
-    Progressive,
-}
 
 /// Application segments of the result.
 #[derive(Debug, Clone, Copy, Default)]
@@ -128,7 +122,7 @@ pub(super) fn write_huffman(
 
 /// Coefficients of a scan, and their bits (B.2.3, G.1.1.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Band {
+pub(super) struct ScanBand {
     /// First coefficient in zig-zag order.
     pub(super) first: u8,
     /// Last coefficient in zig-zag order.
@@ -139,13 +133,13 @@ pub(super) struct Band {
     pub(super) low: u8,
 }
 
-impl Band {
+impl ScanBand {
     /// All coefficients: a sequential scan.
-    pub(super) const ALL: Band = Band { first: 0, last: 63, high: 0, low: 0 };
+    pub(super) const ALL: ScanBand = ScanBand { first: 0, last: 63, high: 0, low: 0 };
 }
 
 /// Writes the header of a scan of the components at `indices`.
-pub(super) fn write_scan(out: &mut Vec<u8>, frame: &FrameLayout, indices: &[usize], band: Band) {
+pub(super) fn write_scan(out: &mut Vec<u8>, frame: &FrameLayout, indices: &[usize], band: ScanBand) {
     let selectors: Vec<u8> = indices
         .iter()
         .map(|&index| &frame.components[index])

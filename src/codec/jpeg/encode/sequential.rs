@@ -4,11 +4,11 @@ use super::bits::BitWriter;
 use super::coefficients::Coefficients;
 use super::dct::{self, DctBlock, Reciprocals};
 use super::frame::FrameLayout;
-use super::huffman::{CodeBook, Coverage, Histogram};
+use super::huffman::{CodeBook, Coverage, TokenHistogram};
 use super::padding::BlockRows;
-use super::segments::{self, Band};
+use super::segments::{self, ScanBand};
 use super::tables::{STANDARD, TablePair};
-use super::token::{self, CLASS, PER_BLOCK, RESTART, Token};
+use super::token::{self, CLASS, EntropyToken, PER_BLOCK, RESTART};
 use crate::codec::jpeg::planes::{Plane, Sampling};
 use crate::limits::OutOfMemory;
 
@@ -20,7 +20,7 @@ const MOST_TOKENS: usize = 4 << 20;
 
 /// Upper bound of the bytes of waiting tokens, for a picture of `samples` samples.
 pub(super) fn most_waiting(samples: usize) -> u64 {
-    ((2 * samples).min(2 * MOST_TOKENS) * size_of::<Token>()) as u64
+    ((2 * samples).min(2 * MOST_TOKENS) * size_of::<EntropyToken>()) as u64
 }
 
 /// Huffman tables of a sequential file.
@@ -43,10 +43,10 @@ pub(super) struct Sequential {
     until_restart: usize,
     blocks: Vec<DctBlock>,
     masks: Vec<u64>,
-    batch: Vec<Token>,
+    batch: Vec<EntropyToken>,
     /// Tokens that wait for tables.
-    tokens: Vec<Token>,
-    histogram: Histogram,
+    tokens: Vec<EntropyToken>,
+    histogram: TokenHistogram,
     /// True if the tables are written and `book` holds them.
     settled: bool,
     book: CodeBook,
@@ -67,7 +67,7 @@ impl Default for Sequential {
             masks: Vec::new(),
             batch: Vec::new(),
             tokens: Vec::new(),
-            histogram: Histogram::default(),
+            histogram: TokenHistogram::default(),
             settled: false,
             book: CodeBook::default(),
             book_is_standard: false,
@@ -115,7 +115,7 @@ impl Sequential {
         }
         let all: Vec<usize> = (0..self.frame.components.len()).collect();
         segments::write_huffman(out, &self.frame, &all, tables);
-        segments::write_scan(out, &self.frame, &all, Band::ALL);
+        segments::write_scan(out, &self.frame, &all, ScanBand::ALL);
         self.settled = true;
     }
 
@@ -279,7 +279,7 @@ impl Sequential {
             let mut start = 0;
             for (index, component) in self.frame.components.iter().enumerate() {
                 let (h, v) = self.frame.mcu_blocks(index);
-                let class = Token::from(component.huffman) * CLASS;
+                let class = EntropyToken::from(component.huffman) * CLASS;
                 for y in 0..v {
                     for x in 0..h {
                         let block = start + y * count * h + mcu * h + x;
@@ -333,13 +333,13 @@ impl Sequential {
 
     /// Bytes held.
     pub(super) fn bytes(&self) -> usize {
-        (self.tokens.capacity() + self.batch.capacity()) * size_of::<Token>()
+        (self.tokens.capacity() + self.batch.capacity()) * size_of::<EntropyToken>()
             + self.blocks.capacity() * size_of::<DctBlock>()
     }
 }
 
 /// Appends `more` to the waiting `tokens`.
-fn wait(tokens: &mut Vec<Token>, more: &[Token]) -> Result<(), OutOfMemory> {
+fn wait(tokens: &mut Vec<EntropyToken>, more: &[EntropyToken]) -> Result<(), OutOfMemory> {
     tokens.try_reserve(more.len()).map_err(|_| OutOfMemory { bytes: size_of_val(more) as u64 })?;
     tokens.extend_from_slice(more);
     Ok(())

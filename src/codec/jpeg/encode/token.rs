@@ -16,18 +16,18 @@
 use super::dct::{DctBlock, SCAN};
 
 /// A token; see the module documentation.
-pub(super) type Token = u16;
+pub(super) type EntropyToken = u16;
 
 /// Offset of the tokens of the second table pair.
-pub(super) const CLASS: Token = 1 << 12;
+pub(super) const CLASS: EntropyToken = 1 << 12;
 /// Flag of a token of raw bits.
-pub(super) const RAW: Token = 1 << 15;
+pub(super) const RAW: EntropyToken = 1 << 15;
 /// Restart marker (F.1.1.5.2).
-pub(super) const RESTART: Token = RAW;
+pub(super) const RESTART: EntropyToken = RAW;
 /// End of block.
-pub(super) const END_OF_BLOCK: Token = 64;
+pub(super) const END_OF_BLOCK: EntropyToken = 64;
 /// Sixteen zeros (ZRL).
-pub(super) const ZERO_RUN: Token = 15 << 7 | END_OF_BLOCK;
+pub(super) const ZERO_RUN: EntropyToken = 15 << 7 | END_OF_BLOCK;
 /// Upper bound of tokens that are indices.
 pub(super) const INDICES: usize = 2 * CLASS as usize;
 /// Most tokens of one block in a sequential scan: a symbol and raw bits for each coefficient.
@@ -38,20 +38,20 @@ pub(super) const AC_SPAN: i32 = 64;
 /// DC differences with tokens of their own are -512 to 511.
 pub(super) const DC_SPAN: i32 = 512;
 /// First token of the DC differences.
-pub(super) const DC: Token = 2048;
+pub(super) const DC: EntropyToken = 2048;
 /// First token of the AC symbols that stand alone.
-pub(super) const AC_SYMBOL: Token = 3072;
+pub(super) const AC_SYMBOL: EntropyToken = 3072;
 /// First token of the DC symbols that stand alone.
-pub(super) const DC_SYMBOL: Token = 3328;
+pub(super) const DC_SYMBOL: EntropyToken = 3328;
 
 /// Makes a token of `length` raw bits, at most 11.
-pub(super) fn raw(bits: u32, length: u32) -> Token {
-    RAW | (length as Token) << 11 | bits as Token
+pub(super) fn raw(bits: u32, length: u32) -> EntropyToken {
+    RAW | (length as EntropyToken) << 11 | bits as EntropyToken
 }
 
 /// Returns the length and the bits of a raw token.
 #[inline]
-pub(super) fn raw_parts(token: Token) -> (u32, u32) {
+pub(super) fn raw_parts(token: EntropyToken) -> (u32, u32) {
     (u32::from(token >> 11 & 15), u32::from(token & 0x7FF))
 }
 
@@ -65,14 +65,20 @@ pub(super) fn magnitude(value: i32) -> (u32, u32) {
 /// Writes `token` at `n`. A block has at most [`PER_BLOCK`] tokens, so the remainder has no effect but to
 /// spare a bounds check.
 #[inline(always)]
-fn put(out: &mut [Token; PER_BLOCK], n: usize, token: Token) -> usize {
+fn put(out: &mut [EntropyToken; PER_BLOCK], n: usize, token: EntropyToken) -> usize {
     out[n % PER_BLOCK] = token;
     n + 1
 }
 
 /// Writes the tokens of an AC coefficient with a long run or a large value at `n`. Returns their end.
 #[cold]
-fn put_rare(out: &mut [Token; PER_BLOCK], mut n: usize, class: Token, mut run: u32, value: i32) -> usize {
+fn put_rare(
+    out: &mut [EntropyToken; PER_BLOCK],
+    mut n: usize,
+    class: EntropyToken,
+    mut run: u32,
+    value: i32,
+) -> usize {
     while run >= 16 {
         n = put(out, n, class + ZERO_RUN);
         run -= 16;
@@ -81,23 +87,23 @@ fn put_rare(out: &mut [Token; PER_BLOCK], mut n: usize, class: Token, mut run: u
         return put(out, n, class + ac(run, value));
     }
     let (size, bits) = magnitude(value);
-    let n = put(out, n, class + AC_SYMBOL + (run << 4 | size) as Token);
+    let n = put(out, n, class + AC_SYMBOL + (run << 4 | size) as EntropyToken);
     put(out, n, raw(bits, size))
 }
 
 /// Makes the tokens of a DC difference.
-pub(super) fn dc(class: Token, value: i32) -> [Option<Token>; 2] {
+pub(super) fn dc(class: EntropyToken, value: i32) -> [Option<EntropyToken>; 2] {
     if (-DC_SPAN..DC_SPAN).contains(&value) {
-        return [Some(class + DC + (value + DC_SPAN) as Token), None];
+        return [Some(class + DC + (value + DC_SPAN) as EntropyToken), None];
     }
     let (size, bits) = magnitude(value);
-    [Some(class + DC_SYMBOL + size as Token), Some(raw(bits, size))]
+    [Some(class + DC_SYMBOL + size as EntropyToken), Some(raw(bits, size))]
 }
 
 /// Makes the token of an AC coefficient of -64 to 63 after at most 15 zeros.
 #[inline]
-pub(super) fn ac(run: u32, value: i32) -> Token {
-    (run << 7) as Token + (value + AC_SPAN) as Token
+pub(super) fn ac(run: u32, value: i32) -> EntropyToken {
+    (run << 7) as EntropyToken + (value + AC_SPAN) as EntropyToken
 }
 
 /// Writes the tokens of a block in a sequential scan (F.1.2) and returns their number. `mask` holds the
@@ -106,9 +112,9 @@ pub(super) fn ac(run: u32, value: i32) -> Token {
 pub(super) fn sequential(
     block: &DctBlock,
     mask: u64,
-    class: Token,
+    class: EntropyToken,
     prediction: &mut i16,
-    out: &mut [Token; PER_BLOCK],
+    out: &mut [EntropyToken; PER_BLOCK],
 ) -> usize {
     let mut n = 0;
     for token in dc(class, i32::from(block.0[0]) - i32::from(*prediction)).into_iter().flatten() {

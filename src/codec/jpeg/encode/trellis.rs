@@ -45,13 +45,13 @@ impl Rates {
 
 /// The steps of one table in the order of the scan, in sixteenths.
 #[derive(Debug)]
-pub(super) struct Steps([i32; 64]);
+pub(super) struct TrellisSteps([i32; 64]);
 
-impl Steps {
+impl TrellisSteps {
     /// Takes the steps of `table`.
-    pub(super) fn new(table: &QuantTable) -> Steps {
+    pub(super) fn new(table: &QuantTable) -> TrellisSteps {
         // SCAN is column-major, tables are row-major.
-        Steps(SCAN.map(|place| 16 * i32::from(table.0[usize::from(place % 8 * 8 + place / 8)])))
+        TrellisSteps(SCAN.map(|place| 16 * i32::from(table.0[usize::from(place % 8 * 8 + place / 8)])))
     }
 
     /// Rounds `block`, whose coefficients are in sixteenths, to the nearest steps.
@@ -80,7 +80,7 @@ struct Node {
 }
 
 /// Quantises `block`, whose coefficients are in sixteenths, at the least cost.
-pub(super) fn quantise(block: &DctBlock, steps: &Steps, rates: &Rates) -> DctBlock {
+pub(super) fn quantise(block: &DctBlock, steps: &TrellisSteps, rates: &Rates) -> DctBlock {
     let magnitude: [i32; 64] = SCAN.map(|place| i32::from(block.0[usize::from(place)]).abs());
     let energy: i64 = magnitude[1..].iter().map(|&m| i64::from(m) * i64::from(m)).sum();
     let mean_square = energy as f32 / (63.0 * 256.0);
@@ -148,7 +148,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn cost(raw: &DctBlock, quantised: &DctBlock, steps: &Steps, rates: &Rates) -> f32 {
+    fn cost(raw: &DctBlock, quantised: &DctBlock, steps: &TrellisSteps, rates: &Rates) -> f32 {
         let energy: i64 = SCAN[1..].iter().map(|&p| i64::from(raw.0[usize::from(p)]).pow(2)).sum();
         let weight = FLAT_WEIGHT * BUSY / (BUSY + energy as f32 / (63.0 * 256.0));
         let (mut cost, mut run) = (0.0, 0);
@@ -175,7 +175,7 @@ mod tests {
             for (z, &place) in SCAN.iter().enumerate() {
                 raw.0[usize::from(place)] = values[z] / (1 + z as i16 / 4);
             }
-            let steps = Steps::new(&QuantTable([step; 64]));
+            let steps = TrellisSteps::new(&QuantTable([step; 64]));
             let rates = Rates::new(&STANDARD[0]);
             let (best, nearest) = (quantise(&raw, &steps, &rates), steps.nearest(&raw));
             let (best_cost, nearest_cost) =

@@ -2,7 +2,7 @@
 #![expect(unsafe_code, reason = "SIMD leaf: loads and stores through pointers, calls into target features")]
 
 use super::filter::{DOWN_STEP, GROUP, RowGroup};
-use super::weights::{TapPair, Weights};
+use super::weights::{TapPair, TapWeights};
 use crate::codec::jpeg::simd::Avx2;
 use std::arch::x86_64::*;
 
@@ -55,7 +55,7 @@ unsafe fn down_rows(samples: &[u8], rows: &[usize], pairs: &[TapPair], out: &mut
 
 /// See [`super::filter::across`].
 #[inline]
-pub(super) fn across(_: Avx2, group: &mut RowGroup, weights: &Weights, out: &mut [&mut [u8]; GROUP]) {
+pub(super) fn across(_: Avx2, group: &mut RowGroup, weights: &TapWeights, out: &mut [&mut [u8]; GROUP]) {
     let (first, row_len) = (group.first, group.row_len());
     let (samples, columns) = group.parts();
     // SAFETY: the proof token guarantees the instructions.
@@ -100,7 +100,12 @@ fn turn(samples: &[i16], row_len: usize, columns: &mut [[i32; GROUP]]) {
 
 /// Filters along the columns, eight output samples of eight rows at a time.
 #[target_feature(enable = "avx2")]
-fn across_columns(first: usize, columns: &[[i32; GROUP]], weights: &Weights, out: &mut [&mut [u8]; GROUP]) {
+fn across_columns(
+    first: usize,
+    columns: &[[i32; GROUP]],
+    weights: &TapWeights,
+    out: &mut [&mut [u8]; GROUP],
+) {
     let each = weights.pairs_each();
     let taps = weights.all_pairs().chunks(8 * each);
     for (o, (spans, taps)) in (0..).step_by(8).zip(weights.spans().chunks(8).zip(taps)) {

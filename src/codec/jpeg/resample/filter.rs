@@ -5,7 +5,7 @@
 //! row filter works like the column filter: it transposes the group, and never sums within a register.
 
 use super::scalar;
-use super::weights::{TapPair, Weights};
+use super::weights::{TapPair, TapWeights};
 use crate::limits::{OutOfMemory, try_vec};
 
 #[cfg(target_arch = "x86_64")]
@@ -38,7 +38,7 @@ pub(super) struct RowGroup {
 
 impl RowGroup {
     /// Makes room for rows of all input samples that `weights` read.
-    pub(super) fn reset(&mut self, weights: &Weights) -> Result<(), OutOfMemory> {
+    pub(super) fn reset(&mut self, weights: &TapWeights) -> Result<(), OutOfMemory> {
         self.first = weights.reads_from() & !1;
         self.filled = 0;
         self.row_len = (weights.reads_to() - self.first).next_multiple_of(DOWN_STEP);
@@ -105,7 +105,7 @@ pub(super) fn down(samples: &[u8], rows: &[usize], pairs: &[TapPair], out: &mut 
 ///
 /// # Panics
 /// If a row of `out` is neither long enough nor empty.
-pub(super) fn across(group: &mut RowGroup, weights: &Weights, out: &mut [&mut [u8]; GROUP]) {
+pub(super) fn across(group: &mut RowGroup, weights: &TapWeights, out: &mut [&mut [u8]; GROUP]) {
     assert!(out.iter().all(|row| row.is_empty() || row.len() >= weights.outputs()));
     #[cfg(target_arch = "x86_64")]
     if let Some(avx2) = Avx2::detect() {
@@ -140,7 +140,7 @@ mod tests {
         ) {
             let samples: Vec<u8> = noise(4000, seed).map(|n| n as u8).collect();
             let axis = Axis { available: 2 * taps, origin: 0.0, extent: 2.0 * taps as f64, output: 3, samples: Samples::Points };
-            let weights = Weights::new(ResampleKernel::Lanczos3, &axis, Pairing::Free);
+            let weights = TapWeights::new(ResampleKernel::Lanczos3, &axis, Pairing::Free);
             let rows: Vec<usize> =
                 noise(2 * weights.pairs_each(), seed ^ 5).map(|n| n as usize % 3800).collect();
             let (mut fast, mut plain) = (vec![0; width * DOWN_STEP], vec![0; width * DOWN_STEP]);
@@ -157,7 +157,7 @@ mod tests {
         ) {
             let kernel = [ResampleKernel::Lanczos3, ResampleKernel::Bilinear, ResampleKernel::Nearest][kernel as usize];
             let axis = Axis { available, origin: 0.0, extent: available as f64 - 0.25, output, samples: Samples::Points };
-            let weights = Weights::new(kernel, &axis, Pairing::Even);
+            let weights = TapWeights::new(kernel, &axis, Pairing::Even);
             let mut group = RowGroup::default();
             group.reset(&weights).unwrap();
             for (sample, n) in group.samples.iter_mut().zip(noise(1 << 20, seed)) {

@@ -24,24 +24,24 @@ use filter::{DOWN_STEP, GROUP, RowGroup};
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
-use weights::{Pairing, Weights};
+use weights::{Pairing, TapWeights};
 
 /// Cache of recently used weights. Servers resize to the same few sizes again and again.
 #[derive(Debug, Default)]
 pub struct WeightCache {
     /// Newest first.
-    entries: VecDeque<(ResampleKernel, Axis, Pairing, Arc<Weights>)>,
+    entries: VecDeque<(ResampleKernel, Axis, Pairing, Arc<TapWeights>)>,
 }
 
 impl WeightCache {
     const ENTRIES: usize = 16;
 
-    fn weights(&mut self, kernel: ResampleKernel, axis: &Axis, pairing: Pairing) -> Arc<Weights> {
+    fn weights(&mut self, kernel: ResampleKernel, axis: &Axis, pairing: Pairing) -> Arc<TapWeights> {
         let found = self.entries.iter().find(|(k, a, p, _)| (k, a, p) == (&kernel, axis, &pairing));
         if let Some((.., weights)) = found {
             return Arc::clone(weights);
         }
-        let weights = Arc::new(Weights::new(kernel, axis, pairing));
+        let weights = Arc::new(TapWeights::new(kernel, axis, pairing));
         self.entries.truncate(Self::ENTRIES - 1);
         self.entries.push_front((kernel, *axis, pairing, Arc::clone(&weights)));
         weights
@@ -64,8 +64,8 @@ impl WeightCache {
 /// returns 0; repeat. The buffers are reused for the next picture.
 #[derive(Debug, Default)]
 pub struct PlaneResizer {
-    across: Option<Arc<Weights>>,
-    down: Option<Arc<Weights>>,
+    across: Option<Arc<TapWeights>>,
+    down: Option<Arc<TapWeights>>,
     identity: bool,
     ring: Vec<u8>,
     stride: usize,
@@ -119,7 +119,7 @@ impl PlaneResizer {
 
     /// Returns the columns and rows of the plane that are read. Others may be missing.
     pub fn reads(&self) -> (Range<usize>, Range<usize>) {
-        let span = |weights: &Option<Arc<Weights>>| {
+        let span = |weights: &Option<Arc<TapWeights>>| {
             weights.as_ref().map_or(0..0, |weights| weights.reads_from()..weights.reads_to())
         };
         (span(&self.across), span(&self.down))

@@ -2,7 +2,7 @@
 #![expect(unsafe_code, reason = "SIMD leaf: loads and stores through pointers, calls into target features")]
 
 use super::filter::{DOWN_STEP, GROUP, RowGroup};
-use super::weights::{TapPair, Weights};
+use super::weights::{TapPair, TapWeights};
 use crate::codec::jpeg::simd::Neon;
 use std::arch::aarch64::*;
 
@@ -48,7 +48,7 @@ unsafe fn down_rows(samples: &[u8], rows: &[usize], pairs: &[TapPair], out: &mut
 
 /// See [`super::filter::across`].
 #[inline]
-pub(super) fn across(_: Neon, group: &mut RowGroup, weights: &Weights, out: &mut [&mut [u8]; GROUP]) {
+pub(super) fn across(_: Neon, group: &mut RowGroup, weights: &TapWeights, out: &mut [&mut [u8]; GROUP]) {
     let (first, row_len) = (group.first, group.row_len());
     let (samples, columns) = group.parts();
     turn(samples, row_len, columns);
@@ -67,7 +67,12 @@ fn turn(samples: &[i16], row_len: usize, columns: &mut [[i32; GROUP]]) {
 
 /// Filters along the columns, one output sample of eight rows at a time.
 #[target_feature(enable = "neon")]
-fn across_columns(first: usize, columns: &[[i32; GROUP]], weights: &Weights, out: &mut [&mut [u8]; GROUP]) {
+fn across_columns(
+    first: usize,
+    columns: &[[i32; GROUP]],
+    weights: &TapWeights,
+    out: &mut [&mut [u8]; GROUP],
+) {
     let each = weights.pairs_each();
     for (o, (span, taps)) in weights.spans().iter().zip(weights.all_pairs().chunks_exact(each)).enumerate() {
         let start = (span.start as usize - first) / 2;

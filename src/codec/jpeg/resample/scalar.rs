@@ -1,7 +1,7 @@
 //! The two filters in plain Rust: the reference that the SIMD twins equal bit for bit.
 
 use super::filter::{GROUP, RowGroup};
-use super::weights::{TapPair, WEIGHT_BITS, Weights};
+use super::weights::{TapPair, TapWeights, WEIGHT_BITS};
 
 /// Fractional bits of the samples between the two filters.
 const BETWEEN_BITS: u32 = 6;
@@ -23,7 +23,7 @@ pub(super) fn down(samples: &[u8], rows: &[usize], pairs: &[TapPair], out: &mut 
 }
 
 /// See [`super::filter::across`].
-pub(super) fn across(group: &RowGroup, weights: &Weights, out: &mut [&mut [u8]; GROUP]) {
+pub(super) fn across(group: &RowGroup, weights: &TapWeights, out: &mut [&mut [u8]; GROUP]) {
     const SHIFT: u32 = WEIGHT_BITS + BETWEEN_BITS;
     for (row, out) in group.rows().zip(out) {
         for (o, sample) in out.iter_mut().take(weights.outputs()).enumerate() {

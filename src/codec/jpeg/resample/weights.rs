@@ -53,7 +53,7 @@ pub(super) enum Pairing {
 
 /// Taps of all output samples, in pairs, as the multiply-add instructions need them.
 #[derive(Debug, PartialEq)]
-pub(super) struct Weights {
+pub(super) struct TapWeights {
     /// First input sample of the first pair, and number of relevant input samples, per output sample.
     spans: Vec<TapSpan>,
     /// `pairs_each` pairs per output sample, padded with zeros.
@@ -100,9 +100,9 @@ impl TapPair {
     }
 }
 
-impl Weights {
+impl TapWeights {
     /// Computes the weights of `filter` along `axis`. The taps of each output sample add up to exactly 1.0.
-    pub(super) fn new(kernel: ResampleKernel, axis: &Axis, pairing: Pairing) -> Weights {
+    pub(super) fn new(kernel: ResampleKernel, axis: &Axis, pairing: Pairing) -> TapWeights {
         let scale = axis.extent / axis.output as f64;
         let stretch = if kernel == ResampleKernel::Nearest { 1.0 } else { scale.max(1.0) };
         let value = |at: f64| kernel::value(kernel, at / stretch);
@@ -183,7 +183,7 @@ impl Weights {
         &self.pairs[o * self.pairs_each..][..self.pairs_each]
     }
 
-    /// Returns the taps of all output samples, [`Weights::pairs_each`] apiece.
+    /// Returns the taps of all output samples, [`TapWeights::pairs_each`] apiece.
     pub(super) fn all_pairs(&self) -> &[TapPair] {
         &self.pairs
     }
@@ -248,7 +248,7 @@ fn quantise(values: &[f64], nearest: usize, taps: &mut Vec<i16>) -> usize {
 }
 
 /// Groups the taps of each output sample (`offsets[o]..offsets[o + 1]`) into equally many pairs.
-fn pack(mut spans: Vec<TapSpan>, taps: &[i16], offsets: &[usize], pairing: Pairing) -> Weights {
+fn pack(mut spans: Vec<TapSpan>, taps: &[i16], offsets: &[usize], pairing: Pairing) -> TapWeights {
     if pairing == Pairing::Even {
         for span in &mut spans {
             span.len += span.start & 1;
@@ -264,7 +264,7 @@ fn pack(mut spans: Vec<TapSpan>, taps: &[i16], offsets: &[usize], pairing: Pairi
             row[i / 2].put(i % 2, *tap);
         }
     }
-    Weights { spans, pairs, pairs_each }
+    TapWeights { spans, pairs, pairs_each }
 }
 
 #[cfg(test)]
@@ -287,7 +287,7 @@ mod tests {
                 [(1363, 0.0, 1362.5, 720), (10, 2.25, 3.5, 40), (1, 0.0, 1.0, 9), (500, 0.0, 500.0, 1)]
             {
                 for pairing in [Pairing::Free, Pairing::Even] {
-                    let weights = Weights::new(
+                    let weights = TapWeights::new(
                         kernel,
                         &Axis { available, origin, extent, output, samples: Samples::Points },
                         pairing,
@@ -308,13 +308,13 @@ mod tests {
     fn taps_that_repeat_are_those_that_would_be_computed() {
         let axis =
             Axis { available: 1363, origin: 0.0, extent: 1362.5, output: 720, samples: Samples::Points };
-        let weights = Weights::new(ResampleKernel::Lanczos3, &axis, Pairing::Free);
+        let weights = TapWeights::new(ResampleKernel::Lanczos3, &axis, Pairing::Free);
         assert_eq!(period(axis.extent / 720.0, 720), 288);
         for o in [5, 293, 581] {
             // The same output sample as the first and only one of its axis.
             let scale = axis.extent / 720.0;
             let alone = Axis { origin: o as f64 * scale, extent: scale, output: 1, ..axis };
-            let alone = Weights::new(ResampleKernel::Lanczos3, &alone, Pairing::Free);
+            let alone = TapWeights::new(ResampleKernel::Lanczos3, &alone, Pairing::Free);
             assert_eq!(weights.span(o), alone.span(0));
             let len = alone.pairs(0).len();
             assert_eq!(weights.pairs(o)[..len], *alone.pairs(0));
@@ -327,7 +327,7 @@ mod tests {
         let mean = |i: usize| ((i as f64 + 1.0) * 0.8).sin() - (i as f64 * 0.8).sin();
         let error = |samples| {
             let axis = Axis { available: 200, origin: 0.0, extent: 200.0, output: 100, samples };
-            let weights = Weights::new(ResampleKernel::Lanczos3, &axis, Pairing::Free);
+            let weights = TapWeights::new(ResampleKernel::Lanczos3, &axis, Pairing::Free);
             let errors = (10..90).map(|o| {
                 let taps = weights.pairs(o).iter().flat_map(|pair| pair.taps()).map(f64::from);
                 let inputs = (weights.span(o).start as usize..).map(|i| mean(i) / 0.8 * 100.0);
@@ -345,7 +345,7 @@ mod tests {
         let axis = Axis { available: 20, origin: 0.0, extent: 20.0, output: 20, samples: Samples::Points };
         assert!(axis.is_identity());
         for kernel in KERNELS.into_iter().filter(|kernel| *kernel != ResampleKernel::Mitchell) {
-            let weights = Weights::new(kernel, &axis, Pairing::Free);
+            let weights = TapWeights::new(kernel, &axis, Pairing::Free);
             assert_eq!(weights.pairs_each(), 1, "{kernel:?}");
             assert!((0..20).all(|o| weights.span(o) == TapSpan { start: o as u32, len: 1 }), "{kernel:?}");
         }

@@ -7,7 +7,7 @@
 use super::super::block::{CoefficientBlock, ScaledIdctLayout};
 use super::super::window::{Ending, Unstuffed};
 use super::matrix::{COLUMN_ROUND, COLUMN_SHIFT, ROW_SHIFT, flat_sample, row_bias};
-use super::{Kernels, RefineStep, Task, scalar};
+use super::{KernelTask, Kernels, RefineStep, scalar};
 use crate::codec::jpeg::simd::Avx2;
 use std::arch::x86_64::*;
 
@@ -63,9 +63,9 @@ impl Kernels for Avx2 {
     }
 
     #[inline(always)]
-    fn run<T: Task>(self, task: T) -> T::Output {
+    fn run<T: KernelTask>(self, task: T) -> T::Output {
         #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt,movbe")]
-        fn with_features<T: Task>(kernels: Avx2, task: T) -> T::Output {
+        fn with_features<T: KernelTask>(kernels: Avx2, task: T) -> T::Output {
             task.run(kernels)
         }
         // SAFETY: `self` proves the features.
@@ -75,7 +75,7 @@ impl Kernels for Avx2 {
 
 /// A row of weights for `_mm256_madd_epi16`: pairs of neighbouring coefficients, one pair for each sample.
 #[repr(align(32))]
-struct Pairs([i16; 16]);
+struct WeightPairs([i16; 16]);
 
 /// Weights of a matrix in the order of the instructions.
 struct IdctWeights {
@@ -84,7 +84,7 @@ struct IdctWeights {
     /// The odd ones (1, 3) and (5, 7).
     odd: [[i32; 2]; 4],
     /// By pair of coefficients (0, 1) and (2, 3): four samples, twice.
-    half_rows: [Pairs; 2],
+    half_rows: [WeightPairs; 2],
 }
 
 static WEIGHTS: [IdctWeights; 9] = [
@@ -106,7 +106,7 @@ const fn weights(k: usize) -> IdctWeights {
     let matrix = &super::matrix::matrix(k).0;
     let mut even = [[0; 2]; 4];
     let mut odd = [[0; 2]; 4];
-    let mut half_rows = [const { Pairs([0; 16]) }; 2];
+    let mut half_rows = [const { WeightPairs([0; 16]) }; 2];
     let mut m = 0;
     while m < 4 {
         even[m] = [pair(matrix[m][0], matrix[m][2]), pair(matrix[m][4], matrix[m][6])];
@@ -128,7 +128,7 @@ const fn weights(k: usize) -> IdctWeights {
 
 #[target_feature(enable = "avx2")]
 #[inline]
-fn load_pairs(pairs: &Pairs) -> __m256i {
+fn load_pairs(pairs: &WeightPairs) -> __m256i {
     // SAFETY: the array is 32 bytes long and aligned to 32.
     unsafe { _mm256_load_si256(pairs.0.as_ptr().cast()) }
 }

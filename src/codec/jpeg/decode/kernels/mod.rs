@@ -1,6 +1,6 @@
 //! `Kernels`: the operations that depend on the instruction set, and the dispatch to the best set.
 //!
-//! A hot loop is a [`Task`], generic over the kernels and inlined. [`run`] calls it inside a function compiled for
+//! A hot loop is a [`KernelTask`], generic over the kernels and inlined. [`run`] calls it inside a function compiled for
 //! the best set of this machine, so that the loop itself uses that set, too. All sets give the same bytes.
 
 mod matrix;
@@ -53,7 +53,7 @@ pub(super) trait Kernels: Copy + Send + Sync {
     fn unstuff(self, source: &[u8], out: &mut [u8]) -> Unstuffed;
 
     /// Runs a task in a function compiled for this instruction set.
-    fn run<T: Task>(self, task: T) -> T::Output;
+    fn run<T: KernelTask>(self, task: T) -> T::Output;
 }
 
 /// Change of a block by a refinement.
@@ -67,14 +67,14 @@ pub(super) struct RefineStep {
 }
 
 /// Work compiled once for each instruction set. Mark `run` as `#[inline(always)]`.
-pub(super) trait Task {
+pub(super) trait KernelTask {
     type Output;
 
     fn run<K: Kernels>(self, kernels: K) -> Self::Output;
 }
 
 /// Runs `task` with the best kernels of this machine.
-pub(super) fn run<T: Task>(task: T) -> T::Output {
+pub(super) fn run<T: KernelTask>(task: T) -> T::Output {
     #[cfg(target_arch = "x86_64")]
     if let Some(avx2) = Avx2::detect() {
         return avx2.run(task);

@@ -4,7 +4,7 @@
 use super::super::block::{CoefficientBlock, ScaledIdctLayout};
 use super::super::window::{Ending, Unstuffed};
 use super::matrix::{COLUMN_ROUND, COLUMN_SHIFT, MATRIX, ROW_SHIFT, flat_sample, row_bias};
-use super::{Kernels, RefineStep, Task, scalar};
+use super::{KernelTask, Kernels, RefineStep, scalar};
 use crate::codec::jpeg::simd::Neon;
 use std::arch::aarch64::*;
 
@@ -49,7 +49,7 @@ impl Kernels for Neon {
     }
 
     #[inline(always)]
-    fn run<T: Task>(self, task: T) -> T::Output {
+    fn run<T: KernelTask>(self, task: T) -> T::Output {
         task.run(self)
     }
 }

@@ -3,7 +3,7 @@
 use super::super::block::{CoefficientBlock, ScaledIdctLayout, bit};
 use super::super::window::{Ending, Unstuffed};
 use super::matrix::{COLUMN_ROUND, COLUMN_SHIFT, MATRIX, ROW_SHIFT, flat_sample, row_bias};
-use super::{Kernels, RefineStep, Task};
+use super::{KernelTask, Kernels, RefineStep};
 
 /// Plain Rust, for every machine.
 #[derive(Debug, Clone, Copy)]
@@ -60,7 +60,7 @@ impl Kernels for Scalar {
     }
 
     #[inline(always)]
-    fn run<T: Task>(self, task: T) -> T::Output {
+    fn run<T: KernelTask>(self, task: T) -> T::Output {
         task.run(self)
     }
 }

@@ -37,7 +37,7 @@ impl Idct<'_> {
 /// Compares the best kernels of this machine with the scalar ones.
 struct AgreesWithScalar<'a>(Idct<'a>);
 
-impl Task for AgreesWithScalar<'_> {
+impl KernelTask for AgreesWithScalar<'_> {
     type Output = ();
 
     fn run<K: Kernels>(self, kernels: K) {
@@ -70,7 +70,7 @@ proptest! {
     #[test]
     fn every_instruction_set_deposits_alike(bits in any::<u64>(), mask in any::<u64>()) {
         struct Deposit(u64, u64);
-        impl Task for Deposit {
+        impl KernelTask for Deposit {
             type Output = u64;
             fn run<K: Kernels>(self, kernels: K) -> u64 {
                 kernels.deposit(self.0, self.1)
@@ -83,7 +83,7 @@ proptest! {
     #[test]
     fn every_instruction_set_extracts_what_it_deposits(bits in any::<u64>(), mask in any::<u64>()) {
         struct Extract(u64, u64);
-        impl Task for Extract {
+        impl KernelTask for Extract {
             type Output = u64;
             fn run<K: Kernels>(self, kernels: K) -> u64 {
                 kernels.extract(self.0, self.1)
@@ -101,7 +101,7 @@ proptest! {
         low in 0_u8..14,
     ) {
         struct Refine<'a>(&'a mut [i16], &'a ScaledIdctLayout, RefineStep);
-        impl Task for Refine<'_> {
+        impl KernelTask for Refine<'_> {
             type Output = ();
             fn run<K: Kernels>(self, kernels: K) {
                 kernels.refine(self.0, self.1, self.2);
@@ -123,7 +123,7 @@ proptest! {
         room in 0_usize..500,
     ) {
         struct Unstuff<'a>(&'a [u8], usize);
-        impl Task for Unstuff<'_> {
+        impl KernelTask for Unstuff<'_> {
             type Output = (Unstuffed, Vec<u8>);
             fn run<K: Kernels>(self, kernels: K) -> Self::Output {
                 let mut out = vec![0; self.1];

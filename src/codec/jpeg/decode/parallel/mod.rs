@@ -19,7 +19,7 @@ mod segment_decoder;
 
 use super::Flaws;
 use super::block::{CoefficientBlock, Scale, ScaledIdctLayout};
-use super::kernels::{self, Kernels, Task};
+use super::kernels::{self, KernelTask, Kernels};
 use super::plane::{Columns, PlaneRows};
 use super::sequential::ScanComponent;
 use super::sink::{fill, transform};
@@ -44,12 +44,12 @@ pub(super) struct Parallel<'a> {
     decoders: Vec<SegmentDecoder<'a>>,
     /// MCUs in a row.
     columns: usize,
-    progress: Progress,
+    progress: ScanProgress,
 }
 
 /// Progress of a scan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Progress {
+enum ScanProgress {
     Nothing,
     /// All segments are decoded, each by itself.
     Segments,
@@ -110,33 +110,33 @@ impl<'a> Parallel<'a> {
         let decoders = decoders
             .map(|(memory, segment)| SegmentDecoder::new(input, segment, layout, idcts, memory))
             .collect();
-        Some(Parallel { data, decoders, columns, progress: Progress::Nothing })
+        Some(Parallel { data, decoders, columns, progress: ScanProgress::Nothing })
     }
 
     /// Splits the work into the front, whose rows stream, and the rest. Returns `None` once work has begun.
     /// Complete both before [`Parallel::decode`].
     pub(super) fn split<'t>(&'t mut self, cancel: &'t Cancel) -> Option<(Front<'t, 'a>, Lower<'t, 'a>)> {
-        if self.progress != Progress::Nothing {
+        if self.progress != ScanProgress::Nothing {
             return None;
         }
         let average = (self.data.input.len() - self.data.start) * self.columns / self.data.mcus.max(1);
         let (front, decoders) = self.decoders.split_first_mut()?;
-        self.progress = Progress::Segments;
+        self.progress = ScanProgress::Segments;
         Some((Front::new(front, self.columns, average), Lower { decoders, cancel }))
     }
 
     /// Decodes the segments that are not decoded yet, and joins them.
     pub(super) fn decode(&mut self, cancel: &Cancel) -> Result<Flaws, JpegError> {
-        if self.progress == Progress::Nothing {
+        if self.progress == ScanProgress::Nothing {
             Lower { decoders: &mut self.decoders, cancel }.decode();
-            self.progress = Progress::Segments;
+            self.progress = ScanProgress::Segments;
         }
-        if self.progress == Progress::Segments {
+        if self.progress == ScanProgress::Segments {
             for decoder in &self.decoders {
                 decoder.outcome.clone()?;
             }
             self.join(cancel)?;
-            self.progress = Progress::Joined;
+            self.progress = ScanProgress::Joined;
         }
         Ok(self.flaws())
     }
@@ -210,7 +210,7 @@ struct TransformJoinedRow<'t, 'a, 'r> {
     rows: &'t mut [PlaneRows<'r>],
 }
 
-impl Task for TransformJoinedRow<'_, '_, '_> {
+impl KernelTask for TransformJoinedRow<'_, '_, '_> {
     type Output = ();
 
     #[inline(always)]

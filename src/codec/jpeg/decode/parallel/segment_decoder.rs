@@ -4,7 +4,7 @@ use super::ScanLayout;
 use super::segment::Segment;
 use crate::codec::jpeg::decode::Flaws;
 use crate::codec::jpeg::decode::block::{CoefficientBlock, Scale, ScaledIdctLayout};
-use crate::codec::jpeg::decode::kernels::{Kernels, Task};
+use crate::codec::jpeg::decode::kernels::{KernelTask, Kernels};
 use crate::codec::jpeg::decode::sequential::{BlockEnd, BlockPlace, PendingBlock, SequentialScan, Sink};
 use crate::codec::jpeg::decode::window::{ScanReader, WindowBytes};
 use crate::codec::jpeg::error::JpegError;
@@ -145,7 +145,7 @@ pub(super) struct DecodeSegment<'t, 'a> {
     pub(super) cancel: &'t Cancel,
 }
 
-impl Task for DecodeSegment<'_, '_> {
+impl KernelTask for DecodeSegment<'_, '_> {
     type Output = Result<(), JpegError>;
 
     #[inline(always)]

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::codec::jpeg::decode::block::Scale;
-use crate::codec::jpeg::decode::kernels::{self, Scalar, Task};
+use crate::codec::jpeg::decode::kernels::{self, KernelTask, Scalar};
 use crate::codec::jpeg::decode::store::StoredBlock;
 use crate::codec::jpeg::decode::tables::TableCache;
 use crate::codec::jpeg::decode::testing::{Random, Slow, random_table};
@@ -179,7 +179,7 @@ struct RefineBlock<'t, 'a> {
     settled: usize,
 }
 
-impl Task for RefineBlock<'_, '_> {
+impl KernelTask for RefineBlock<'_, '_> {
     /// The block, the settled blocks behind it, and true if the data is damaged.
     type Output = ((Vec<i16>, u64), usize, bool);
 

@@ -192,8 +192,8 @@ fn what_needs_nothing_done_is_walked_to_its_end_before_it_is_handed_back() {
         assert!(result(&sound, &nothing).warnings.contains(Warning::Passthrough), "{name}");
         let cut = truncated_in_the_middle(&sound);
         let mut unsound = vec![cut.clone()];
-        // Lossy WebP, BMP and QOI take any bytes as pixels.
-        if matches!(format, "png" | "gif") {
+        // The others have no checksum, and take most bytes as pixels.
+        if format == "png" {
             unsound.push(garbled(&sound));
         }
         for file in unsound {

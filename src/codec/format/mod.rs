@@ -17,6 +17,7 @@ pub(in crate::codec) use jpeg::decode::probe_read as jpeg_probe;
 
 use crate::codec::encoded::Warnings;
 use crate::codec::error::CodecError;
+use crate::codec::format::jpeg::decode::StoredInks;
 use crate::codec::metadata::Metadata;
 use crate::codec::probe::Probe;
 use crate::codec::scratch::Frames;
@@ -90,7 +91,10 @@ pub(in crate::codec) fn decode(
 ) -> Result<Decoded, CodecError> {
     limits.cancel.check()?;
     match probe.format {
-        Format::Jpeg => jpeg::decode::decode(input, probe, tolerance, profile, limits),
+        Format::Jpeg => {
+            let inks = StoredInks { profile, inverted: true };
+            jpeg::decode::decode(input, probe, tolerance, inks, limits)
+        }
         Format::Png => png::decode::decode(input, probe, tolerance, limits, frames),
         Format::WebP => webp::decode(input, probe, limits, frames),
         Format::Tiff => tiff::decode(input, probe, tolerance, profile, limits),

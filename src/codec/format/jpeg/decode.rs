@@ -106,12 +106,12 @@ pub(in crate::codec) fn metadata(input: &[u8]) -> Metadata<'_> {
     Metadata::of_jpeg(&found, scans)
 }
 
-/// Decodes the whole picture. Inks become RGB by `profile`, which is that of the file.
+/// Decodes the whole picture. Inks become RGB by the profile of the file.
 pub(in crate::codec) fn decode(
     input: &[u8],
     probe: &Probe,
     tolerance: Tolerance,
-    profile: Option<&[u8]>,
+    inks: StoredInks<'_>,
     limits: &Limits,
 ) -> Result<Decoded, CodecError> {
     let structure = SourceStructure::of(input).ok_or_else(|| damaged("there is no scan"))?;
@@ -123,14 +123,14 @@ pub(in crate::codec) fn decode(
         warnings.add(Warning::Truncated);
     }
     let pixels = match structure.frame.process {
-        SourceProcess::Lossless => decode_lossless(input, tolerance, profile, limits, &mut warnings)?,
+        SourceProcess::Lossless => decode_lossless(input, tolerance, inks, limits, &mut warnings)?,
         _ if structure.frame.is_reducible() => decode_12_bit(input, tolerance, limits, &mut warnings)?,
         SourceProcess::Sequential | SourceProcess::Progressive => {
             let samples = decode_dct(input, &structure, tolerance, limits)?;
             let Size { width, height } = probe.stored;
             let (channels, data) = match structure.frame.components {
                 1 => (Channels::Gray, samples),
-                4 => (Channels::Rgb, cmyk_to_rgb(samples, profile, limits, &mut warnings)?),
+                4 => (Channels::Rgb, cmyk_to_rgb(samples, inks, limits, &mut warnings)?),
                 _ => (Channels::Rgb, samples),
             };
             Pixels::new(width, height, channels, data).ok_or_else(|| damaged("the sizes do not agree"))?
@@ -185,7 +185,7 @@ fn decode_dct(
 fn decode_lossless(
     input: &[u8],
     tolerance: Tolerance,
-    profile: Option<&[u8]>,
+    inks: StoredInks<'_>,
     limits: &Limits,
     warnings: &mut Warnings,
 ) -> Result<Pixels, CodecError> {
@@ -204,7 +204,7 @@ fn decode_lossless(
     let (width, height) = (frame.width.into(), frame.height.into());
     let (channels, data) = match frame.components().len() {
         1 => (Channels::Gray, data),
-        4 => (Channels::Rgb, cmyk_to_rgb(data, profile, limits, warnings)?),
+        4 => (Channels::Rgb, cmyk_to_rgb(data, inks, limits, warnings)?),
         _ => (Channels::Rgb, data),
     };
     if is_ycc {
@@ -251,19 +251,30 @@ fn decode_12_bit(
     Ok(resize.pixels(&mut ResizeScratch::default())?.value)
 }
 
-/// Converts inverted CMYK to RGB by the profile of the file, or naively. libjpeg-based readers take all CMYK files as
-/// inverted, with or without an Adobe segment: 255 is no ink.
+/// The inks of a file of four components.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::codec) struct StoredInks<'a> {
+    /// The profile by which they become RGB.
+    pub(in crate::codec) profile: Option<&'a [u8]>,
+    /// True if 255 is no ink: readers built on libjpeg take all JPEG files so, with or without an Adobe segment. Within a
+    /// TIFF 255 is all of the ink.
+    pub(in crate::codec) inverted: bool,
+}
+
+/// Converts CMYK to RGB by the profile of the file, or naively.
 fn cmyk_to_rgb(
     mut samples: Vec<u8>,
-    profile: Option<&[u8]>,
+    inks: StoredInks<'_>,
     limits: &Limits,
     warnings: &mut Warnings,
 ) -> Result<Vec<u8>, CodecError> {
-    let (converter, unusable) = InkConverter::of(profile);
+    let (converter, unusable) = InkConverter::of(inks.profile);
     if unusable {
         warnings.add(Warning::ProfileDropped);
     }
-    samples.iter_mut().for_each(|sample| *sample = 255 - *sample);
+    if inks.inverted {
+        samples.iter_mut().for_each(|sample| *sample = 255 - *sample);
+    }
     let mut rgb = try_vec(samples.len() / 4 * 3)?;
     converter.convert(&samples, &mut rgb, &limits.cancel)?;
     Ok(rgb)

@@ -17,6 +17,7 @@ mod samples;
 
 use crate::codec::encoded::{Warning, Warnings};
 use crate::codec::error::CodecError;
+use crate::codec::format::jpeg::decode::StoredInks;
 use crate::codec::format::{Decoded, Tolerance, jpeg};
 use crate::codec::metadata::Metadata;
 use crate::codec::metadata::directory::{Directory, tag};
@@ -164,7 +165,8 @@ fn from_jpegs(
             layout.packed(input, place.index).ok_or_else(|| damaged("a strip lies outside the file"))?;
         let file = layout.jpeg_file(packed).ok_or_else(|| damaged("a strip is no JPEG"))?;
         let part = crate::codec::probe::probe(&file, limits)?;
-        let part = jpeg::decode::decode(&file, &part, tolerance, profile, limits)?.pixels;
+        let inks = StoredInks { profile, inverted: false };
+        let part = jpeg::decode::decode(&file, &part, tolerance, inks, limits)?.pixels;
         if part.channels() != channels {
             return Err(damaged("a strip has other colours than the picture"));
         }

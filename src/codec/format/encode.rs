@@ -59,15 +59,17 @@ pub(in crate::codec) fn encode(
     quality: Quality,
     output: &Output<'_>,
 ) -> Result<Vec<u8>, CodecError> {
-    let Output { format, spec, metadata, .. } = *output;
+    let Output { format, spec, metadata, limits } = *output;
+    let cancel = &limits.cancel;
+    cancel.check()?;
     match format {
         Format::Jpeg => jpeg::encode::encode(pixels, quality, output),
-        Format::Png => png::encode::encode(pixels, spec, metadata),
-        Format::WebP => webp::encode::encode(pixels, quality, spec, metadata),
+        Format::Png => png::encode::encode(pixels, spec, metadata, cancel),
+        Format::WebP => webp::encode::encode(pixels, quality, spec, metadata, cancel),
         Format::Gif => gif::encode(pixels, output),
         Format::Bmp => bmp::encode(pixels),
         Format::Qoi => simple::encode(pixels),
-        Format::Tiff => tiff::encode::encode(pixels, spec, metadata),
+        Format::Tiff => tiff::encode::encode(pixels, spec, metadata, cancel),
         #[cfg(feature = "avif")]
         Format::Avif => avif::encode(pixels, quality, spec, metadata),
         #[cfg(not(feature = "avif"))]

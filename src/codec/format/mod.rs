@@ -14,6 +14,7 @@ mod tiff;
 mod webp;
 
 pub(in crate::codec) use jpeg::decode::probe_read as jpeg_probe;
+pub(in crate::codec) use webp::encode::memory as webp_memory;
 
 use crate::codec::encoded::Warnings;
 use crate::codec::error::CodecError;

@@ -30,7 +30,8 @@ impl Output<'_> {
             ..AppSegments::default()
         };
         let (quality, coding) = (quality.into(), coding(self.spec));
-        write(&EncodeOptions { quality, coding, segments, ..EncodeOptions::default() })
+        let cancel = Some(&self.limits.cancel);
+        write(&EncodeOptions { quality, coding, segments, cancel, ..EncodeOptions::default() })
     }
 }
 

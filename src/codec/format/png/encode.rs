@@ -2,6 +2,7 @@
 
 use crate::codec::error::CodecError;
 use crate::codec::metadata::Metadata;
+use crate::limits::Cancel;
 use crate::pixels::{Channels, Pixels};
 use crate::spec::{Effort, Spec};
 use flate2::write::ZlibEncoder;
@@ -14,6 +15,7 @@ pub(in crate::codec) fn encode(
     pixels: &Pixels,
     spec: &Spec,
     metadata: &Metadata<'_>,
+    cancel: &Cancel,
 ) -> Result<Vec<u8>, CodecError> {
     let mut info = Info::with_size(pixels.width(), pixels.height());
     info.bit_depth = BitDepth::Eight;
@@ -41,14 +43,22 @@ pub(in crate::codec) fn encode(
     encoder.set_filter(filter);
     let mut writer = encoder.write_header().map_err(defect)?;
     if spec.progressive {
-        let data = interlaced(pixels, level).map_err(|error| defect(error.into()))?;
+        let data = interlaced(pixels, level, cancel)?;
         writer.write_chunk(png::chunk::IDAT, &data).map_err(defect)?;
     } else {
-        writer.write_image_data(pixels.data()).map_err(defect)?;
+        let mut stream = writer.stream_writer_with_size(IDAT_BYTES).map_err(defect)?;
+        for row in pixels.rows() {
+            cancel.check()?;
+            stream.write_all(row).map_err(|error| defect(error.into()))?;
+        }
+        stream.finish().map_err(defect)?;
     }
     writer.finish().map_err(defect)?;
     Ok(bytes)
 }
+
+/// Most bytes of a chunk of data.
+const IDAT_BYTES: usize = 256 << 10;
 
 fn defect(error: png::EncodingError) -> CodecError {
     CodecError::Internal(format!("PNG: {error}"))
@@ -59,12 +69,14 @@ const PASSES: [[usize; 4]; 7] =
     [[0, 0, 8, 8], [4, 0, 8, 8], [0, 4, 4, 8], [2, 0, 4, 4], [0, 2, 2, 4], [1, 0, 2, 2], [0, 1, 1, 2]];
 
 /// Returns the data of the IDAT chunk: seven passes, their rows filtered, in one zlib stream (sections 8.1 and 9).
-fn interlaced(pixels: &Pixels, level: flate2::Compression) -> io::Result<Vec<u8>> {
+fn interlaced(pixels: &Pixels, level: flate2::Compression, cancel: &Cancel) -> Result<Vec<u8>, CodecError> {
+    let failed = |error: io::Error| defect(error.into());
     let depth = pixels.channels().count();
     let mut stream = ZlibEncoder::new(Vec::new(), level);
     for [left, top, across, down] in PASSES {
         let mut above = Vec::new();
         for row in pixels.rows().skip(top).step_by(down) {
+            cancel.check()?;
             let row: Vec<u8> =
                 row.chunks_exact(depth).skip(left).step_by(across).flatten().copied().collect();
             if row.is_empty() {
@@ -72,12 +84,12 @@ fn interlaced(pixels: &Pixels, level: flate2::Compression) -> io::Result<Vec<u8>
             }
             above.resize(row.len(), 0);
             let (kind, filtered) = filtered(&row, &above, depth);
-            stream.write_all(&[kind])?;
-            stream.write_all(&filtered)?;
+            stream.write_all(&[kind]).map_err(failed)?;
+            stream.write_all(&filtered).map_err(failed)?;
             above = row;
         }
     }
-    stream.finish()
+    stream.finish().map_err(failed)
 }
 
 /// Returns the row by the filter that leaves the smallest sum of differences, and the number of the filter.
@@ -130,7 +142,7 @@ mod tests {
                 for effort in [Effort::Fast, Effort::Balanced, Effort::Smallest] {
                     let pixels = picture(width, height, channels);
                     let spec = Spec { progressive: true, effort, ..Spec::default() };
-                    let file = encode(&pixels, &spec, &Metadata::default()).unwrap();
+                    let file = encode(&pixels, &spec, &Metadata::default(), &Cancel::never()).unwrap();
                     assert_eq!(decoded(&file), (true, pixels.into_data()), "{channels:?} {width}x{height}");
                 }
             }
@@ -140,7 +152,7 @@ mod tests {
     #[test]
     fn xmp_stands_where_readers_look_for_it() {
         let metadata = Metadata { xmp: Some(Cow::Borrowed(b"<x/>")), ..Metadata::default() };
-        let file = encode(&picture(3, 2, Channels::Rgb), &Spec::default(), &metadata).unwrap();
+        let file = encode(&picture(3, 2, Channels::Rgb), &Spec::default(), &metadata, &Cancel::never()).unwrap();
         let reader = png::Decoder::new(std::io::Cursor::new(file)).read_info().unwrap();
         let text = &reader.info().utf8_text[0];
         assert_eq!((text.keyword.as_str(), text.get_text().unwrap()), ("XML:com.adobe.xmp", "<x/>".into()));

@@ -5,7 +5,7 @@ use crate::codec::metadata::Metadata;
 use crate::codec::metadata::directory::{Directory, kind, tag};
 use crate::codec::metadata::exif;
 use crate::codec::transform::orient_pad;
-use crate::limits::try_vec;
+use crate::limits::{Cancel, try_vec};
 use crate::pixels::{Channels, Pixels};
 use crate::spec::{Effort, Spec};
 use flate2::Compression;
@@ -21,9 +21,10 @@ pub(in crate::codec) fn encode(
     pixels: &Pixels,
     spec: &Spec,
     metadata: &Metadata<'_>,
+    cancel: &Cancel,
 ) -> Result<Vec<u8>, CodecError> {
     if pixels.channels() == Channels::GrayAlpha {
-        return encode(&orient_pad::widened(pixels, Channels::Rgba)?, spec, metadata);
+        return encode(&orient_pad::widened(pixels, Channels::Rgba)?, spec, metadata, cancel);
     }
     // The file has the byte order of the camera's block, whose values go along as they are.
     let camera = metadata.exif.as_deref().and_then(Directory::first);
@@ -35,6 +36,7 @@ pub(in crate::codec) fn encode(
     let (mut offsets, mut lengths) = (Vec::new(), Vec::new());
     let mut strip = try_vec(rows * pixels.row_len())?;
     for source in pixels.data().chunks(rows * pixels.row_len()) {
+        cancel.check()?;
         let strip = &mut strip[..source.len()];
         differences(source, strip, pixels);
         let at = file.len();

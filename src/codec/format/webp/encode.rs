@@ -7,8 +7,9 @@ use crate::codec::format::webp::libwebp;
 use crate::codec::metadata::Metadata;
 #[cfg(feature = "webp")]
 use crate::codec::transform::orient_pad;
+use crate::limits::Cancel;
 use crate::pixels::{Channels, Pixels};
-use crate::spec::{Quality, Spec};
+use crate::spec::{Effort, Quality, Spec};
 use image_webp::{ColorType, WebPEncoder};
 
 /// Longest side of a WebP picture, in pixels.
@@ -20,11 +21,12 @@ pub(in crate::codec) fn encode(
     quality: Quality,
     spec: &Spec,
     metadata: &Metadata<'_>,
+    cancel: &Cancel,
 ) -> Result<Vec<u8>, CodecError> {
     if pixels.width().max(pixels.height()) > MAX_SIDE {
         return Err(CodecError::BadRequest(format!("format=webp holds at most {MAX_SIDE} pixels a side")));
     }
-    let file = if spec.lossless { lossless(pixels)? } else { lossy(pixels, quality, spec)? };
+    let file = if spec.lossless { lossless(pixels)? } else { lossy(pixels, quality, spec, cancel)? };
     if metadata.icc.is_none() && metadata.exif.is_none() && metadata.xmp.is_none() {
         return Ok(file);
     }
@@ -47,17 +49,28 @@ fn lossless(pixels: &Pixels) -> Result<Vec<u8>, CodecError> {
 }
 
 #[cfg(feature = "webp")]
-fn lossy(pixels: &Pixels, quality: Quality, spec: &Spec) -> Result<Vec<u8>, CodecError> {
+fn lossy(pixels: &Pixels, quality: Quality, spec: &Spec, cancel: &Cancel) -> Result<Vec<u8>, CodecError> {
     let channels = if pixels.channels().has_alpha() { Channels::Rgba } else { Channels::Rgb };
     if pixels.channels() == channels {
-        libwebp::encode(pixels, quality, spec.effort)
+        libwebp::encode(pixels, quality, spec.effort, cancel)
     } else {
-        libwebp::encode(&orient_pad::widened(pixels, channels)?, quality, spec.effort)
+        libwebp::encode(&orient_pad::widened(pixels, channels)?, quality, spec.effort, cancel)
     }
 }
 
+/// Most bytes that encoding a lossy result holds beside the pixels, one file included.
+#[cfg(feature = "webp")]
+pub(in crate::codec) fn memory(pixels: u64, has_alpha: bool, effort: Effort) -> u64 {
+    libwebp::memory(pixels, has_alpha, effort)
+}
+
 #[cfg(not(feature = "webp"))]
-fn lossy(_: &Pixels, _: Quality, _: &Spec) -> Result<Vec<u8>, CodecError> {
+pub(in crate::codec) fn memory(_: u64, _: bool, _: Effort) -> u64 {
+    0
+}
+
+#[cfg(not(feature = "webp"))]
+fn lossy(_: &Pixels, _: Quality, _: &Spec, _: &Cancel) -> Result<Vec<u8>, CodecError> {
     Err(CodecError::Unsupported("format=webp is in this build with lossless=true only".into()))
 }
 

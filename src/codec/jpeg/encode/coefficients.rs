@@ -9,7 +9,10 @@ use super::trellis::{self, Rates, TrellisSteps};
 use crate::codec::jpeg::planes::Plane;
 use crate::codec::jpeg::quant::QuantTable;
 use crate::codec::jpeg::zigzag::NATURAL;
-use crate::limits::{OutOfMemory, try_vec};
+use crate::limits::{Cancel, OutOfMemory, Stopped, try_vec};
+
+/// Blocks that the trellis quantises between two checks for cancellation.
+const BLOCKS_A_CHECK: usize = 1024;
 
 /// Quantised coefficients of all blocks of a picture, and their quantisation tables.
 #[derive(Debug, Clone)]
@@ -115,7 +118,10 @@ impl Coefficients {
 
     /// Quantises coefficients in sixteenths at the least cost in bits and error. Bits are those of the
     /// optimal sequential tables for plain rounding.
-    pub(super) fn optimise(&mut self) {
+    ///
+    /// # Errors
+    /// [`Stopped`].
+    pub(super) fn optimise(&mut self, cancel: &Cancel) -> Result<(), Stopped> {
         let steps: Vec<TrellisSteps> = self.tables.iter().map(TrellisSteps::new).collect();
         let of = |frame: &FrameLayout, index: usize| usize::from(frame.components[index].quantisation);
         let mut histogram = TokenHistogram::default();
@@ -123,7 +129,10 @@ impl Coefficients {
         for (index, plane) in self.planes.iter().enumerate() {
             let class = EntropyToken::from(self.frame.components[index].huffman) * CLASS;
             let mut prediction = 0;
-            for block in &plane.blocks {
+            for (i, block) in plane.blocks.iter().enumerate() {
+                if i % BLOCKS_A_CHECK == 0 {
+                    cancel.check()?;
+                }
                 let block = steps[of(&self.frame, index)].nearest(block);
                 let n = token::sequential(&block, nonzero(&block), class, &mut prediction, &mut tokens);
                 histogram.count(&tokens[..n]);
@@ -132,11 +141,15 @@ impl Coefficients {
         let rates = histogram.tables(Coverage::All).map(|pair| Rates::new(&pair));
         for (index, plane) in self.planes.iter_mut().enumerate() {
             let rates = &rates[usize::from(self.frame.components[index].huffman)];
-            for (block, mask) in plane.blocks.iter_mut().zip(&mut plane.masks) {
+            for (i, (block, mask)) in plane.blocks.iter_mut().zip(&mut plane.masks).enumerate() {
+                if i % BLOCKS_A_CHECK == 0 {
+                    cancel.check()?;
+                }
                 *block = trellis::quantise(block, &steps[of(&self.frame, index)], rates);
                 *mask = nonzero(block);
             }
         }
+        Ok(())
     }
 
     /// Bytes of the coefficients of `frame`.

@@ -33,7 +33,8 @@ pub use tail::Tail;
 
 use super::header::CodingProcess;
 use super::planes::Planes;
-use crate::limits::OutOfMemory;
+use crate::codec::jpeg::error::JpegError;
+use crate::limits::{Cancel, OutOfMemory};
 use dct::Reciprocals;
 use progressive::Progressive;
 use script::ScanGroup;
@@ -63,16 +64,18 @@ pub struct Encoder {
     /// The picture so far, if it is coded as a whole.
     whole: Option<WholePicture>,
     restart_interval: u16,
+    cancel: Cancel,
 }
 
 impl Encoder {
     /// Encodes `planes`.
     ///
     /// # Errors
-    /// [`OutOfMemory`] if the allocator refuses the pending tokens or the file.
-    pub fn encode(&mut self, planes: &Planes, options: &EncodeOptions<'_>) -> Result<Vec<u8>, OutOfMemory> {
+    /// [`JpegError::OutOfMemory`] if the allocator refuses the pending tokens or the file, [`JpegError::Stopped`].
+    pub fn encode(&mut self, planes: &Planes, options: &EncodeOptions<'_>) -> Result<Vec<u8>, JpegError> {
         self.start(planes, options)?;
         for row in 0..mcu_rows(planes) {
+            self.cancel.check()?;
             self.mcu_row(planes, row)?;
         }
         self.finish()
@@ -155,12 +158,12 @@ impl Encoder {
     /// Ends the file.
     ///
     /// # Errors
-    /// [`OutOfMemory`] if the allocator refuses the pending tokens or the file.
-    pub fn finish(&mut self) -> Result<Vec<u8>, OutOfMemory> {
+    /// [`JpegError::OutOfMemory`] if the allocator refuses the pending tokens or the file, [`JpegError::Stopped`].
+    pub fn finish(&mut self) -> Result<Vec<u8>, JpegError> {
         match self.whole.take() {
             Some(WholePicture { mut coefficients, coding, .. }) => {
                 if coding == Coding::Smallest {
-                    coefficients.optimise();
+                    coefficients.optimise(&self.cancel)?;
                 }
                 self.code_whole(&coefficients, coding)
             }
@@ -175,18 +178,18 @@ impl Encoder {
     /// Encodes `coefficients` without loss. Ignores the quality of `options`.
     ///
     /// # Errors
-    /// [`OutOfMemory`] if the allocator refuses the pending tokens or the file.
+    /// [`JpegError::OutOfMemory`] if the allocator refuses the pending tokens or the file, [`JpegError::Stopped`].
     pub fn encode_coefficients(
         &mut self,
         coefficients: &Coefficients,
         options: &EncodeOptions<'_>,
-    ) -> Result<Vec<u8>, OutOfMemory> {
+    ) -> Result<Vec<u8>, JpegError> {
         self.open(&coefficients.frame, options)?;
         self.code_whole(coefficients, options.coding)
     }
 
     /// Codes a whole picture behind the segments written so far.
-    fn code_whole(&mut self, coefficients: &Coefficients, coding: Coding) -> Result<Vec<u8>, OutOfMemory> {
+    fn code_whole(&mut self, coefficients: &Coefficients, coding: Coding) -> Result<Vec<u8>, JpegError> {
         let coder = self.progressive.get_or_insert_default();
         match coding {
             Coding::Fixed => self.one_scan(coefficients, TableChoice::Standard)?,
@@ -196,7 +199,7 @@ impl Encoder {
                 self.scans(coefficients, &script)?;
             }
             Coding::Smallest => {
-                let script = script::smallest(coefficients, coder)?;
+                let script = script::smallest(coefficients, coder, &self.cancel)?;
                 let head = self.out.clone();
                 self.scans(coefficients, &script)?;
                 let several = std::mem::replace(&mut self.out, head);
@@ -210,23 +213,24 @@ impl Encoder {
     }
 
     /// Writes the frame header of several scans, and the scans.
-    fn scans(&mut self, coefficients: &Coefficients, script: &[ScanGroup]) -> Result<(), OutOfMemory> {
+    fn scans(&mut self, coefficients: &Coefficients, script: &[ScanGroup]) -> Result<(), JpegError> {
         let (frame, tables) = (&coefficients.frame, &coefficients.tables);
         segments::write_frame(&mut self.out, frame, tables, CodingProcess::Progressive);
         let coder = self.progressive.get_or_insert_default();
-        coder.write(coefficients, script, self.restart_interval, &mut self.out)
+        coder.write(coefficients, script, self.restart_interval, &self.cancel, &mut self.out)
     }
 
     /// Writes the frame header of one scan, and the scan.
-    fn one_scan(&mut self, coefficients: &Coefficients, tables: TableChoice) -> Result<(), OutOfMemory> {
+    fn one_scan(&mut self, coefficients: &Coefficients, tables: TableChoice) -> Result<(), JpegError> {
         let frame = &coefficients.frame;
         segments::write_frame(&mut self.out, frame, &coefficients.tables, CodingProcess::Sequential);
         let unused = [Reciprocals::sixteenths(), Reciprocals::sixteenths()];
         self.sequential.start(frame.clone(), unused, tables, self.restart_interval, &mut self.out)?;
         for row in 0..frame.mcus().1 {
+            self.cancel.check()?;
             self.sequential.coefficient_row(coefficients, row, &mut self.out)?;
         }
-        self.sequential.finish(None, &mut self.out)
+        Ok(self.sequential.finish(None, &mut self.out)?)
     }
 
     fn close(&mut self) -> Vec<u8> {
@@ -246,6 +250,7 @@ impl Encoder {
             options.coding != Coding::Smallest || frame.needs_mark() || options.segments.density.is_some();
         segments::write_start(&mut self.out, marked.then_some(frame.mark), &options.segments);
         self.restart_interval = options.restart_interval;
+        self.cancel = options.cancel.cloned().unwrap_or_default();
         if options.restart_interval > 0 {
             segments::write_restart_interval(&mut self.out, options.restart_interval);
         }

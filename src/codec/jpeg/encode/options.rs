@@ -1,6 +1,7 @@
 //! `EncodeOptions`: form of a JPEG file, its quality, and its application segments.
 
 use super::segments::AppSegments;
+use crate::limits::Cancel;
 
 /// Form of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,6 +49,8 @@ pub struct EncodeOptions<'a> {
     pub restart_interval: u16,
     /// Application segments.
     pub segments: AppSegments<'a>,
+    /// Ends the work early; `None` for never.
+    pub cancel: Option<&'a Cancel>,
 }
 
 impl Default for EncodeOptions<'_> {
@@ -57,6 +60,7 @@ impl Default for EncodeOptions<'_> {
             coding: Coding::Optimised,
             restart_interval: 0,
             segments: AppSegments::default(),
+            cancel: None,
         }
     }
 }

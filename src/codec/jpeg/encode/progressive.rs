@@ -8,8 +8,9 @@ use super::huffman::{CodeBook, Coverage, TokenHistogram};
 use super::script::{Scan, ScanGroup};
 use super::segments::{self, ScanBand};
 use super::tables::TablePair;
-use super::token::{self, AC_SPAN, AC_SYMBOL, CLASS, END_OF_BLOCK, EntropyToken, RESTART, ZERO_RUN, raw};
-use crate::limits::OutOfMemory;
+use super::token::{self, AC_SPAN, AC_SYMBOL, CLASS, END_OF_BLOCK, RESTART, EntropyToken, ZERO_RUN, raw};
+use crate::codec::jpeg::error::JpegError;
+use crate::limits::{Cancel, OutOfMemory};
 
 /// Turns scans into tokens and tokens into the file.
 #[derive(Debug, Default)]
@@ -30,11 +31,12 @@ impl Progressive {
         coefficients: &Coefficients,
         script: &[ScanGroup],
         restart_interval: u16,
+        cancel: &Cancel,
         out: &mut Vec<u8>,
-    ) -> Result<(), OutOfMemory> {
+    ) -> Result<(), JpegError> {
         let frame = &coefficients.frame;
         for group in script {
-            let tables = self.tokenise(coefficients, group, restart_interval)?;
+            let tables = self.tokenise(coefficients, group, restart_interval, cancel)?;
             write_tables(out, frame, group, &tables);
             self.book.set(&tables);
             let mut start = 0;
@@ -50,8 +52,13 @@ impl Progressive {
     }
 
     /// Returns the size of `group` in the file in bytes, its tables included, without stuffing.
-    pub(super) fn cost(&mut self, coefficients: &Coefficients, group: &[Scan]) -> Result<usize, OutOfMemory> {
-        let tables = self.tokenise(coefficients, group, 0)?;
+    pub(super) fn cost(
+        &mut self,
+        coefficients: &Coefficients,
+        group: &[Scan],
+        cancel: &Cancel,
+    ) -> Result<usize, JpegError> {
+        let tables = self.tokenise(coefficients, group, 0, cancel)?;
         self.book.set(&tables);
         let bits: u64 = self.tokens.iter().map(|&token| u64::from(self.book.bits(token).1)).sum();
         let mut head = Vec::new();
@@ -68,7 +75,8 @@ impl Progressive {
         coefficients: &Coefficients,
         group: &[Scan],
         restart_interval: u16,
-    ) -> Result<[TablePair; 2], OutOfMemory> {
+        cancel: &Cancel,
+    ) -> Result<[TablePair; 2], JpegError> {
         let mut tokens = std::mem::take(&mut self.tokens);
         tokens.clear();
         self.ends.clear();
@@ -76,10 +84,10 @@ impl Progressive {
             let mut restarts =
                 RestartInterval { interval: restart_interval.into(), left: restart_interval.into() };
             if scan.band.first == 0 {
-                dc_scan(coefficients, scan, &mut restarts, &mut tokens)?;
+                dc_scan(coefficients, scan, &mut restarts, cancel, &mut tokens)?;
             } else {
                 for &index in &scan.components {
-                    ac_scan(coefficients, index, scan.band, &mut restarts, &mut tokens)?;
+                    ac_scan(coefficients, index, scan.band, &mut restarts, cancel, &mut tokens)?;
                 }
             }
             self.ends.push(tokens.len());
@@ -131,12 +139,14 @@ fn dc_scan(
     coefficients: &Coefficients,
     scan: &Scan,
     restarts: &mut RestartInterval,
+    cancel: &Cancel,
     tokens: &mut Vec<EntropyToken>,
-) -> Result<(), OutOfMemory> {
+) -> Result<(), JpegError> {
     let frame = &coefficients.frame;
     let mut predictions = [0_i32; 4];
     let (across, down) = frame.mcus();
     for y in 0..down {
+        cancel.check()?;
         reserve(tokens, across * 21)?;
         for x in 0..across {
             if restarts.due() {
@@ -169,13 +179,15 @@ fn ac_scan(
     index: usize,
     band: ScanBand,
     restarts: &mut RestartInterval,
+    cancel: &Cancel,
     tokens: &mut Vec<EntropyToken>,
-) -> Result<(), OutOfMemory> {
+) -> Result<(), JpegError> {
     let plane = &coefficients.planes[index];
     let class = EntropyToken::from(coefficients.frame.components[index].huffman) * CLASS;
     let (across, down) = coefficients.frame.blocks(index);
     let mut coder = AcCoder { class, band, blocks_ended: 0, corrections: Vec::new(), tokens };
     for y in 0..down {
+        cancel.check()?;
         for x in 0..across {
             if restarts.due() {
                 coder.flush();

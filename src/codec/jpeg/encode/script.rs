@@ -3,7 +3,8 @@
 use super::coefficients::Coefficients;
 use super::progressive::Progressive;
 use super::segments::ScanBand;
-use crate::limits::OutOfMemory;
+use crate::codec::jpeg::error::JpegError;
+use crate::limits::Cancel;
 
 /// One scan of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,23 +48,24 @@ const MOST_REFINED: u8 = 2;
 pub(super) fn smallest(
     coefficients: &Coefficients,
     coder: &mut Progressive,
-) -> Result<Vec<ScanGroup>, OutOfMemory> {
+    cancel: &Cancel,
+) -> Result<Vec<ScanGroup>, JpegError> {
     let components = coefficients.frame.components();
-    let mut script = cheapest_dc(coefficients, coder)?;
+    let mut script = cheapest_dc(coefficients, coder, cancel)?;
     for class in 0..2 {
         let alike: Vec<usize> = (0..components.len()).filter(|&c| components[c].huffman == class).collect();
         let mut best: Option<(usize, Vec<ScanGroup>)> = None;
         let (mut refinement_cost, mut refinements) = (0, Vec::new());
         for low in 0..=MOST_REFINED {
             if low > 0 {
-                let (cost, groups) = cheapest_band(coefficients, coder, &alike, (1, 63, low, low - 1))?;
+                let (cost, groups) = cheapest_band(coefficients, coder, cancel, &alike, (1, 63, low, low - 1))?;
                 refinement_cost += cost;
                 refinements.splice(0..0, groups);
             }
             for split in SPLITS {
-                let (mut cost, mut groups) = cheapest_band(coefficients, coder, &alike, (1, split, 0, low))?;
+                let (mut cost, mut groups) = cheapest_band(coefficients, coder, cancel, &alike, (1, split, 0, low))?;
                 if split < 63 {
-                    let upper = cheapest_band(coefficients, coder, &alike, (split + 1, 63, 0, low))?;
+                    let upper = cheapest_band(coefficients, coder, cancel, &alike, (split + 1, 63, 0, low))?;
                     cost += upper.0;
                     groups.extend(upper.1);
                 }
@@ -79,13 +81,17 @@ pub(super) fn smallest(
 }
 
 /// Codes the DC coefficients in one scan, or in two with the last bit apart; returns the cheaper.
-fn cheapest_dc(coefficients: &Coefficients, coder: &mut Progressive) -> Result<Vec<ScanGroup>, OutOfMemory> {
+fn cheapest_dc(
+    coefficients: &Coefficients,
+    coder: &mut Progressive,
+    cancel: &Cancel,
+) -> Result<Vec<ScanGroup>, JpegError> {
     let all = 0..coefficients.frame.components().len();
     let whole = vec![Scan::new(all.clone(), 0, 0, 0, 0)];
     let most = vec![Scan::new(all.clone(), 0, 0, 0, 1)];
     let last_bit = vec![Scan::new(all, 0, 0, 1, 0)];
-    let in_two = coder.cost(coefficients, &most)? + coder.cost(coefficients, &last_bit)?;
-    Ok(if coder.cost(coefficients, &whole)? <= in_two { vec![whole] } else { vec![most, last_bit] })
+    let in_two = coder.cost(coefficients, &most, cancel)? + coder.cost(coefficients, &last_bit, cancel)?;
+    Ok(if coder.cost(coefficients, &whole, cancel)? <= in_two { vec![whole] } else { vec![most, last_bit] })
 }
 
 /// Codes a band of `components` in one scan each, with separate or common tables. Returns the cheaper with
@@ -93,15 +99,16 @@ fn cheapest_dc(coefficients: &Coefficients, coder: &mut Progressive) -> Result<V
 fn cheapest_band(
     coefficients: &Coefficients,
     coder: &mut Progressive,
+    cancel: &Cancel,
     components: &[usize],
     (first, last, high, low): (u8, u8, u8, u8),
-) -> Result<(usize, Vec<ScanGroup>), OutOfMemory> {
+) -> Result<(usize, Vec<ScanGroup>), JpegError> {
     let scans: ScanGroup = components.iter().map(|&c| Scan::new([c], first, last, high, low)).collect();
     let mut apart = 0;
     for scan in &scans {
-        apart += coder.cost(coefficients, std::slice::from_ref(scan))?;
+        apart += coder.cost(coefficients, std::slice::from_ref(scan), cancel)?;
     }
-    let together = if scans.len() > 1 { coder.cost(coefficients, &scans)? } else { apart };
+    let together = if scans.len() > 1 { coder.cost(coefficients, &scans, cancel)? } else { apart };
     Ok(if together < apart {
         (together, vec![scans])
     } else {

@@ -71,7 +71,7 @@ fn encoding(format: Format, spec: &Spec) -> u64 {
         Format::Jpeg => by_effort(5, 6, 80),
         Format::Png => by_effort(6, 100, 260),
         Format::WebP if spec.lossless => 8,
-        Format::WebP => by_effort(12, 45, 100),
+        Format::WebP => by_effort(10, 17, 100),
         Format::Gif => by_effort(45, 60, 330),
         Format::Tiff => by_effort(30, 90, 250),
         Format::Avif => by_effort(200, 400, 3000),

@@ -1,4 +1,4 @@
-//! `Encoded`: the result of one picture and all that is worth telling about how it came to be.
+//! `Encoded`: the result of one picture, its source, warnings and times.
 
 use crate::format::Format;
 use crate::spec::Quality;
@@ -18,19 +18,33 @@ pub struct Encoded {
     pub height: u32,
     /// The quality it was encoded with, where the format has one.
     pub quality: Option<Quality>,
-    /// Encodes it took to meet `max_bytes` or `target`; 1 otherwise, 0 when the source was passed through.
+    /// Encodes that `max_bytes` or `target` needed; 1 otherwise, 0 when the source was passed through.
     pub tries: u32,
     /// Measured SSIMULACRA2 score, when `target` asked for one.
     pub score: Option<f64>,
-    /// What came in.
+    /// The source.
     pub source: SourceInfo,
-    /// What a caller should know that is no error.
+    /// Losses and changes that are no error.
     pub warnings: Warnings,
-    /// Where the time went.
+    /// Time by stage.
     pub times: StageTimes,
 }
 
-/// What the header of the source says.
+/// A step on the way to [`Encoded`], with the warnings and times so far.
+#[derive(Debug)]
+pub(super) struct EncodeResult<T> {
+    pub(super) value: T,
+    pub(super) warnings: Warnings,
+    pub(super) times: StageTimes,
+}
+
+impl<T> EncodeResult<T> {
+    pub(super) fn map<U>(self, change: impl FnOnce(T) -> U) -> EncodeResult<U> {
+        EncodeResult { value: change(self.value), warnings: self.warnings, times: self.times }
+    }
+}
+
+/// The facts in the header of the source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SourceInfo {
     /// The format, told by content.
@@ -44,8 +58,7 @@ pub struct SourceInfo {
 /// Wall-clock time by stage.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct StageTimes {
-    /// Parsing and decoding. On the planar JPEG path decode, resize and encode interleave by rows; the
-    /// shares are measured, not guessed.
+    /// Parsing and decoding. On the planar JPEG path the stages interleave by rows, and each row is measured.
     pub decode: Duration,
     /// Resizing, colour and operations.
     pub resize: Duration,
@@ -53,18 +66,18 @@ pub struct StageTimes {
     pub encode: Duration,
 }
 
-/// Something lost or changed that the caller did not ask for, or might overlook.
+/// A loss or a change that the caller did not ask for, or might overlook.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Warning {
     /// The result is larger than the source.
     Upscaled,
     /// Only the first frame of an animation was used.
     FramesDropped,
-    /// A colour profile could not be used; its pixels were taken as sRGB.
+    /// A colour profile could not be used; the pixels were taken as sRGB.
     ProfileDropped,
-    /// The data ended early; what was missing is grey or empty.
+    /// The data ended early; the missing part is grey or empty.
     Truncated,
-    /// The data is damaged in places; what could be decoded was used.
+    /// The data is damaged in places; the rest was used.
     Damaged,
     /// 16 bits a sample became 8.
     DepthReduced,
@@ -72,7 +85,7 @@ pub enum Warning {
     Passthrough,
     /// `max_bytes` was met by a smaller picture than asked for.
     Shrunk,
-    /// The coefficients of the JPEG source were kept: nothing was encoded anew, and nothing lost.
+    /// The coefficients of the JPEG source were kept, without loss.
     Lossless,
     /// Not even quality 100 scores the `target`.
     TargetMissed,
@@ -123,22 +136,22 @@ impl Warning {
 pub struct Warnings(u16);
 
 impl Warnings {
-    /// Adds one; twice is once.
+    /// Adds a warning. Adding it twice is the same as once.
     pub fn add(&mut self, warning: Warning) {
         self.0 |= 1 << warning as u16;
     }
 
-    /// Whether it is there.
+    /// Returns true if the warning is in the set.
     pub fn contains(self, warning: Warning) -> bool {
         self.0 & 1 << warning as u16 != 0
     }
 
-    /// Whether there are none.
+    /// Returns true if the set is empty.
     pub fn is_empty(self) -> bool {
         self.0 == 0
     }
 
-    /// Those that are there.
+    /// The warnings of the set.
     pub fn iter(self) -> impl Iterator<Item = Warning> {
         Warning::ALL.into_iter().filter(move |warning| self.contains(*warning))
     }

@@ -1,10 +1,11 @@
 //! How much memory a plan takes at most, stage by stage: what admission reserves before a picture is decoded.
 
+use crate::codec::format;
 use crate::codec::metric;
 use crate::codec::plan::{Plan, Route, kept_coding, rearrangement};
 use crate::codec::source::Source;
-use crate::codec::transform::geometry::Geometry;
-use crate::codec::transform::planar;
+use crate::codec::transform::geometry::{Geometry, Size};
+use crate::codec::transform::{planar, resize};
 use crate::format::Format;
 use crate::ops;
 use crate::pixels::Channels;
@@ -57,16 +58,17 @@ fn decoding(plan: &Plan, spec: &Spec) -> u64 {
     let channels = probe.channels.count() as u64;
     let resized = area(width, height).saturating_mul(channels);
     let stored = probe.decoded_bytes();
-    // The resampler works first across, then down: a picture of the result's width and the source's height.
-    let between =
-        area(width.max(height), probe.stored.height.max(probe.stored.width)).saturating_mul(channels);
-    // In linear light a twin of the source, of the result, and what lies between them have 16 bits.
-    let resizing = if plan.geometry.keeps_all(probe.stored) {
-        0
-    } else if spec.linear {
-        stored * 2 + (between + resized) * 2 + resized
-    } else {
-        between + resized
+    let band = || {
+        let (orientation, region) = (plan.geometry.orientation, plan.geometry.region);
+        let region = orientation.stored_region(region, orientation.turned(probe.stored));
+        let size = orientation.turned(Size { width, height });
+        resize::band_pixels(probe.stored, region, size, spec.kernel).saturating_mul(channels)
+    };
+    // In linear light the samples of a band have 16 bits.
+    let resizing = match (plan.geometry.keeps_all(probe.stored), spec.linear) {
+        (true, _) => 0,
+        (false, true) => band() * 2 + resized,
+        (false, false) => band() + resized,
     };
     stored.saturating_add(probe.working.max(resizing))
 }
@@ -82,8 +84,7 @@ fn encoding(plan: &Plan, spec: &Spec, channels: Channels) -> u64 {
         // Filtered rows and a file of at most their size.
         Format::Png | Format::Tiff => raw * 2 + (1 << 20),
         Format::WebP if spec.lossless => raw + pixels * 8,
-        // Planes, macroblocks and tokens.
-        Format::WebP => pixels * 12 + raw * files,
+        Format::WebP => format::webp_memory(pixels, channels.has_alpha(), spec.effort) + 2 * pixels * files,
         // A copy with alpha, indices, and the file.
         Format::Gif => pixels * 4 + pixels + pixels * 2,
         Format::Avif => pixels * 64,
@@ -91,11 +92,18 @@ fn encoding(plan: &Plan, spec: &Spec, channels: Channels) -> u64 {
     }
 }
 
-/// What measuring a result takes: the metric's planes, and the result decoded.
+/// What scoring a result takes: the metric, and the result decoded.
 fn measured(plan: &Plan, spec: &Spec, channels: Channels) -> u64 {
-    let pixels = plan.size().pixels();
-    let each = metric::BYTES_PER_PIXEL + 3 * channels.count() as u64;
-    if spec.target.is_some() { pixels.saturating_mul(each) } else { 0 }
+    if spec.target.is_none() {
+        return 0;
+    }
+    let size = plan.size();
+    let decoded = match plan.format {
+        // Of a large one, only a row of crops.
+        Format::Jpeg if metric::crops(size).len() > 1 => 0,
+        _ => size.pixels().saturating_mul(3 * channels.count() as u64),
+    };
+    metric::memory(size) + decoded
 }
 
 fn area(width: u32, height: u32) -> u64 {

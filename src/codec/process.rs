@@ -1,6 +1,6 @@
-//! The whole way of one picture: read the headers, plan, decode and transform, encode.
+//! One picture from end to end: read the headers, plan, decode and transform, encode.
 
-use crate::codec::encoded::{Encoded, SourceInfo, StageTimes, Warning, Warnings};
+use crate::codec::encoded::{EncodeResult, Encoded, SourceInfo, StageTimes, Warning, Warnings};
 use crate::codec::error::CodecError;
 use crate::codec::format;
 use crate::codec::format::encode::Output;
@@ -9,19 +9,19 @@ use crate::codec::jpeg::decode::{Flaws, Soundness};
 use crate::codec::metadata::exif::Thumbnail;
 use crate::codec::plan::{self, Plan, Route};
 use crate::codec::probe::Probe;
-use crate::codec::quality_search::{self, Chosen};
+use crate::codec::quality_search::{self, EncodedPicture};
 use crate::codec::scratch::Scratch;
 use crate::codec::source::Source;
-use crate::codec::transform::{Transform, Transformed};
+use crate::codec::transform::Transform;
 use crate::format::Format;
 use crate::limits::Limits;
 use crate::spec::Spec;
 use std::time::Instant;
 
-/// Makes of the picture in `input` what `spec` asks for.
+/// Decodes, transforms and encodes the picture in `input` as `spec` asks.
 ///
 /// # Errors
-/// See [`CodecError`]: each variant says who has to act.
+/// See [`CodecError`], whose variants name who has to act.
 pub fn process(
     input: &[u8],
     spec: &Spec,
@@ -34,8 +34,8 @@ pub fn process(
     carry_out(&source, &plan, spec, limits, scratch, started)
 }
 
-/// The same by a `plan` that [`plan`](crate::codec::plan()) made of this `input`, `spec` and limits: what it knows is not
-/// found out again.
+/// The same by a `plan` that [`plan`](crate::codec::plan()) made of this `input`, `spec` and limits, so that the headers are
+/// not read again.
 ///
 /// # Errors
 /// As [`process`].
@@ -68,7 +68,7 @@ fn carry_out(
     }
     let output = Output { format: plan.format, spec, metadata: &kept, limits };
     let transform = Transform { source, plan, spec, limits };
-    let Transformed { value: chosen, geometry, mut warnings, times } = match plan.route {
+    let EncodeResult { value, mut warnings, times } = match plan.route {
         Route::Passthrough => {
             let verdict = soundness(source, limits, scratch)?;
             // Many readers refuse an unusual file: its coefficients go into a usual one.
@@ -84,40 +84,28 @@ fn carry_out(
             return carry_out(source, &plan, &spec, limits, scratch, started);
         }
         Route::Lossless => match transform.recoded(&output, scratch)? {
-            Some(recoded) => recoded.map(|bytes, geometry| Chosen {
-                bytes,
-                size: geometry.output(),
-                quality: None,
-                score: None,
-                tries: 1,
-            }),
-            // A file with coefficients that no sound one has: its samples will do.
+            Some(recoded) => recoded,
+            // The coefficients are out of range: the samples will do.
             None => {
                 let plan = Plan { route: Route::Planar, ..*plan };
                 return carry_out(source, &plan, spec, limits, scratch, started);
             }
         },
         Route::Planar if spec.max_bytes.is_none() && spec.target.is_none() => {
-            transform.streamed(&output, scratch)?.map(|bytes, geometry| Chosen {
-                bytes,
-                size: geometry.output(),
-                quality: Some(spec.quality()),
-                score: None,
-                tries: 1,
-            })
+            transform.streamed(&output, scratch)?
         }
         Route::Planar | Route::Pixels => {
-            let mut transformed = transform.picture(scratch)?;
+            let mut picture = transform.picture(scratch)?;
             let started = Instant::now();
-            let chosen = quality_search::encode(&mut transformed.value, &output, scratch)?;
-            transformed.times.encode += started.elapsed();
-            transformed.map(|picture, _| {
+            let encoded = quality_search::encode(&mut picture.value, &output, scratch)?;
+            picture.times.encode += started.elapsed();
+            picture.map(|picture| {
                 picture.give_back(scratch);
-                chosen
+                encoded
             })
         }
     };
-    let Chosen { bytes, size, quality, score, tries } = chosen;
+    let EncodedPicture { bytes, geometry, size, quality, score, tries } = value;
     let whole = ![Warning::Truncated, Warning::Damaged].into_iter().any(|flaw| warnings.contains(flaw));
     if bytes.len() >= source.input.len()
         && whole

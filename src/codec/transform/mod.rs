@@ -1,4 +1,4 @@
-//! Decode and transform: from a source to a picture that only has to be encoded.
+//! Decode and transform: from a source to a picture that is ready to be encoded.
 
 pub(in crate::codec) mod colour; // profiles to sRGB.
 pub(crate) mod geometry; // from the asked size to where each pixel comes from.
@@ -9,14 +9,14 @@ pub(in crate::codec) mod planar; // the fast path of JPEG and lossy WebP sources
 pub(in crate::codec) mod resize; // interleaved pixels.
 pub(in crate::codec) mod smart_crop; // the part of a picture with the most detail.
 
-use crate::codec::encoded::{StageTimes, Warning, Warnings};
+use crate::codec::encoded::{EncodeResult, StageTimes, Warning};
 use crate::codec::error::CodecError;
 use crate::codec::format::encode::Output;
 use crate::codec::format::{self, Decoded, Tolerance};
 use crate::codec::jpeg::encode::EncodeOptions;
-use crate::codec::jpeg::pipeline::JpegOutput;
 use crate::codec::picture::Picture;
 use crate::codec::plan::{self, Plan, Route};
+use crate::codec::quality_search::EncodedPicture;
 use crate::codec::scratch::Scratch;
 use crate::codec::source::Source;
 use crate::codec::transform::colour::Applied;
@@ -29,7 +29,7 @@ use crate::pixels::Pixels;
 use crate::spec::{Gravity, Icc, Kernel, Spec};
 use std::time::Instant;
 
-/// What is to be done to a source.
+/// One request for a source.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::codec) struct Transform<'a> {
     pub(in crate::codec) source: &'a Source<'a>,
@@ -38,49 +38,35 @@ pub(in crate::codec) struct Transform<'a> {
     pub(in crate::codec) limits: &'a Limits,
 }
 
-/// What came of it.
-pub(in crate::codec) struct Transformed<T> {
-    pub(in crate::codec) value: T,
-    /// The plan's, in which `gravity=smart` is settled.
-    pub(in crate::codec) geometry: Geometry,
-    pub(in crate::codec) warnings: Warnings,
-    pub(in crate::codec) times: StageTimes,
-}
-
-impl<T> Transformed<T> {
-    pub(in crate::codec) fn map<U>(self, change: impl FnOnce(T, &Geometry) -> U) -> Transformed<U> {
-        let Transformed { value, geometry, warnings, times } = self;
-        Transformed { value: change(value, &geometry), geometry, warnings, times }
-    }
-}
-
 impl<'a> Transform<'a> {
-    /// The picture, to be encoded as often as it takes.
+    /// Makes the picture, to be encoded as often as a search needs.
     ///
     /// # Errors
     /// See [`CodecError`].
     pub(in crate::codec) fn picture(
         &self,
         scratch: &mut Scratch,
-    ) -> Result<Transformed<Picture<'a>>, CodecError> {
+    ) -> Result<EncodeResult<Picture<'a>>, CodecError> {
         match self.planar() {
             Some(planar) if self.plan.route == Route::Planar => {
                 let geometry = self.settled(&planar, scratch)?;
                 let sampling = planar.sampling(self.spec.quality());
                 let made = planar.planes(&geometry, sampling, &mut scratch.planar)?;
-                let done = judged(&planar, geometry, made)?;
-                Ok(done.map(|planes, geometry| Picture::of_planes(planar, *geometry, planes)))
+                Ok(planar.judged(made)?.map(|planes| Picture::of_planes(planar, geometry, planes)))
             }
             Some(planar) => {
                 let geometry = self.settled(&planar, scratch)?;
                 let made = planar.pixels(&geometry, &mut scratch.planar)?;
-                self.finished(judged(&planar, geometry, made)?)
+                self.finished(planar.judged(made)?, geometry)
             }
-            None => self.finished(self.decoded(scratch)?),
+            None => {
+                let (decoded, geometry) = self.decoded(scratch)?;
+                self.finished(decoded, geometry)
+            }
         }
     }
 
-    /// The JPEG file of a planar plan at the asked quality, encoded row by row as it is decoded.
+    /// Makes the JPEG file of a planar plan at the asked quality, encoded row by row as it is decoded.
     ///
     /// # Errors
     /// See [`CodecError`].
@@ -88,14 +74,15 @@ impl<'a> Transform<'a> {
         &self,
         output: &Output<'_>,
         scratch: &mut Scratch,
-    ) -> Result<Transformed<Vec<u8>>, CodecError> {
+    ) -> Result<EncodeResult<EncodedPicture>, CodecError> {
         let planar = self.planar().ok_or_else(|| CodecError::Internal("a planar plan of no JPEG".into()))?;
         let geometry = self.settled(&planar, scratch)?;
         let made = planar.transcode(&geometry, output, &mut scratch.planar)?;
-        judged(&planar, geometry, made)
+        let quality = Some(self.spec.quality());
+        Ok(planar.judged(made)?.map(|bytes| EncodedPicture::of(bytes, geometry, quality)))
     }
 
-    /// The JPEG file of a lossless plan, made of the coefficients of the source. `None` if they do not allow it.
+    /// Makes the JPEG file of a lossless plan from the coefficients of the source. `None` if they do not allow it.
     ///
     /// # Errors
     /// See [`CodecError`].
@@ -103,7 +90,7 @@ impl<'a> Transform<'a> {
         &self,
         output: &Output<'_>,
         scratch: &mut Scratch,
-    ) -> Result<Option<Transformed<Vec<u8>>>, CodecError> {
+    ) -> Result<Option<EncodeResult<EncodedPicture>>, CodecError> {
         let Transform { source, plan: Plan { format, geometry, .. }, spec, limits } = *self;
         let Some((header, moved)) = plan::rearrangement(source, *format, geometry, spec) else {
             return Ok(None);
@@ -115,9 +102,9 @@ impl<'a> Transform<'a> {
         })?;
         let Some(made) = made else { return Ok(None) };
         let planar = Planar { source: PlanarSource::Jpeg { input: source.input, header }, spec, limits };
-        let mut done = judged(&planar, *geometry, made)?;
+        let mut done = planar.judged(made)?;
         done.warnings.add(Warning::Lossless);
-        Ok(Some(done))
+        Ok(Some(done.map(|bytes| EncodedPicture::of(bytes, *geometry, None))))
     }
 
     fn planar(&self) -> Option<Planar<'a>> {
@@ -131,8 +118,8 @@ impl<'a> Transform<'a> {
         })
     }
 
-    /// The way over pixels of any format: decode in full, resize, turn.
-    fn decoded(&self, scratch: &mut Scratch) -> Result<Transformed<Pixels>, CodecError> {
+    /// Decodes any format in full, resizes and turns it.
+    fn decoded(&self, scratch: &mut Scratch) -> Result<(EncodeResult<Pixels>, Geometry), CodecError> {
         let Transform { source, plan, spec, limits } = *self;
         let started = Instant::now();
         let tolerance = if spec.strict { Tolerance::Strict } else { Tolerance::Lenient };
@@ -149,12 +136,12 @@ impl<'a> Transform<'a> {
         let pixels = orient_pad::turned(pixels, geometry.orientation)?;
         let times =
             StageTimes { decode: decoded - started, resize: decoded.elapsed(), ..StageTimes::default() };
-        Ok(Transformed { value: pixels, geometry, warnings, times })
+        Ok((EncodeResult { value: pixels, warnings, times }, geometry))
     }
 
-    /// The stored pixels resampled to the size of the plan, not yet turned; and the settled plan.
+    /// Resamples the stored pixels to the size of the plan, not yet turned. Gives the settled geometry, too.
     fn arranged(&self, pixels: Pixels, scratch: &mut Scratch) -> Result<(Pixels, Geometry), CodecError> {
-        let Transform { plan: Plan { source: probe, geometry, .. }, spec, .. } = *self;
+        let Transform { plan: Plan { source: probe, geometry, .. }, spec, limits, .. } = *self;
         if geometry.keeps_all(probe.stored) {
             return Ok((pixels, *geometry));
         }
@@ -164,16 +151,16 @@ impl<'a> Transform<'a> {
         let source = Premultiplied::new(pixels, light)?;
         let geometry = self.focused(|region, size| {
             let size = orientation.turned(size);
-            let thumbnail = source.resize(stored(region), size, Kernel::Box, &mut scratch.resizer)?;
+            let thumbnail = source.resize(stored(region), size, Kernel::Box, &limits.cancel, &mut scratch.resizer)?;
             Ok(orient_pad::turned(thumbnail, orientation)?)
         })?;
         let size = orientation.turned(Size { width: geometry.width, height: geometry.height });
-        let resized = source.resize(stored(geometry.region), size, spec.kernel, &mut scratch.resizer)?;
+        let resized = source.resize(stored(geometry.region), size, spec.kernel, &limits.cancel, &mut scratch.resizer)?;
         scratch.frames.give(source.into_data());
         Ok((resized, geometry))
     }
 
-    /// The geometry, with `gravity=smart` settled by a thumbnail of an upright region.
+    /// Settles `gravity=smart` by a thumbnail of an upright region.
     fn focused(
         &self,
         thumbnail: impl FnOnce(Region, Size) -> Result<Pixels, CodecError>,
@@ -190,9 +177,13 @@ impl<'a> Transform<'a> {
         Geometry::plan(probe.stored, probe.orientation, &spec, limits)
     }
 
-    /// Upright pixels of the right size, when all else has been done to them: colours, canvas, operations, and
-    /// nothing transparent left where the format cannot say so. There are fewer of them than in the source.
-    fn finished(&self, mut done: Transformed<Pixels>) -> Result<Transformed<Picture<'a>>, CodecError> {
+    /// Converts colours, adds the canvas, applies operations, and flattens for formats without alpha. These steps come last
+    /// because the result mostly has fewer pixels than the source.
+    fn finished(
+        &self,
+        mut done: EncodeResult<Pixels>,
+        geometry: Geometry,
+    ) -> Result<EncodeResult<Picture<'a>>, CodecError> {
         let Transform { source, plan, spec, limits } = *self;
         let started = Instant::now();
         let mut pixels = done.value;
@@ -202,7 +193,7 @@ impl<'a> Transform<'a> {
         {
             done.warnings.add(Warning::ProfileDropped);
         }
-        if let Some(canvas) = done.geometry.canvas {
+        if let Some(canvas) = geometry.canvas {
             pixels = orient_pad::padded(&pixels, canvas, spec.background)?;
         }
         for op in &spec.ops {
@@ -215,23 +206,9 @@ impl<'a> Transform<'a> {
             pixels = orient_pad::flattened(pixels, spec.background)?;
         }
         done.times.resize += started.elapsed();
-        Ok(Transformed {
-            value: Picture::of_pixels(pixels),
-            geometry: done.geometry,
-            warnings: done.warnings,
-            times: done.times,
-        })
+        let value = Picture::of_pixels(pixels, geometry);
+        Ok(EncodeResult { value, warnings: done.warnings, times: done.times })
     }
-}
-
-/// What the planar pipeline made, if what was wrong with the data is no reason to refuse it.
-fn judged<T>(
-    planar: &Planar<'_>,
-    geometry: Geometry,
-    made: JpegOutput<T>,
-) -> Result<Transformed<T>, CodecError> {
-    let JpegOutput { value, flaws, times } = made;
-    Ok(Transformed { value, geometry, warnings: planar.judged(flaws)?, times: times.into() })
 }
 
 fn stopped(error: OpError) -> CodecError {

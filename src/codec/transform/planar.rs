@@ -1,10 +1,9 @@
 //! JPEG and WebP sources by our own decoders: the requests that the planar pipeline serves, and their memory.
 
-use crate::codec::encoded::{Warning, Warnings};
+use crate::codec::encoded::{EncodeResult, StageTimes, Warning, Warnings};
 use crate::codec::error::CodecError;
 use crate::codec::format::encode::{self, Output};
 use crate::codec::jpeg;
-use crate::codec::jpeg::decode::Flaws;
 use crate::codec::jpeg::header::{ColorModel, JpegHeader};
 use crate::codec::jpeg::pipeline::{self, DecodeSpeed, JpegOutput, Resize, ResizeScratch};
 use crate::codec::jpeg::planes::{Planes, Sampling};
@@ -19,7 +18,7 @@ use crate::pixels::Pixels;
 use crate::spec::{Colour, Kernel, Quality, Spec};
 use std::time::Instant;
 
-/// Whether our own decoder may serve `spec`. Planes of luma and chroma have no linear light.
+/// Returns true if our own decoder may serve `spec`. Planes of luma and chroma have no linear light.
 pub(in crate::codec) fn decodes(spec: &Spec) -> bool {
     !spec.linear
 }
@@ -79,7 +78,7 @@ impl Planar<'_> {
         if gray { Sampling::Gray } else { encode::sampling(quality, self.spec) }
     }
 
-    /// The result as a JPEG file of the asked quality, in one go: its rows are encoded as they are decoded.
+    /// Makes a JPEG file of the asked quality in one pass: its rows are encoded as they are decoded.
     pub(in crate::codec) fn transcode(
         &self,
         geometry: &Geometry,
@@ -102,7 +101,7 @@ impl Planar<'_> {
         })
     }
 
-    /// The planes of the result, with their margins.
+    /// Makes the planes of the result, with their margins.
     pub(in crate::codec) fn planes(
         &self,
         geometry: &Geometry,
@@ -119,7 +118,7 @@ impl Planar<'_> {
         }
     }
 
-    /// The result as upright pixels, without the canvas.
+    /// Makes the result as upright pixels, without the canvas.
     pub(in crate::codec) fn pixels(
         &self,
         geometry: &Geometry,
@@ -135,7 +134,7 @@ impl Planar<'_> {
         }
     }
 
-    /// A small upright picture of `region`, to look at.
+    /// Makes a small upright picture of `region`, for `gravity=smart`.
     pub(in crate::codec) fn thumbnail(
         &self,
         orientation: Orientation,
@@ -157,8 +156,9 @@ impl Planar<'_> {
         }
     }
 
-    /// Says what was wrong with the data, or refuses it where `strict` says so.
-    pub(in crate::codec) fn judged(&self, flaws: Flaws) -> Result<Warnings, CodecError> {
+    /// Turns the flaws of the data into warnings, or with `strict` into an error.
+    pub(in crate::codec) fn judged<T>(&self, made: JpegOutput<T>) -> Result<EncodeResult<T>, CodecError> {
+        let JpegOutput { value, flaws, times } = made;
         let mut warnings = Warnings::default();
         for (flawed, warning, reason) in [
             (flaws.truncated, Warning::Truncated, "the data ends before the end of the picture"),
@@ -171,7 +171,8 @@ impl Planar<'_> {
                 warnings.add(warning);
             }
         }
-        Ok(warnings)
+        let times = StageTimes { decode: times.decode, resize: times.resize, encode: times.encode };
+        Ok(EncodeResult { value, warnings, times })
     }
 
     fn resize<'r>(
@@ -203,15 +204,19 @@ pub(in crate::codec) fn estimate(plan: &Plan, spec: &Spec) -> u64 {
     let output = geometry.output();
     let straight = geometry.orientation.is_identity() && geometry.canvas.is_none();
     let searched = spec.max_bytes.is_some() || spec.target.is_some();
-    // Planes of full resolution, before they become pixels; or before they are turned or padded.
+    // Planes of full resolution before they become pixels, or before they are turned or padded.
     let bytes_per_pixel = match (plan.route, straight) {
         (Route::Planar, true) => 0,
         (Route::Planar, false) => 6,
         (_, true) => 6,
         (_, false) => 9,
     };
-    // A search holds the planes of both chroma resolutions, a smaller copy, and its best file.
-    let held = if searched && plan.route == Route::Planar { 8 } else { 0 };
+    // A search holds the planes of both chroma resolutions and its best file; one that shrinks, smaller copies, too.
+    let held = match (plan.route, searched, spec.allow_smaller) {
+        (Route::Planar, true, true) => 8,
+        (Route::Planar, true, false) => 5,
+        _ => 0,
+    };
     let file = if plan.route == Route::Planar { encoding(plan, spec) } else { 0 };
     // Rows of the resampler for three planes.
     let rows = u64::from(probe.stored.width) * 3 * 96;

@@ -4,11 +4,12 @@
 use crate::codec::error::CodecError;
 use crate::codec::transform::geometry::{Region, Size};
 use crate::codec::transform::linear;
-use crate::limits::try_vec;
+use crate::limits::{Cancel, try_vec};
 use crate::pixels::{Channels, Pixels};
 use crate::spec::Kernel;
 use fast_image_resize::images::{Image, ImageRef};
 use fast_image_resize::{FilterType, MulDiv, PixelType, ResizeAlg, ResizeOptions, Resizer};
+use std::ops::Range;
 
 /// The light in which samples are averaged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,60 +41,157 @@ impl Premultiplied {
         Ok(Premultiplied { pixels, transparent, light })
     }
 
-    /// Resamples `region` to `size`, with straight alpha again.
+    /// Resamples `region` to `size`, with straight alpha again, in bands of rows.
     ///
     /// # Errors
-    /// [`CodecError::OutOfMemory`] when there is none for the result.
+    /// [`CodecError::OutOfMemory`] when there is none for the result, [`CodecError::Stopped`].
     pub(in crate::codec) fn resize(
         &self,
         region: Region,
         size: Size,
         kernel: Kernel,
+        cancel: &Cancel,
         resizer: &mut Resizer,
     ) -> Result<Pixels, CodecError> {
-        let (pixels, channels) = (&self.pixels, self.pixels.channels());
-        let region = clamped(region, pixels);
-        let options = ResizeOptions::new()
-            .resize_alg(algorithm(kernel))
-            .crop(region.x, region.y, region.width, region.height)
-            .use_alpha(false);
-        let mut result = Pixels::zeroed(size.width, size.height, channels)?;
-        match self.light {
-            Light::Encoded => {
-                let kind = kind(channels);
-                let source =
-                    ImageRef::new(pixels.width(), pixels.height(), pixels.data(), kind).map_err(defect)?;
-                let mut target =
-                    Image::from_slice_u8(size.width, size.height, result.data_mut(), kind).map_err(defect)?;
-                resizer.resize(&source, &mut target, &options).map_err(defect)?;
-                if self.transparent {
-                    MulDiv::default().divide_alpha_inplace(&mut target).map_err(defect)?;
-                }
-            }
-            Light::Linear => {
-                let kind = wide_kind(channels);
-                let mut wide = try_vec(pixels.data().len() * 2)?;
-                linear::decode(pixels.data(), channels, &mut wide);
-                let mut source =
-                    Image::from_slice_u8(pixels.width(), pixels.height(), &mut wide, kind).map_err(defect)?;
-                let mut target = Image::new(size.width, size.height, kind);
-                if self.transparent {
-                    MulDiv::default().multiply_alpha_inplace(&mut source).map_err(defect)?;
-                }
-                resizer.resize(&source, &mut target, &options).map_err(defect)?;
-                if self.transparent {
-                    MulDiv::default().divide_alpha_inplace(&mut target).map_err(defect)?;
-                }
-                linear::encode(target.buffer(), channels, result.data_mut());
+        let region = clamped(region, &self.pixels);
+        let mut result = Pixels::zeroed(size.width, size.height, self.pixels.channels())?;
+        let row_len = result.row_len();
+        for band in bands(region, size) {
+            cancel.check()?;
+            let target = &mut result.data_mut()[band.rows.start as usize * row_len..][..band.len() * row_len];
+            match self.light {
+                Light::Encoded => self.resize_band(&band, size.width, kernel, target, resizer)?,
+                Light::Linear => self.resize_band_linear(&band, size.width, kernel, target, resizer)?,
             }
         }
         Ok(result)
+    }
+
+    fn resize_band(
+        &self,
+        band: &Band,
+        width: u32,
+        kernel: Kernel,
+        target: &mut [u8],
+        resizer: &mut Resizer,
+    ) -> Result<(), CodecError> {
+        let pixels = &self.pixels;
+        let kind = kind(pixels.channels());
+        let source = ImageRef::new(pixels.width(), pixels.height(), pixels.data(), kind).map_err(defect)?;
+        let mut target = Image::from_slice_u8(width, band.len() as u32, target, kind).map_err(defect)?;
+        resizer.resize(&source, &mut target, &options(kernel, band.region)).map_err(defect)?;
+        if self.transparent {
+            MulDiv::default().divide_alpha_inplace(&mut target).map_err(defect)?;
+        }
+        Ok(())
+    }
+
+    /// The same with 16-bit copies of the rows of the source that the band needs.
+    fn resize_band_linear(
+        &self,
+        band: &Band,
+        width: u32,
+        kernel: Kernel,
+        target: &mut [u8],
+        resizer: &mut Resizer,
+    ) -> Result<(), CodecError> {
+        let (pixels, channels) = (&self.pixels, self.pixels.channels());
+        let kind = wide_kind(channels);
+        let rows = band.source_rows(kernel, pixels.height());
+        let source = &pixels.data()[rows.start as usize * pixels.row_len()..][..rows.len() * pixels.row_len()];
+        let mut wide = try_vec(source.len() * 2)?;
+        linear::decode(source, channels, &mut wide);
+        let mut source =
+            Image::from_slice_u8(pixels.width(), rows.len() as u32, &mut wide, kind).map_err(defect)?;
+        let mut wide_target = Image::new(width, band.len() as u32, kind);
+        if self.transparent {
+            MulDiv::default().multiply_alpha_inplace(&mut source).map_err(defect)?;
+        }
+        let region = Region { y: band.region.y - f64::from(rows.start), ..band.region };
+        resizer.resize(&source, &mut wide_target, &options(kernel, region)).map_err(defect)?;
+        if self.transparent {
+            MulDiv::default().divide_alpha_inplace(&mut wide_target).map_err(defect)?;
+        }
+        linear::encode(wide_target.buffer(), channels, target);
+        Ok(())
     }
 
     /// Gives the memory of the source back.
     pub(in crate::codec) fn into_data(self) -> Vec<u8> {
         self.pixels.into_data()
     }
+}
+
+/// Pixels of a band, of the source or of the result, whichever are more: about 30 ms of work.
+const BAND_PIXELS: f64 = 4_194_304.0;
+
+/// Some rows of a result and the part of the source that they show.
+#[derive(Debug)]
+struct Band {
+    rows: Range<u32>,
+    region: Region,
+}
+
+impl Band {
+    fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Rows of a source of this height that the band depends on.
+    fn source_rows(&self, kernel: Kernel, height: u32) -> Range<u32> {
+        let scale = self.region.height / self.rows.len() as f64;
+        let margin = reach(kernel) * scale.max(1.0) + 2.0;
+        let first = (self.region.y - margin).max(0.0) as u32;
+        let last = ((self.region.y + self.region.height + margin).ceil() as u32).min(height);
+        first..last.max(first + 1)
+    }
+}
+
+fn rows_of_bands(region: Region, size: Size) -> u32 {
+    let scale = region.height / f64::from(size.height);
+    let rows = BAND_PIXELS / (region.width * scale).max(f64::from(size.width));
+    (rows as u32).clamp(1, size.height)
+}
+
+fn bands(region: Region, size: Size) -> impl Iterator<Item = Band> {
+    let scale = region.height / f64::from(size.height);
+    let step = rows_of_bands(region, size);
+    (0..size.height).step_by(step as usize).map(move |first| {
+        let rows = first..(first + step).min(size.height);
+        let region =
+            Region { y: region.y + f64::from(first) * scale, height: rows.len() as f64 * scale, ..region };
+        Band { rows, region }
+    })
+}
+
+/// Most pixels that a band holds beside the source and the result: rows of the source, rows that are resampled in one
+/// direction, and rows of the result.
+pub(in crate::codec) fn band_pixels(source: Size, region: Region, size: Size, kernel: Kernel) -> u64 {
+    let rows = rows_of_bands(region, size);
+    let height = f64::from(rows) * region.height / f64::from(size.height);
+    let band = Band { rows: 0..rows, region: Region { y: f64::from(source.height) / 2.0, height, ..region } };
+    let taken = u64::from(source.height).min(band.source_rows(kernel, u32::MAX).len() as u64);
+    let width = u64::from(source.width);
+    // The first pass is across or down, whichever leaves fewer pixels.
+    let between = (u64::from(size.width) * taken).max(u64::from(rows) * width);
+    width * taken + between + u64::from(size.width) * u64::from(rows)
+}
+
+/// Pixels on either side that a kernel reaches at scale 1.
+fn reach(kernel: Kernel) -> f64 {
+    match kernel {
+        Kernel::Lanczos3 => 3.0,
+        Kernel::CatmullRom | Kernel::Mitchell => 2.0,
+        Kernel::Bilinear => 1.0,
+        Kernel::Box | Kernel::Nearest => 0.5,
+    }
+}
+
+fn options(kernel: Kernel, region: Region) -> ResizeOptions {
+    ResizeOptions::new()
+        .resize_alg(algorithm(kernel))
+        .crop(region.x, region.y, region.width, region.height)
+        .use_alpha(false)
 }
 
 /// Resamples all of `pixels` to `size`, in the light as encoded.
@@ -104,10 +202,11 @@ pub(in crate::codec) fn resize(
     pixels: Pixels,
     size: Size,
     kernel: Kernel,
+    cancel: &Cancel,
     resizer: &mut Resizer,
 ) -> Result<Pixels, CodecError> {
     let all = Region::of(None, Size { width: pixels.width(), height: pixels.height() });
-    Premultiplied::new(pixels, Light::Encoded)?.resize(all, size, kernel, resizer)
+    Premultiplied::new(pixels, Light::Encoded)?.resize(all, size, kernel, cancel, resizer)
 }
 
 fn kind(channels: Channels) -> PixelType {
@@ -164,7 +263,7 @@ mod tests {
     fn resized(pixels: &Pixels, width: u32, height: u32, kernel: Kernel, light: Light) -> Pixels {
         let all = Region::of(None, Size { width: pixels.width(), height: pixels.height() });
         let source = Premultiplied::new(pixels.clone(), light).unwrap();
-        source.resize(all, Size { width, height }, kernel, &mut Resizer::new()).unwrap()
+        source.resize(all, Size { width, height }, kernel, &Cancel::never(), &mut Resizer::new()).unwrap()
     }
 
     const KERNELS: [Kernel; 6] = [
@@ -214,5 +313,44 @@ mod tests {
         assert!(mean(Light::Encoded).abs_diff(128) <= 1);
         // Half the light is sRGB 188.
         assert!(mean(Light::Linear).abs_diff(188) <= 1);
+    }
+
+    #[test]
+    fn bands_make_what_one_pass_makes() {
+        let data = |count: usize| (0..count).map(|i| ((i * 7919) ^ (i >> 5)) as u8).collect();
+        // 6 megapixels: at least two bands.
+        let pixels = Pixels::new(3000, 2000, Channels::Gray, data(6_000_000)).unwrap();
+        let region = Region { x: 10.5, y: 3.25, width: 2980.0, height: 1990.0 };
+        let size = Size { width: 1500, height: 1300 };
+        assert!(bands(region, size).count() > 1);
+        // Of two rows at the same distance, rounding decides which one `nearest` takes.
+        for kernel in KERNELS.into_iter().filter(|kernel| *kernel != Kernel::Nearest) {
+            for light in [Light::Encoded, Light::Linear] {
+                let source = Premultiplied::new(pixels.clone(), light).unwrap();
+                let banded =
+                    source.resize(region, size, kernel, &Cancel::never(), &mut Resizer::new()).unwrap();
+                let whole = Band { rows: 0..size.height, region };
+                let mut target = vec![0; 1500 * 1300];
+                let mut resizer = Resizer::new();
+                match light {
+                    Light::Encoded => source.resize_band(&whole, 1500, kernel, &mut target, &mut resizer),
+                    Light::Linear => source.resize_band_linear(&whole, 1500, kernel, &mut target, &mut resizer),
+                }
+                .unwrap();
+                let worst = banded.data().iter().zip(&target).map(|(a, b)| a.abs_diff(*b)).max();
+                assert!(worst <= Some(1), "{kernel:?} {light:?} {worst:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_cancelled_resize_stops_before_its_next_band() {
+        let pixels = Pixels::new(3000, 2000, Channels::Gray, vec![7; 6_000_000]).unwrap();
+        let source = Premultiplied::new(pixels, Light::Encoded).unwrap();
+        let all = Region::of(None, Size { width: 3000, height: 2000 });
+        let size = Size { width: 2000, height: 1000 };
+        let run = |cancel| source.resize(all, size, Kernel::Box, &cancel, &mut Resizer::new());
+        assert!(matches!(run(Cancel::after(1)), Err(CodecError::Stopped(_))));
+        assert!(run(Cancel::after(2)).is_ok());
     }
 }

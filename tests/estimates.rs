@@ -118,6 +118,8 @@ const REQUESTS: &[&str] = &[
     "width=640&max_bytes=30k",
     "width=1000&quality=95&max_bytes=60k&allow_smaller=true",
     "width=300&target=60",
+    "width=1300&height=1000&fit=fill&target=60",
+    "width=1300&height=1000&fit=fill&target=60&kernel=box&ops=invert",
 ];
 
 #[test]
@@ -169,5 +171,61 @@ fn a_worker_has_let_go_of_a_large_picture_when_its_caller_is_answered() {
         let kept = LIVE.load(Ordering::Relaxed).saturating_sub(before);
         assert!((kept as u64) < 20 * MIB, "{kept}");
         drop(done);
+    }
+}
+
+/// A header of a baseline JPEG of these sides, which is all that a plan reads.
+fn jpeg_header(width: u16, height: u16, coding: &str) -> Vec<u8> {
+    let mut file = made(&encoded(ImageFormat::Png), coding);
+    let frame =
+        file.windows(2).position(|two| two == [0xFF, 0xC0] || two == [0xFF, 0xC2]).expect("a frame header");
+    file[frame + 5..frame + 7].copy_from_slice(&height.to_be_bytes());
+    file[frame + 7..frame + 9].copy_from_slice(&width.to_be_bytes());
+    file
+}
+
+#[test]
+fn large_results_fit_the_memory_of_a_request() {
+    let _alone = ALONE.lock();
+    let limits = Limits::default();
+    let sequential = jpeg_header(4000, 6000, "quality=90&subsampling=420");
+    let progressive = jpeg_header(4000, 6000, "quality=90&subsampling=420&progressive=true");
+    let pixmap = b"P6 8 8 255\n".iter().copied().chain([7; 8 * 8 * 3]).collect::<Vec<u8>>();
+    let mut refused = Vec::new();
+    for (name, source, options) in [
+        ("sequential", &sequential, "width=3000&linear=true"),
+        ("sequential", &sequential, "width=4000&height=6000&passthrough=false&target=80"),
+        ("sequential", &sequential, "width=5000&height=5000&fit=fill&target=80"),
+        ("sequential", &sequential, "width=4000&height=6000&format=webp"),
+        ("progressive", &progressive, "width=4000&height=6000&format=webp"),
+        ("progressive", &progressive, "width=3000&linear=true"),
+        ("pixmap", &pixmap, "width=5000&height=5000&format=jpeg&target=80"),
+        ("pixmap", &pixmap, "width=5000&height=5000&format=jpeg&target=95&ops=sharpen:1"),
+    ] {
+        match codec::plan(source, &spec(options), &limits) {
+            Ok(plan) => println!("{name} {options}: {} MiB", plan.memory / MIB),
+            Err(error) => refused.push(format!("{name} {options}: {error}")),
+        }
+    }
+    assert!(refused.is_empty(), "{refused:#?}");
+}
+
+#[test]
+fn two_workers_take_four_photos_of_24_megapixels_for_webp() {
+    let _alone = ALONE.lock();
+    let settings = EngineSettings::for_workers(2);
+    for coding in ["quality=90&subsampling=420", "quality=90&subsampling=420&progressive=true"] {
+        let source = jpeg_header(4000, 6000, coding);
+        let spec = spec("width=4000&height=6000&format=webp");
+        let plan = codec::plan(&source, &spec, &settings.limits).expect("within the memory of a request");
+        // Two run; two wait with their bodies, of a size as cameras make them.
+        let body = 8 * MIB;
+        let needed = 2 * (plan.memory + body) + 2 * body;
+        assert!(
+            needed <= settings.total_memory,
+            "{coding}: {} of {} MiB",
+            needed / MIB,
+            settings.total_memory / MIB
+        );
     }
 }

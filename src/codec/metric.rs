@@ -72,7 +72,9 @@ impl Original {
     pub(super) fn new(crops: Vec<Pixels>) -> Result<Original, CodecError> {
         let crops = crops.iter().map(coloured).collect::<Result<Vec<_>, _>>()?;
         match &crops[..] {
-            [whole] => Ok(Original::Whole(Box::new(Ssimulacra2Reference::new(&view(whole)?).map_err(defect)?))),
+            [whole] => {
+                Ok(Original::Whole(Box::new(Ssimulacra2Reference::new(&view(whole)?).map_err(defect)?)))
+            }
             _ => Ok(Original::Crops(crops)),
         }
     }
@@ -103,7 +105,8 @@ pub(super) fn cropped(pixels: &Pixels, crop: Crop) -> Result<Pixels, CodecError>
     let mut data = try_vec(len * size.height as usize)?;
     let rows = pixels.rows().skip(y as usize).zip(data.chunks_exact_mut(len));
     rows.for_each(|(row, copy)| copy.copy_from_slice(&row[left..left + len]));
-    Pixels::new(size.width, size.height, pixels.channels(), data).ok_or_else(|| defect("the sizes do not agree"))
+    Pixels::new(size.width, size.height, pixels.channels(), data)
+        .ok_or_else(|| defect("the sizes do not agree"))
 }
 
 fn coloured(pixels: &Pixels) -> Result<Pixels, CodecError> {
@@ -127,7 +130,10 @@ mod tests {
 
     #[test]
     fn crops_of_a_large_picture_reach_its_corners_and_stay_within() {
-        assert_eq!(crops(Size { width: 800, height: 1000 }), [Crop::whole(Size { width: 800, height: 1000 })]);
+        assert_eq!(
+            crops(Size { width: 800, height: 1000 }),
+            [Crop::whole(Size { width: 800, height: 1000 })]
+        );
         for (width, height, count) in [(5000, 5000, 9), (8192, 98, 3), (600, 8000, 6), (300, 8192, 3)] {
             let crops = crops(Size { width, height });
             assert_eq!(crops.len(), count, "{width}x{height}");

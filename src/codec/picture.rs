@@ -68,7 +68,13 @@ impl<'a> Picture<'a> {
         match &mut self.form {
             Form::Planes(held) => held.small.clear(),
             Form::Pixels(full, small) => {
-                *small = Some(resize(full.clone(), size, output.spec.kernel, &output.limits.cancel, &mut scratch.resizer)?);
+                *small = Some(resize(
+                    full.clone(),
+                    size,
+                    output.spec.kernel,
+                    &output.limits.cancel,
+                    &mut scratch.resizer,
+                )?);
             }
         }
         self.size = size;
@@ -144,7 +150,8 @@ fn cropped_planes(planes: &Planes, crop: Crop) -> Result<Planes, CodecError> {
     let mut cropped = Planes::new(width, height, planes.sampling())?;
     for (plane, copy) in planes.planes().iter().zip(cropped.planes_mut()) {
         let stride = copy.stride();
-        let rows = plane.rows().skip(y as usize).zip(copy.samples_mut().chunks_exact_mut(stride)).take(height);
+        let rows =
+            plane.rows().skip(y as usize).zip(copy.samples_mut().chunks_exact_mut(stride)).take(height);
         rows.for_each(|(row, copy)| copy[..width].copy_from_slice(&row[x as usize..][..width]));
     }
     Ok(cropped)

@@ -32,7 +32,11 @@ pub(in crate::codec) struct EncodedPicture {
 
 impl EncodedPicture {
     /// A picture that was encoded once, at its full size.
-    pub(in crate::codec) fn of(bytes: Vec<u8>, geometry: Geometry, quality: Option<Quality>) -> EncodedPicture {
+    pub(in crate::codec) fn of(
+        bytes: Vec<u8>,
+        geometry: Geometry,
+        quality: Option<Quality>,
+    ) -> EncodedPicture {
         EncodedPicture { bytes, geometry, size: geometry.output(), quality, score: None, tries: 1 }
     }
 }
@@ -134,7 +138,9 @@ impl Search<'_, '_> {
                 }
             }
         }
-        Ok(best.map_or(Fitted::Not { smallest }, |best| Fitted::At(EncodedPicture { tries: self.tries, ..best })))
+        Ok(best.map_or(Fitted::Not { smallest }, |best| {
+            Fitted::At(EncodedPicture { tries: self.tries, ..best })
+        }))
     }
 
     /// Finds the lowest quality whose result scores `target`, or 100 if none does. At most 7 encodes.
@@ -170,7 +176,8 @@ impl Search<'_, '_> {
             let planar = Planar { source, spec: &spec, limits };
             return jpeg_crops(&planar, probe.stored.width, crops, self.scratch);
         }
-        let decoded = format::decode(bytes, &probe, Tolerance::Strict, None, limits, &mut self.scratch.frames)?.pixels;
+        let decoded =
+            format::decode(bytes, &probe, Tolerance::Strict, None, limits, &mut self.scratch.frames)?.pixels;
         match crops {
             [_] => Ok(vec![decoded]),
             _ => crops.iter().map(|crop| metric::cropped(&decoded, *crop)).collect(),
@@ -188,8 +195,7 @@ fn jpeg_crops(
     let mut parts = Vec::new();
     for row in crops.chunk_by(|a, b| a.y == b.y) {
         let Crop { y, size: Size { height, .. }, .. } = row[0];
-        let region =
-            Region { x: 0.0, y: f64::from(y), width: f64::from(width), height: f64::from(height) };
+        let region = Region { x: 0.0, y: f64::from(y), width: f64::from(width), height: f64::from(height) };
         let geometry = Geometry { orientation: Orientation::default(), region, width, height, canvas: None };
         let rows = planar.pixels(&geometry, &mut scratch.planar)?.value;
         for crop in row {

@@ -151,11 +151,18 @@ impl<'a> Transform<'a> {
         let source = Premultiplied::new(pixels, light)?;
         let geometry = self.focused(|region, size| {
             let size = orientation.turned(size);
-            let thumbnail = source.resize(stored(region), size, Kernel::Box, &limits.cancel, &mut scratch.resizer)?;
+            let thumbnail =
+                source.resize(stored(region), size, Kernel::Box, &limits.cancel, &mut scratch.resizer)?;
             Ok(orient_pad::turned(thumbnail, orientation)?)
         })?;
         let size = orientation.turned(Size { width: geometry.width, height: geometry.height });
-        let resized = source.resize(stored(geometry.region), size, spec.kernel, &limits.cancel, &mut scratch.resizer)?;
+        let resized = source.resize(
+            stored(geometry.region),
+            size,
+            spec.kernel,
+            &limits.cancel,
+            &mut scratch.resizer,
+        )?;
         scratch.frames.give(source.into_data());
         Ok((resized, geometry))
     }

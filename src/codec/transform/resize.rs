@@ -98,7 +98,8 @@ impl Premultiplied {
         let (pixels, channels) = (&self.pixels, self.pixels.channels());
         let kind = wide_kind(channels);
         let rows = band.source_rows(kernel, pixels.height());
-        let source = &pixels.data()[rows.start as usize * pixels.row_len()..][..rows.len() * pixels.row_len()];
+        let source =
+            &pixels.data()[rows.start as usize * pixels.row_len()..][..rows.len() * pixels.row_len()];
         let mut wide = try_vec(source.len() * 2)?;
         linear::decode(source, channels, &mut wide);
         let mut source =
@@ -334,7 +335,9 @@ mod tests {
                 let mut resizer = Resizer::new();
                 match light {
                     Light::Encoded => source.resize_band(&whole, 1500, kernel, &mut target, &mut resizer),
-                    Light::Linear => source.resize_band_linear(&whole, 1500, kernel, &mut target, &mut resizer),
+                    Light::Linear => {
+                        source.resize_band_linear(&whole, 1500, kernel, &mut target, &mut resizer)
+                    }
                 }
                 .unwrap();
                 let worst = banded.data().iter().zip(&target).map(|(a, b)| a.abs_diff(*b)).max();

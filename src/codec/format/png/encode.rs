@@ -152,7 +152,8 @@ mod tests {
     #[test]
     fn xmp_stands_where_readers_look_for_it() {
         let metadata = Metadata { xmp: Some(Cow::Borrowed(b"<x/>")), ..Metadata::default() };
-        let file = encode(&picture(3, 2, Channels::Rgb), &Spec::default(), &metadata, &Cancel::never()).unwrap();
+        let file =
+            encode(&picture(3, 2, Channels::Rgb), &Spec::default(), &metadata, &Cancel::never()).unwrap();
         let reader = png::Decoder::new(std::io::Cursor::new(file)).read_info().unwrap();
         let text = &reader.info().utf8_text[0];
         assert_eq!((text.keyword.as_str(), text.get_text().unwrap()), ("XML:com.adobe.xmp", "<x/>".into()));

@@ -417,7 +417,8 @@ mod tests {
         let data = (0..64 * 48 * 3).map(|i: u32| (i * i / 7) as u8).collect();
         let pixels = Pixels::new(64, 48, Channels::Rgb, data).unwrap();
         let quality = crate::spec::Quality::DEFAULT;
-        let file = libwebp::encode(&pixels, quality, crate::spec::Effort::Balanced, &Default::default()).unwrap();
+        let file =
+            libwebp::encode(&pixels, quality, crate::spec::Effort::Balanced, &Default::default()).unwrap();
         assert!(has_all_bytes(&file));
         let first = (u32::from_le_bytes([file[20], file[21], file[22], 0]) >> 5) as usize;
         // A mended file is cut within its first partition, or right behind it.

@@ -8,7 +8,7 @@ use super::huffman::{CodeBook, Coverage, TokenHistogram};
 use super::script::{Scan, ScanGroup};
 use super::segments::{self, ScanBand};
 use super::tables::TablePair;
-use super::token::{self, AC_SPAN, AC_SYMBOL, CLASS, END_OF_BLOCK, RESTART, EntropyToken, ZERO_RUN, raw};
+use super::token::{self, AC_SPAN, AC_SYMBOL, CLASS, END_OF_BLOCK, EntropyToken, RESTART, ZERO_RUN, raw};
 use crate::codec::jpeg::error::JpegError;
 use crate::limits::{Cancel, OutOfMemory};
 

@@ -58,12 +58,14 @@ pub(super) fn smallest(
         let (mut refinement_cost, mut refinements) = (0, Vec::new());
         for low in 0..=MOST_REFINED {
             if low > 0 {
-                let (cost, groups) = cheapest_band(coefficients, coder, cancel, &alike, (1, 63, low, low - 1))?;
+                let (cost, groups) =
+                    cheapest_band(coefficients, coder, cancel, &alike, (1, 63, low, low - 1))?;
                 refinement_cost += cost;
                 refinements.splice(0..0, groups);
             }
             for split in SPLITS {
-                let (mut cost, mut groups) = cheapest_band(coefficients, coder, cancel, &alike, (1, split, 0, low))?;
+                let (mut cost, mut groups) =
+                    cheapest_band(coefficients, coder, cancel, &alike, (1, split, 0, low))?;
                 if split < 63 {
                     let upper = cheapest_band(coefficients, coder, cancel, &alike, (split + 1, 63, 0, low))?;
                     cost += upper.0;

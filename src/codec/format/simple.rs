@@ -14,6 +14,9 @@ use image::codecs::{pnm, qoi, tga};
 use image::{ColorType, ExtendedColorType, ImageDecoder, ImageEncoder, ImageError, ImageResult};
 use std::io::Cursor;
 
+/// The last bytes of a QOI.
+const QOI_END: [u8; 8] = [0, 0, 0, 0, 0, 0, 0, 1];
+
 /// Reads the header.
 pub(in crate::codec) fn probe(format: Format, input: &[u8]) -> Result<Probe, CodecError> {
     let decoder = open(format, input).map_err(|error| refused(format, error))?;
@@ -41,7 +44,7 @@ pub(in crate::codec) fn probe(format: Format, input: &[u8]) -> Result<Probe, Cod
 
 /// Returns no block: none of these formats has one that goes along. Bytes behind the end of a QOI count as more.
 pub(in crate::codec) fn metadata(format: Format, input: &[u8]) -> Metadata<'_> {
-    let other = format == Format::Qoi && !input.ends_with(&[0, 0, 0, 0, 0, 0, 0, 1]);
+    let other = format == Format::Qoi && !input.ends_with(&QOI_END);
     Metadata { other, ..Metadata::default() }
 }
 
@@ -59,7 +62,11 @@ pub(in crate::codec) fn decode(input: &[u8], probe: &Probe, limits: &Limits) -> 
     OverLimit::check(LimitKind::Memory, bytes, limits.request_memory)?;
     let (width, height) = decoder.dimensions();
     let mut data = try_vec(usize::try_from(bytes).unwrap_or(usize::MAX))?;
-    decoder.read_image_boxed(&mut data).map_err(refused)?;
+    decoder.read_image_boxed(&mut data).map_err(|error| match format {
+        // The crate hides the end of the data within its own words.
+        Format::Qoi if !input.ends_with(&QOI_END) => CodecError::damaged(format, "the file ends early"),
+        _ => refused(error),
+    })?;
     let mut warnings = Warnings::default();
     if probe.depth == 16 {
         data = reduced(&data);

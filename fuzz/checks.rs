@@ -28,7 +28,7 @@ pub(crate) const CHECKS: &[Check] = &[
     ("websocket", imgsrv::internals::http::fuzzing::websocket),
     #[cfg(feature = "http")]
     ("multipart", imgsrv::internals::http::fuzzing::multipart),
-    #[cfg(feature = "http")]
+    #[cfg(feature = "legacy")]
     ("xmlrpc", imgsrv::internals::http::fuzzing::xmlrpc),
     #[cfg(feature = "http")]
     ("task_file", imgsrv::internals::tasks::fuzzing::task_file),

@@ -109,8 +109,10 @@ fn http(image: &[u8]) -> Vec<Seed> {
     let form = [format!("multipart/form-data; boundary=\"b\"\0--b\r\n{fields}").as_bytes(), image].concat();
     seeds.push(("multipart", "form".into(), [&form[..], b"\r\n--b--\r\n"].concat()));
 
+    #[cfg(feature = "legacy")]
     let options = "<struct><member><name>width</name><value><i4>9</i4></value></member><member><name>ops</name>\
         <value><array><data><value>grayscale</value></data></array></value></member></struct>";
+    #[cfg(feature = "legacy")]
     for (name, method, second) in [
         ("gray", "preto_branco", ""),
         ("process", "process", options),

@@ -53,7 +53,7 @@ impl Premultiplied {
         cancel: &Cancel,
         resizer: &mut Resizer,
     ) -> Result<Pixels, CodecError> {
-        let region = clamped(region, &self.pixels);
+        let region = clamped(region, source_size(&self.pixels));
         let mut result = Pixels::zeroed(size.width, size.height, self.pixels.channels())?;
         let row_len = result.row_len();
         for band in bands(region, size) {
@@ -79,7 +79,8 @@ impl Premultiplied {
         let kind = kind(pixels.channels());
         let source = ImageRef::new(pixels.width(), pixels.height(), pixels.data(), kind).map_err(defect)?;
         let mut target = Image::from_slice_u8(width, band.len() as u32, target, kind).map_err(defect)?;
-        resizer.resize(&source, &mut target, &options(kernel, band.region)).map_err(defect)?;
+        let region = clamped(band.region, source_size(pixels));
+        resizer.resize(&source, &mut target, &options(kernel, region)).map_err(defect)?;
         if self.transparent {
             MulDiv::default().divide_alpha_inplace(&mut target).map_err(defect)?;
         }
@@ -109,6 +110,7 @@ impl Premultiplied {
             MulDiv::default().multiply_alpha_inplace(&mut source).map_err(defect)?;
         }
         let region = Region { y: band.region.y - f64::from(rows.start), ..band.region };
+        let region = clamped(region, Size { width: pixels.width(), height: rows.len() as u32 });
         resizer.resize(&source, &mut wide_target, &options(kernel, region)).map_err(defect)?;
         if self.transparent {
             MulDiv::default().divide_alpha_inplace(&mut wide_target).map_err(defect)?;
@@ -159,9 +161,10 @@ fn bands(region: Region, size: Size) -> impl Iterator<Item = Band> {
     let step = rows_of_bands(region, size);
     (0..size.height).step_by(step as usize).map(move |first| {
         let rows = first..(first + step).min(size.height);
-        let region =
-            Region { y: region.y + f64::from(first) * scale, height: rows.len() as f64 * scale, ..region };
-        Band { rows, region }
+        let y = region.y + f64::from(first) * scale;
+        // Rounding must not reach beyond the region.
+        let height = (f64::from(rows.end - first) * scale).min(region.y + region.height - y);
+        Band { rows, region: Region { y, height, ..region } }
     })
 }
 
@@ -239,11 +242,23 @@ fn algorithm(kernel: Kernel) -> ResizeAlg {
     })
 }
 
-/// Returns the region without the rounding that lies outside the picture.
-fn clamped(region: Region, pixels: &Pixels) -> Region {
-    let (width, height) = (f64::from(pixels.width()), f64::from(pixels.height()));
-    let (x, y) = (region.x.clamp(0.0, width), region.y.clamp(0.0, height));
-    Region { x, y, width: region.width.min(width - x), height: region.height.min(height - y) }
+fn source_size(pixels: &Pixels) -> Size {
+    Size { width: pixels.width(), height: pixels.height() }
+}
+
+/// Cuts off the part of a region that rounding put outside a picture of this size.
+fn clamped(region: Region, size: Size) -> Region {
+    let within = |start: f64, len: f64, side: u32| {
+        let start = start.clamp(0.0, side.into());
+        let mut len = len.min(f64::from(side) - start);
+        while start + len > f64::from(side) {
+            len = len.next_down();
+        }
+        (start, len)
+    };
+    let (x, width) = within(region.x, region.width, size.width);
+    let (y, height) = within(region.y, region.height, size.height);
+    Region { x, y, width, height }
 }
 
 /// Returns true if alpha, if there is any, is 255 everywhere, so that premultiplying would change nothing.
@@ -355,5 +370,24 @@ mod tests {
         let run = |cancel| source.resize(all, size, Kernel::Box, &cancel, &mut Resizer::new());
         assert!(matches!(run(Cancel::after(1)), Err(CodecError::Stopped(_))));
         assert!(run(Cancel::after(2)).is_ok());
+    }
+
+    #[test]
+    fn a_band_never_reaches_beyond_its_source() {
+        // Of these sides and starts, many products and differences are rounded up.
+        for height in 1..60 {
+            for (start, rows) in [(0.1, 15), (0.3, 7), (1.0 / 3.0, 49), (0.7, 1), (0.0, 15)] {
+                let side = f64::from(height);
+                let pixels = Pixels::new(3, height, Channels::Gray, vec![9; 3 * height as usize]).unwrap();
+                let region = Region { x: 0.1, y: start * side, width: 2.9, height: side - start * side };
+                for light in [Light::Encoded, Light::Linear] {
+                    let source = Premultiplied::new(pixels.clone(), light).unwrap();
+                    let size = Size { width: 2, height: rows };
+                    let result =
+                        source.resize(region, size, Kernel::Lanczos3, &Cancel::never(), &mut Resizer::new());
+                    assert!(result.is_ok(), "{height} {start} {rows}: {:?}", result.err());
+                }
+            }
+        }
     }
 }

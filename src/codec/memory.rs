@@ -85,8 +85,8 @@ fn encoding(plan: &Plan, spec: &Spec, channels: Channels) -> u64 {
         Format::Png | Format::Tiff => raw * 2 + (1 << 20),
         Format::WebP if spec.lossless => raw + pixels * 8,
         Format::WebP => format::webp_memory(pixels, channels.has_alpha(), spec.effort) + 2 * pixels * files,
-        // A copy with alpha, indices, and the file.
-        Format::Gif => pixels * 4 + pixels + pixels * 2,
+        // A copy with alpha, indices, the file, and the histograms of the palette.
+        Format::Gif => pixels * 7 + (6 << 20),
         Format::Avif => pixels * 64,
         Format::Bmp | Format::Qoi | Format::Pnm | Format::Ico | Format::Tga => pixels * 5,
     }

@@ -70,7 +70,10 @@ pub(in crate::codec) fn probe(input: &[u8]) -> Result<Probe, CodecError> {
 pub(in crate::codec) fn probe_read(input: &[u8], header: &JpegHeader<'_>) -> Probe {
     let frame = &header.frame;
     let components = frame.components().len();
-    let samples = frame.pixels() * components as u64;
+    let mcu = |side: u16, factor: u8| u64::from(side).div_ceil(8 * u64::from(factor));
+    let mcus = mcu(frame.width, frame.h_max()) * mcu(frame.height, frame.v_max());
+    let blocks: u64 = frame.components().iter().map(|c| u64::from(c.h) * u64::from(c.v)).sum();
+    let samples = mcus * blocks * 64;
     // The number of components follows the marker and length of the first scan.
     let scanned = input.get(header.scans + 4).copied().unwrap_or_default();
     // Files of several scans keep 16-bit coefficients until the last one.

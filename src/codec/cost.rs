@@ -21,7 +21,7 @@ pub(super) fn of(plan: &Plan, source: &Source<'_>, spec: &Spec) -> u64 {
         Route::Passthrough => decoding(plan, source),
         Route::Lossless => decoding(plan, source).saturating_mul(2),
         Route::Planar | Route::Pixels => {
-            let ops: u64 = spec.ops.iter().map(|op| ops::cost(op)).fold(0, u64::saturating_add);
+            let ops: u64 = spec.ops.iter().map(ops::cost).fold(0, u64::saturating_add);
             let searches = spec.max_bytes.is_some() || spec.target.is_some();
             let tries = if searches { SEARCH_TRIES } else { 1 };
             let score = if spec.target.is_some() { SCORE } else { 0 };

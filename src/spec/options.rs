@@ -147,7 +147,10 @@ pub const CALL_OPTIONS: &[OptionDef<Call>] = &[
         help: "the secret of the caller",
         values: || ValueSet::Text("a token that the server knows".into()),
         unset: "none",
-        set: |call, text| Some(call.token = Some(text.to_owned())),
+        set: |call, text| {
+            call.token = Some(text.to_owned());
+            Some(())
+        },
         show: |_| String::new(), // a secret
     },
     OptionDef {

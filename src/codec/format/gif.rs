@@ -73,9 +73,8 @@ pub(in crate::codec) fn decode(
     let mut data = frames.take(row_len * height as usize)?;
     data.fill(0);
     let mut row = vec![0; columns];
-    let mut done = 0;
     let mut warnings = Warnings::default();
-    for y in order(rows, interlaced) {
+    for (done, y) in order(rows, interlaced).enumerate() {
         if done % 64 == 0 {
             limits.cancel.check()?;
         }
@@ -86,7 +85,6 @@ pub(in crate::codec) fn decode(
             warnings.add(Warning::Truncated);
             break;
         }
-        done += 1;
         // A frame may stand out over its screen.
         if let Some(to) = data.chunks_exact_mut(row_len).nth(top + y) {
             let to = to.as_chunks_mut::<4>().0.iter_mut().skip(left);

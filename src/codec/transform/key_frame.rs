@@ -193,7 +193,8 @@ impl From<Vp8Error> for CodecError {
     }
 }
 
-#[cfg(all(test, feature = "webp"))]
+#[cfg(test)]
+#[cfg(feature = "webp")]
 mod tests {
     use crate::codec::{Encoded, Scratch, Warning, process};
     use crate::limits::Limits;

@@ -254,14 +254,14 @@ impl<'a> BandDecoder<'a> {
                 }
                 for (from, above, left) in [(16, &mut above.u, &mut left.u), (20, &mut above.v, &mut left.v)]
                 {
-                    for y in 0..2 {
-                        for x in 0..2 {
+                    for (y, left) in left.iter_mut().enumerate() {
+                        for (x, above) in above.iter_mut().enumerate() {
                             let index = from + 2 * y + x;
-                            let context = usize::from(above[x] + left[y]);
+                            let context = usize::from(*above + *left);
                             let steps = segment.steps.chroma;
                             let block = &mut blocks[index];
                             let end = tokens::read(&mut decoder, &probabilities[2], context, steps, 0, block);
-                            (above[x], left[y]) = (u8::from(end > 0), u8::from(end > 0));
+                            (*above, *left) = (u8::from(end > 0), u8::from(end > 0));
                             kinds[index] = BlockKind::of(end, block);
                         }
                     }

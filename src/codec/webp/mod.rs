@@ -40,5 +40,6 @@ pub enum Vp8Error {
     OutOfMemory(#[from] OutOfMemory),
 }
 
-#[cfg(all(test, feature = "webp"))]
+#[cfg(test)]
+#[cfg(feature = "webp")]
 mod tests;

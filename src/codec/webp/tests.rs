@@ -177,3 +177,30 @@ fn a_cancelled_decoder_stops_within_a_row() {
     assert!(decoder.next_band(&cancel).is_ok());
     assert!(matches!(decoder.next_band(&cancel), Err(Vp8Error::Stopped(_))));
 }
+
+/// Compares all simple lossy files of the corpus, where it is there.
+#[test]
+fn odd_files_are_decoded_as_by_libwebp() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpus/odd/webp");
+    if !folder.exists() {
+        assert!(std::env::var_os("CI").is_none(), "{} is missing", folder.display());
+        return;
+    }
+    let mut compared = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let file = std::fs::read(&path).unwrap();
+        if file.get(12..16) != Some(b"VP8 ") {
+            continue;
+        }
+        let (frame, outcome) = decode(chunk(&file), LoopFilter::Apply);
+        assert_eq!(outcome, Ok(()), "{}", path.display());
+        let reference = reference(&file, LoopFilter::Apply);
+        for (plane, (ours, theirs)) in frame.iter().zip(&reference).enumerate() {
+            let first = ours.iter().zip(theirs).position(|(a, b)| a != b);
+            assert!(first.is_none() && ours.len() == theirs.len(), "{}: plane {plane} at {first:?}", path.display());
+        }
+        compared += 1;
+    }
+    assert!(compared > 10, "{compared}");
+}

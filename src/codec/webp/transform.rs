@@ -38,7 +38,7 @@ mod scalar {
 
     /// The upper half of a product, as SIMD multiplies.
     fn high(a: i16, b: i16) -> i16 {
-        (i32::from(a) * i32::from(b) >> 16) as i16
+        ((i32::from(a) * i32::from(b)) >> 16) as i16
     }
 
     /// A one-dimensional transform. It wraps as SIMD does, which only damaged data can show.

@@ -19,7 +19,7 @@ fn photo(coding: Coding) -> Vec<u8> {
         let stride = plane.stride();
         for (i, sample) in plane.samples_mut().iter_mut().enumerate() {
             let (x, y) = (i % stride, i / stride);
-            *sample = (40 + x * (1 + index) + y + (x * y >> 4 & 15)) as u8;
+            *sample = (40 + x * (1 + index) + y + ((x * y) >> 4 & 15)) as u8;
         }
         plane.extend_edges(0..plane.height());
     }

@@ -178,9 +178,9 @@ fn a_dry_run_says_what_would_be_done_and_does_nothing() {
 /// The one journal that mentions results of this folder's tests.
 fn journal_of(out: &std::path::Path) -> std::path::PathBuf {
     let source = out.with_file_name("in");
-    let journals = fs::read_dir(state_folder().join("imgcli/journals")).unwrap();
-    let mut paths = journals.map(|entry| entry.unwrap().path());
-    let mentions = |path: &std::path::PathBuf| fs::read_to_string(path).unwrap().contains(text(&source));
+    let journals = fs::read_dir(state_folder().join("imgcli/journals")).expect("the folder of journals");
+    let mut paths = journals.map(|entry| entry.expect("an entry").path());
+    let mentions = |path: &std::path::PathBuf| fs::read_to_string(path).expect("a journal").contains(text(&source));
     paths.find(mentions).expect("a journal in the state folder")
 }
 

@@ -166,7 +166,7 @@ pub fn cmyk_jpeg(stored: [u8; 4]) -> Vec<u8> {
         let amplitude = if difference < 0 { difference + 127 } else { difference };
         bits += &format!("0{amplitude:07b}0");
     }
-    while bits.len() % 8 != 0 {
+    while !bits.len().is_multiple_of(8) {
         bits.push('1');
     }
     let scan: Vec<u8> = bits

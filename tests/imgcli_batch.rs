@@ -180,7 +180,8 @@ fn journal_of(out: &std::path::Path) -> std::path::PathBuf {
     let source = out.with_file_name("in");
     let journals = fs::read_dir(state_folder().join("imgcli/journals")).expect("the folder of journals");
     let mut paths = journals.map(|entry| entry.expect("an entry").path());
-    let mentions = |path: &std::path::PathBuf| fs::read_to_string(path).expect("a journal").contains(text(&source));
+    let mentions =
+        |path: &std::path::PathBuf| fs::read_to_string(path).expect("a journal").contains(text(&source));
     paths.find(mentions).expect("a journal in the state folder")
 }
 

@@ -3,7 +3,7 @@
 //! ```text
 //! input -> probe, plan -> decode -> upright, crop, resize -> colour -> ops -> encode -> Encoded
 //! ```
-//! JPEG takes [`jpeg`]'s planar path wherever it can. Knows no sockets and no wire numbers.
+//! JPEG takes `jpeg`'s planar path wherever it can. Knows no sockets and no wire numbers.
 
 mod bytes; // Bytes: a checked reader.
 mod cost; // estimated work of a plan.

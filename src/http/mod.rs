@@ -7,7 +7,7 @@
 //! The order of these steps, limits and errors are those of [`crate::service`]. No thread is held by a request: a task
 //! awaits the engine's ticket. A client that leaves drops the task, which cancels the job.
 //!
-//! A handler is an async function of `State<Arc<HttpState>>`, [`AuthenticatedCaller`] where a token is needed, and the
+//! A handler is an async function of `State<Arc<HttpState>>`, `AuthenticatedCaller` where a token is needed, and the
 //! request. It returns `Result<Response, RequestError>`; `request` turns the error into JSON, adds the headers that every
 //! answer has, and writes the log line.
 

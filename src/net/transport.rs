@@ -2,7 +2,8 @@
 
 use std::io::{self, IoSlice, Read, Write};
 
-/// Whether a connection is encrypted.
+/// Protection of a connection.
+#[cfg(feature = "server")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TransportKind {
     /// Unencrypted TCP.

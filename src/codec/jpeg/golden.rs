@@ -104,7 +104,8 @@ fn encoded_planes_are_the_same_as_ever() {
             let stride = plane.stride();
             for (i, sample) in plane.samples_mut().iter_mut().enumerate() {
                 let (x, y) = (i % stride, i / stride);
-                *sample = (x * (2 + index) / 3 + y + ((x * y) >> 5 & 15) + ((i * 2_654_435_761) >> 9 & 7)) as u8;
+                *sample =
+                    (x * (2 + index) / 3 + y + ((x * y) >> 5 & 15) + ((i * 2_654_435_761) >> 9 & 7)) as u8;
             }
             plane.extend_edges(0..plane.height());
         }

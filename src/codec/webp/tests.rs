@@ -198,7 +198,11 @@ fn odd_files_are_decoded_as_by_libwebp() {
         let reference = reference(&file, LoopFilter::Apply);
         for (plane, (ours, theirs)) in frame.iter().zip(&reference).enumerate() {
             let first = ours.iter().zip(theirs).position(|(a, b)| a != b);
-            assert!(first.is_none() && ours.len() == theirs.len(), "{}: plane {plane} at {first:?}", path.display());
+            assert!(
+                first.is_none() && ours.len() == theirs.len(),
+                "{}: plane {plane} at {first:?}",
+                path.display()
+            );
         }
         compared += 1;
     }

@@ -74,6 +74,7 @@ const VALUES: &[(&str, &[&str], &[&str])] = &[
     ("subsampling", &["auto", "444", "422", "420"], &["", "411", "4:2:0"]),
     ("effort", &["fast", "balanced", "smallest"], &["", "9", "best"]),
     ("lossless", &["false"], &["", "near"]),
+    ("dither", &["true", "false"], &["", "x"]),
     ("max_bytes", &["1", "200k", "1.5m"], &["", "0", "-1", "k", "1g", "200kb"]),
     ("allow_smaller", &["true", "false"], &["", "x"]),
     ("target", &["1", "70.5", "100"], &["", "0", "101", "high"]),

@@ -90,7 +90,7 @@ fn tokens_are_read_again_where_they_were_and_nowhere_else() {
         };
         assert!(status.success(), "{sandbox}: {log}");
         assert_eq!(
-            log.contains("tokens not read again") && log.contains("Permission denied"),
+            log.contains("reload failed, keeping the previous tokens") && log.contains("Permission denied"),
             !reads_outside
         );
         assert_eq!(log.contains("sandboxed: reads"), sandbox == "required", "{log}");

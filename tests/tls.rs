@@ -96,7 +96,7 @@ fn https_uses_the_same_certificate_and_reads_it_again() {
 
 #[cfg(feature = "http")]
 #[test]
-fn a_picture_that_is_refused_over_https_is_read_past() {
+fn a_picture_that_is_refused_over_https_is_answered_before_the_connection_closes() {
     let certificate = Certificate::new();
     let server = Server::start_http(&[
         &format!("--tls-cert={}", certificate.certificate.display()),
@@ -114,14 +114,14 @@ fn a_picture_that_is_refused_over_https_is_read_past() {
         for _ in 0..3 {
             scope.spawn(|| https(&certificate, &server, &long));
         }
-        let is_read_past = |_| {
+        // All that was sent is discarded first: a reset could overtake the answer.
+        let is_refused = |_| {
             let answers = https(&certificate, &server, &refused).unwrap();
             let statuses: Vec<_> =
                 answers.match_indices("HTTP/1.1 ").map(|(at, _)| &answers[at + 9..at + 12]).collect();
-            assert_eq!(statuses.len(), 2, "{answers}");
-            statuses == ["503", "200"]
+            statuses == ["503"] && answers.to_lowercase().contains("connection: close")
         };
-        assert!((0..200).any(is_read_past));
+        assert!((0..200).any(is_refused));
     });
 }
 

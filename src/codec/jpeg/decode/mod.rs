@@ -6,9 +6,9 @@
 //! Usage: parse a [`JpegHeader`](super::header::JpegHeader), choose a [`Scale`] for each component, make a
 //! [`Decoder`], and call [`Decoder::next_mcu_row`] with room for one row of MCUs until it returns false:
 //! ```
-//! # use imgsrv::codec::jpeg::decode::{Decoder, PlaneRows, Scale, DecodeScratch};
-//! # use imgsrv::codec::jpeg::error::JpegError;
-//! # use imgsrv::codec::jpeg::header::JpegHeader;
+//! # use imgsrv::internals::codec::jpeg::decode::{Decoder, PlaneRows, Scale, DecodeScratch};
+//! # use imgsrv::internals::codec::jpeg::error::JpegError;
+//! # use imgsrv::internals::codec::jpeg::header::JpegHeader;
 //! # use imgsrv::limits::Limits;
 //! fn luminance(input: &[u8], limits: &Limits, scratch: &mut DecodeScratch) -> Result<Vec<u8>, JpegError> {
 //!     let header = JpegHeader::parse(input, limits)?;

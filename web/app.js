@@ -2,7 +2,7 @@
 import { Refused, get, imageAccept, post, report, setToken } from "./api.js";
 import * as code from "./code.js";
 import * as curve from "./curve.js";
-import { byId, debounce, h, icon } from "./dom.js";
+import { byId, debounce, h, icon, throttle } from "./dom.js";
 import { listen } from "./files.js";
 import * as health from "./health.js";
 import * as list from "./list.js";
@@ -103,7 +103,7 @@ function isStale(item) {
   return item.state !== "waiting" && isStale;
 }
 
-const drawTotals = debounce(() => {
+const drawTotals = throttle(() => {
   const { totals, items } = state;
   const all = items.length;
   const isActive = totals.active > 0;

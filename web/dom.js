@@ -64,6 +64,17 @@ export function debounce(action, wait) {
   };
 }
 
+/** Calls `action` at most once in `wait` ms, and once behind the last call. A stream of calls does not put it off. */
+export function throttle(action, wait) {
+  let timer = null;
+  return () => {
+    timer ??= setTimeout(() => {
+      timer = null;
+      action();
+    }, wait);
+  };
+}
+
 /** Calls `action` at most once a frame. */
 export function perFrame(action) {
   let pending = false;

@@ -13,8 +13,11 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::time::{Sleep, sleep_until, timeout_at};
+
+/// Least time of a drain, so that a client that was too slow can read that it was.
+const LEAST_DRAIN: Duration = Duration::from_secs(1);
 
 /// The body of one request, as hyper reads it.
 ///
@@ -25,6 +28,8 @@ pub(super) struct RequestBody {
     incoming: Option<Incoming>,
     drain: Option<Drain>,
     refused: Arc<AtomicBool>,
+    /// When the head had arrived: a drain shares the time of the body.
+    began: Instant,
 }
 
 /// What a drain needs.
@@ -39,7 +44,9 @@ impl RequestBody {
     /// Wraps a body, to be drained if `drain` is given. The flag is raised when the body is dropped before its end.
     pub(super) fn new(incoming: Incoming, drain: Option<Drain>) -> (RequestBody, Arc<AtomicBool>) {
         let refused = Arc::new(AtomicBool::new(false));
-        (RequestBody { incoming: Some(incoming), drain, refused: refused.clone() }, refused)
+        let body =
+            RequestBody { incoming: Some(incoming), drain, refused: refused.clone(), began: Instant::now() };
+        (body, refused)
     }
 }
 
@@ -75,17 +82,17 @@ impl Drop for RequestBody {
         };
         self.refused.store(true, Ordering::Relaxed);
         if let Some(drain) = self.drain.take() {
-            tokio::spawn(drain.run(incoming));
+            tokio::spawn(drain.run(incoming, self.began));
         }
     }
 }
 
 impl Drain {
-    async fn run(self, mut incoming: Incoming) {
+    async fn run(self, mut incoming: Incoming, began: Instant) {
         let settings = self.service.settings();
-        let (start, mut drained) = (Instant::now(), 0);
+        let (least, mut drained) = (Instant::now() + LEAST_DRAIN, 0);
         while drained <= u64::from(settings.max_body) {
-            let total = start + settings.body_time(drained);
+            let total = (began + settings.body_time(drained)).max(least);
             let deadline = total.min(Instant::now() + settings.stall_timeout);
             let next = poll_fn(|context| Pin::new(&mut incoming).poll_frame(context));
             match timeout_at(deadline.into(), next).await {

@@ -157,6 +157,10 @@ impl<'a> Connection<'a> {
         if let Some(protocol) = Header::foreign_protocol(raw).filter(|_| body_len > settings.max_body) {
             return Err(RequestError::ForeignProtocol(protocol));
         }
+        // An impossible length is refused before the options: the peer may never send them.
+        if form == Form::Extended && body_len > settings.max_body {
+            return Err(RequestError::BodyTooLarge { max: settings.max_body.into() });
+        }
         let encoded = match form {
             Form::Plain => Vec::new(),
             Form::Extended => {

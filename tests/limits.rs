@@ -22,7 +22,7 @@ fn requests_over_the_rate_are_busy_with_a_hint() {
 
 #[test]
 fn pixels_over_the_rate_are_busy() {
-    let server = Server::start(&["--rate-megapixels=1"]);
+    let server = Server::start(&["--rate-megapixels=8"]);
     let mut socket = server.connect();
     send(&mut socket, &extended(&png(1000, 900), 0, 0, "width=9"));
     assert!(read_extended(&mut socket).1.contains("status=ok"));

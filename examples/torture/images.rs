@@ -234,17 +234,17 @@ pub(crate) fn panics(_program: &Path, scale: Scale) -> Row {
     let engine = Arc::new(
         Engine::with_process(engine::EngineSettings::for_workers(2), Arc::new(work)).expect("workers"),
     );
-    let listener = net::listen("127.0.0.1:0").expect("a port");
-    let address = listener.local_addr().expect("its address");
+    let listener = net::Listener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.address().to_string();
     let shutdown = Shutdown::default();
     let service = Service::new(engine.clone(), ServiceSettings::default(), shutdown.clone());
     let server = std::thread::spawn(move || {
-        tcp::serve(&listener, &service).expect("a listener");
+        tcp::serve(&listener, &service);
         service.drain()
     });
     let picture = jpeg(640, 480);
     let (good, bad) = (extended(&picture, "width=64"), extended(&[&picture, TRIGGER].concat(), "width=64"));
-    let mut socket = TcpStream::connect(address).expect("a connection");
+    let mut socket = TcpStream::connect(&address).expect("a connection");
     let mut rate = || {
         let (began, count) = (Instant::now(), 100);
         let ok = (0..count).filter(|_| {

@@ -10,6 +10,7 @@ mod server {
 
 use anyhow::{Context, bail};
 use imgsrv::internals::config::Effective;
+use imgsrv::internals::net::ListenAddress;
 use imgsrv::server::{Reload, Server, Shutdown};
 use server::arguments::{self, Action};
 use server::{browser, health, logging, process};
@@ -43,9 +44,9 @@ fn run() -> anyhow::Result<ExitCode> {
                 return Ok(ExitCode::from(EXIT_UNHEALTHY));
             }
         }
-        Action::Serve { verbosity, opens_page } => {
+        Action::Serve { verbosity, opens_page, stops_at_eof } => {
             logging::start(verbosity, effective.config.log_format);
-            if !start(effective, opens_page)? {
+            if !start(effective, opens_page, stops_at_eof)? {
                 return Ok(ExitCode::from(EXIT_UNHEALTHY));
             }
         }
@@ -54,13 +55,16 @@ fn run() -> anyhow::Result<ExitCode> {
 }
 
 /// Serves until a signal ends it. Returns true if every request in flight was finished.
-fn start(mut effective: Effective, opens_page: bool) -> anyhow::Result<bool> {
+fn start(mut effective: Effective, opens_page: bool, stops_at_eof: bool) -> anyhow::Result<bool> {
     process::log_panics();
     process::forbid_core_dumps();
     effective.config.max_connections = process::connections(effective.config.max_connections);
     let opener = opens_page.then(browser::opener).transpose()?;
     let mut server = Server::start(&effective)?;
     act_on_signals(server.shutdown(), server.take_reloads())?;
+    if stops_at_eof {
+        stop_at_eof(server.shutdown())?;
+    }
     if let Some(address) = server.metrics_address() {
         println!("imgsrv metrics on {address}");
     }
@@ -69,14 +73,25 @@ fn start(mut effective: Effective, opens_page: bool) -> anyhow::Result<bool> {
     }
     println!("imgsrv listening on {}", server.address());
     if let Some(opener) = opener {
-        let Some(http) = server.http_address() else {
-            bail!("--open needs the HTTP listener: give --http ADDR")
+        let Some(ListenAddress::Tcp(http)) = server.http_address() else {
+            bail!("--open needs the HTTP listener on the network: give --http HOST:PORT")
         };
-        let page = browser::page_address(http, effective.config.tls_cert.is_some());
+        let page = browser::page_address(*http, effective.config.tls_cert.is_some());
         println!("imgsrv page on {page}");
         let _ = opener.send(page); // the thread waits for nothing else
     }
     Ok(server.run())
+}
+
+/// Shuts down at the end of standard input. The other end of a pipe closes with the processes that hold it, however
+/// they end.
+fn stop_at_eof(shutdown: Shutdown) -> anyhow::Result<()> {
+    std::thread::Builder::new().name("stdin".into()).spawn(move || {
+        let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink()); // an error is an end, too
+        log::info!("standard input has ended: stopping (--stop-at-eof)");
+        shutdown.request();
+    })?;
+    Ok(())
 }
 
 /// Shuts down on the first SIGTERM or SIGINT, exits at the second, and reads certificates and tokens again on SIGHUP.

@@ -1,8 +1,8 @@
 //! `DeadlineStream`: a connection that is read and written up to one deadline.
 
 use crate::client::transport::ClientTransport;
+use socket2::Socket;
 use std::io::{self, IoSlice, Read, Write};
-use std::net::TcpStream;
 use std::time::Instant;
 
 /// A socket timeout bounds one pause, which a peer that sends a byte now and then never exceeds. Each call therefore
@@ -10,7 +10,7 @@ use std::time::Instant;
 pub(super) struct DeadlineStream<'a> {
     pub(super) channel: &'a mut ClientTransport,
     /// The socket beneath.
-    pub(super) socket: &'a TcpStream,
+    pub(super) socket: &'a Socket,
     pub(super) until: Instant,
 }
 

@@ -24,14 +24,15 @@ pub use retry::Backoff;
 pub use session::{Event, Session};
 pub use transport::Security;
 
+use crate::net;
 use crate::report::{Report, Status};
 use crate::spec::{Spec, encode_pairs};
 use crate::wire::{self, Form, Header, MAX_BODY_LEN};
 use deadline_stream::DeadlineStream;
 use retry::LONGEST_PAUSE;
+use socket2::Socket;
 use std::borrow::Cow;
 use std::io;
-use std::net::{TcpStream, ToSocketAddrs};
 use std::time::{Duration, Instant};
 use transport::ClientTransport;
 
@@ -44,7 +45,7 @@ const HTTP_STATUS_LINE: u64 = u32::from_be_bytes(*b"/1.1") as u64;
 /// Address of the server, timeouts, and protection of the connection.
 #[derive(Debug, Clone)]
 pub struct ClientSettings {
-    /// `host:port`. Default: `127.0.0.1:65432`.
+    /// `host:port`, or `unix:PATH`. Default: `127.0.0.1:65432`.
     pub server: String,
     /// For connecting to one address. Default: 5 s.
     pub connect_timeout: Duration,
@@ -153,7 +154,7 @@ impl ClientError {
 pub struct Client {
     channel: ClientTransport,
     /// Beneath the channel.
-    socket: TcpStream,
+    socket: Socket,
     timeout: Duration,
     /// Deadline of the reply.
     until: Instant,
@@ -297,22 +298,13 @@ fn is_final(error: &io::Error) -> bool {
 }
 
 /// The connection, and the socket beneath it.
-fn open(settings: &ClientSettings) -> io::Result<(ClientTransport, TcpStream)> {
-    let mut last = io::Error::new(io::ErrorKind::AddrNotAvailable, "the name has no address");
-    for address in settings.server.to_socket_addrs()? {
-        match TcpStream::connect_timeout(&address, settings.connect_timeout) {
-            Ok(socket) => {
-                socket.set_nodelay(true)?;
-                socket.set_read_timeout(Some(settings.timeout))?;
-                socket.set_write_timeout(Some(settings.timeout))?;
-                let beneath = socket.try_clone()?;
-                let channel = ClientTransport::open(socket, &settings.security, &settings.server)?;
-                return Ok((channel, beneath));
-            }
-            Err(error) => last = error,
-        }
-    }
-    Err(last)
+fn open(settings: &ClientSettings) -> io::Result<(ClientTransport, Socket)> {
+    let socket = net::connect(&settings.server, settings.connect_timeout)?;
+    socket.set_read_timeout(Some(settings.timeout))?;
+    socket.set_write_timeout(Some(settings.timeout))?;
+    let beneath = socket.try_clone()?;
+    let channel = ClientTransport::open(socket, &settings.security, &settings.server)?;
+    Ok((channel, beneath))
 }
 
 #[cfg(test)]

@@ -8,17 +8,17 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{
     ClientConfig, ClientConnection, DigitallySignedStruct, RootCertStore, SignatureScheme, StreamOwned,
 };
+use socket2::Socket;
 use std::io;
-use std::net::TcpStream;
 use std::path::Path;
 use std::sync::Arc;
 
 /// Completes the handshake, so that a wrong certificate is an error before anything is sent.
 pub(super) fn handshake(
-    socket: TcpStream,
+    socket: Socket,
     security: &Security,
     server: &str,
-) -> io::Result<StreamOwned<ClientConnection, TcpStream>> {
+) -> io::Result<StreamOwned<ClientConnection, Socket>> {
     let name = server_name(server)?;
     let config = Arc::new(config(security)?);
     let connection = ClientConnection::new(config, name).map_err(io::Error::other)?;

@@ -1,7 +1,7 @@
 //! `Security`: protection of a connection, and the authorities that are trusted.
 
+use socket2::Socket;
 use std::io;
-use std::net::TcpStream;
 use std::path::PathBuf;
 
 /// Protection of the connection.
@@ -19,16 +19,16 @@ pub enum Security {
 }
 
 #[cfg(feature = "tls")]
-type ClientTls = rustls::StreamOwned<rustls::ClientConnection, TcpStream>;
+type ClientTls = rustls::StreamOwned<rustls::ClientConnection, Socket>;
 #[cfg(not(feature = "tls"))]
-type ClientTls = TcpStream;
+type ClientTls = Socket;
 
 /// An open connection.
-pub(super) type ClientTransport = crate::net::transport::Transport<TcpStream, ClientTls>;
+pub(super) type ClientTransport = crate::net::transport::Transport<Socket, ClientTls>;
 
 impl ClientTransport {
     /// Protects a connected socket. `server` is the address as given, `host:port`.
-    pub(super) fn open(socket: TcpStream, security: &Security, server: &str) -> io::Result<ClientTransport> {
+    pub(super) fn open(socket: Socket, security: &Security, server: &str) -> io::Result<ClientTransport> {
         match security {
             Security::Plain => Ok(ClientTransport::Plain(socket)),
             #[cfg(feature = "tls")]

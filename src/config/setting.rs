@@ -46,10 +46,10 @@ fn values_of<T: OptionValue>(_: fn(&Config) -> &T) -> ValueSet {
 pub const SETTINGS: &[Setting] = &[
     setting!(
         bind,
-        "host:port, [IPv6]:port or name:port; port 0 takes a free one",
+        "host:port, [IPv6]:port, name:port or unix:PATH; port 0 takes a free one",
         "address of the TCP listener"
     ),
-    setting!(http, "host:port, [IPv6]:port, name:port, or none", "address of the HTTP listener"),
+    setting!(http, "host:port, [IPv6]:port, name:port, unix:PATH, or none", "address of the HTTP listener"),
     setting!(
         cors_origin,
         "origins such as https://example.org, comma separated, or *; or nothing",
@@ -80,7 +80,11 @@ pub const SETTINGS: &[Setting] = &[
     setting!(per_ip, "a number of connections", "most open connections of one address"),
     setting!(drain, "time for requests in flight after a stop"),
     setting!(insecure, "trust the network: no warning without tokens, and tokens without TLS"),
-    setting!(metrics, "host:port, or nothing", "address of /metrics, /health and /ready over HTTP"),
+    setting!(
+        metrics,
+        "host:port or unix:PATH, or nothing",
+        "address of /metrics, /health and /ready over HTTP"
+    ),
     setting!(
         token_file,
         "a file of name:token lines that others cannot read",

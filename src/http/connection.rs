@@ -2,9 +2,10 @@
 
 use crate::http::HttpState;
 use crate::http::deadlines::{BusyGuard, ConnectionDeadlines};
+use crate::http::listener::AsyncSocket;
 use crate::http::request::{self, Routes};
 use crate::http::timed_stream::TimedStream;
-use crate::net::{TimeoutKind, TransportKind};
+use crate::net::{PeerAddress, TimeoutKind, TransportKind};
 use crate::reject_reason::RejectReason;
 use crate::service::Peer;
 use crate::service::connections::{ConnectionGuard, ConnectionHandle};
@@ -16,13 +17,12 @@ use hyper_util::server::conn::auto;
 use std::convert::Infallible;
 use std::error::Error;
 use std::future::poll_fn;
-use std::net::{Shutdown, SocketAddr};
+use std::net::Shutdown;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Instant;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
 use tokio::time::sleep_until;
 use tokio_util::sync::CancellationToken;
 
@@ -77,8 +77,8 @@ impl UpgradeContext {
 
 /// A connection that has a slot in the registry.
 pub(super) struct AcceptedConnection {
-    pub(super) socket: TcpStream,
-    pub(super) address: SocketAddr,
+    pub(super) socket: AsyncSocket,
+    pub(super) address: PeerAddress,
     pub(super) number: u64,
     pub(super) guard: ConnectionGuard,
     pub(super) close: Arc<CloseSignal>,
@@ -96,7 +96,7 @@ pub(super) async fn serve(accepted: AcceptedConnection, state: Arc<HttpState>, r
             let peer = Peer { address, transport };
             Connection { state: state.clone(), routes, peer, number, deadlines, close }
         };
-        serve_transport(&state, socket, connection).await
+        serve_transport(&state, socket, address, connection).await
     };
     match end {
         ConnectionEnd::Closed => {}
@@ -133,14 +133,15 @@ enum ConnectionEnd {
     Failed(RejectReason, Box<dyn Error + Send + Sync>),
 }
 
-/// Shakes hands where there is a certificate, then serves the connection.
+/// Shakes hands where there is a certificate and bytes leave the process by the network, then serves the connection.
 async fn serve_transport(
     state: &HttpState,
-    socket: TcpStream,
+    socket: AsyncSocket,
+    peer: PeerAddress,
     connection: impl FnOnce(TransportKind) -> Connection,
 ) -> ConnectionEnd {
     #[cfg(feature = "tls")]
-    if let Some(tls) = &state.service.settings().tls {
+    if let (Some(tls), PeerAddress::Tcp(_)) = (&state.service.settings().tls, peer) {
         let mut config = rustls::ServerConfig::clone(&tls.current());
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         let handshake = tokio_rustls::TlsAcceptor::from(Arc::new(config)).accept(socket);
@@ -150,7 +151,7 @@ async fn serve_transport(
             Err(_) => ConnectionEnd::Timeout(TimeoutKind::Header),
         };
     }
-    let _ = state;
+    let _ = (state, peer);
     connection(TransportKind::Plain).serve(socket).await
 }
 

@@ -20,6 +20,7 @@ mod form; // Upload: the image of a request, as the body or as a part of a form.
 pub mod fuzzing; // invariants of the parsers, for fuzz/.
 mod handlers; // the routes.
 mod imaginary; // imaginary's names for the options.
+mod listener; // AsyncListener: the listening socket, TCP or Unix.
 mod job; // the engine's tickets as futures.
 #[cfg(feature = "legacy")]
 mod legacy; // XML-RPC and the base64 WebSocket.

@@ -1,17 +1,18 @@
 //! The HTTP listener: its runtime, and the accept loop that gives each connection a task.
 
 use crate::http::connection::{self, AcceptedConnection, CloseSignal};
+use crate::http::listener::{AsyncListener, AsyncSocket, sock_ref};
 use crate::http::request::Routes;
 use crate::http::{HttpSettings, HttpState, error, router};
+use crate::net::{Listener, PeerAddress};
 use crate::reject_reason::RejectReason;
 use crate::service::connections::ConnectionLimit;
 use crate::service::{RequestError, Service};
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::mem::MaybeUninit;
+use std::net::Shutdown;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::io::Interest;
-use tokio::net::TcpStream;
 use tokio::runtime::{Builder, Runtime};
 use tokio_util::sync::CancellationToken;
 
@@ -35,7 +36,7 @@ pub struct Running {
 ///
 /// # Errors
 /// When the threads cannot be started.
-pub fn start(listener: TcpListener, service: Arc<Service>, settings: HttpSettings) -> io::Result<Running> {
+pub fn start(listener: Listener, service: Arc<Service>, settings: HttpSettings) -> io::Result<Running> {
     let runtime = Builder::new_multi_thread()
         .worker_threads(THREADS)
         .max_blocking_threads(BLOCKING_THREADS)
@@ -43,13 +44,12 @@ pub fn start(listener: TcpListener, service: Arc<Service>, settings: HttpSetting
         .enable_io()
         .enable_time()
         .build()?;
-    listener.set_nonblocking(true)?;
     let stopping = CancellationToken::new();
     let token = stopping.clone();
     service.shutdown().on_request(move || token.cancel());
     let state = Arc::new(HttpState { service, settings, stopping });
     let entered = runtime.enter();
-    let listener = tokio::net::TcpListener::from_std(listener)?;
+    let listener = AsyncListener::new(listener)?;
     runtime.spawn(accept(listener, state));
     drop(entered);
     Ok(Running { runtime: Some(runtime) })
@@ -63,7 +63,7 @@ impl Drop for Running {
     }
 }
 
-async fn accept(listener: tokio::net::TcpListener, state: Arc<HttpState>) {
+async fn accept(listener: AsyncListener, state: Arc<HttpState>) {
     let routes = Routes::new(router(state.clone()));
     let mut number = 0;
     loop {
@@ -91,12 +91,12 @@ async fn accept(listener: tokio::net::TcpListener, state: Arc<HttpState>) {
 }
 
 fn admit(
-    socket: TcpStream,
-    address: SocketAddr,
+    socket: AsyncSocket,
+    address: PeerAddress,
     number: u64,
     service: &Service,
 ) -> Result<AcceptedConnection, ConnectionLimit> {
-    let _ = socket.set_nodelay(true); // fails if the peer is gone, which reading finds out
+    let _ = sock_ref(&socket).set_tcp_nodelay(true); // fails if the peer is gone, which reading finds out; a Unix socket has no delay
     let close = Arc::new(CloseSignal::default());
     match service.connections().register(address.ip(), close.clone()) {
         Ok(guard) => Ok(AcceptedConnection { socket, address, number, guard, close }),
@@ -108,11 +108,8 @@ fn admit(
 }
 
 /// Answers a connection that gets no slot, without waiting for anything.
-fn reject(socket: &TcpStream, answer: &[u8]) {
-    let _ = socket.try_io(Interest::WRITABLE, || {
-        let socket = socket2::SockRef::from(socket);
-        socket.send(answer)?;
-        socket.shutdown(std::net::Shutdown::Write)
-    }); // fails if the peer is gone
-    let _ = socket.try_read(&mut [0; 4096]); // unread bytes would turn the close into a reset
+fn reject(socket: &AsyncSocket, answer: &[u8]) {
+    let socket = sock_ref(socket); // it does not block
+    let _ = socket.send(answer).and_then(|_| socket.shutdown(Shutdown::Write)); // fails if the peer is gone
+    let _ = socket.recv(&mut [MaybeUninit::uninit(); 4096]); // unread bytes would turn the close into a reset
 }

@@ -4,16 +4,20 @@
 
 #[cfg(feature = "server")]
 pub(crate) mod discard; // discards received bytes.
+mod address; // ListenAddress, PeerAddress: both ends, TCP or Unix.
 #[cfg(feature = "server")]
-mod listen; // listening sockets.
+mod listen; // Listener: a listening socket.
 #[cfg(feature = "server")]
 pub(crate) mod timed_stream; // TimedStream: a blocking socket with a deadline.
 #[cfg(feature = "server")]
 mod timeout; // TimeoutKind: the deadlines by name.
 pub(crate) mod transport; // Transport::{Plain, Tls}.
 
+pub(crate) use address::connect;
 #[cfg(feature = "server")]
-pub use listen::{listen, reachable};
+pub use address::{ListenAddress, PeerAddress, reachable, unix_path};
+#[cfg(feature = "server")]
+pub use listen::Listener;
 #[cfg(feature = "server")]
 pub use timeout::TimeoutKind;
 #[cfg(feature = "server")]

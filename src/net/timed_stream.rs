@@ -2,8 +2,8 @@
 
 use crate::net::discard::{Wait, discard};
 use crate::net::timeout::TimeoutKind;
+use socket2::Socket;
 use std::io::{self, BufRead, BufReader, IoSlice, Read, Write};
-use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -38,7 +38,7 @@ pub(crate) struct TimedStream {
 
 impl TimedStream {
     /// Wraps a blocking socket; the first header is due within `header`.
-    pub(crate) fn new(socket: Arc<TcpStream>, header: Duration) -> TimedStream {
+    pub(crate) fn new(socket: Arc<Socket>, header: Duration) -> TimedStream {
         TimedStream {
             socket: BufReader::with_capacity(AHEAD, SharedSocket(socket)),
             kind: TimeoutKind::Header,
@@ -77,7 +77,7 @@ impl TimedStream {
     }
 
     /// The socket itself.
-    pub(crate) fn socket(&self) -> &TcpStream {
+    pub(crate) fn socket(&self) -> &Socket {
         &self.socket.get_ref().0
     }
 
@@ -128,7 +128,7 @@ impl TimedStream {
     }
 
     /// Sends `len` bytes by `send`, which returns short only when the peer was too slow to take the rest.
-    fn send(&mut self, len: usize, send: impl FnOnce(&TcpStream) -> io::Result<usize>) -> io::Result<usize> {
+    fn send(&mut self, len: usize, send: impl FnOnce(&Socket) -> io::Result<usize>) -> io::Result<usize> {
         let remaining = self.remaining()?;
         if self.write_timeout != Some(remaining) {
             self.socket().set_write_timeout(Some(remaining))?;
@@ -144,7 +144,7 @@ impl TimedStream {
 
 /// The socket, which the connection's guard holds too.
 #[derive(Debug)]
-struct SharedSocket(Arc<TcpStream>);
+struct SharedSocket(Arc<Socket>);
 
 impl Read for SharedSocket {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
@@ -171,14 +171,14 @@ pub(crate) fn append(reader: &mut impl Read, buffer: &mut Vec<u8>, most: usize) 
 
 /// Reads once into the spare capacity of `buffer`. Clearing it before would cost a tenth of receiving a photo.
 #[cfg(unix)]
-fn receive(socket: &TcpStream, buffer: &mut Vec<u8>) -> io::Result<usize> {
+fn receive(socket: &Socket, buffer: &mut Vec<u8>) -> io::Result<usize> {
     let room = rustix::buffer::spare_capacity(buffer);
     Ok(rustix::io::read(socket, room)?)
 }
 
 /// Reads once into the spare capacity of `buffer`.
 #[cfg(not(unix))]
-fn receive(mut socket: &TcpStream, buffer: &mut Vec<u8>) -> io::Result<usize> {
+fn receive(mut socket: &Socket, buffer: &mut Vec<u8>) -> io::Result<usize> {
     let room = buffer.capacity() - buffer.len();
     append(&mut socket, buffer, room)
 }
@@ -223,12 +223,12 @@ impl Write for TimedStream {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::net::TcpListener;
+    use std::net::{TcpListener, TcpStream};
 
     fn pair() -> (TimedStream, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-        (TimedStream::new(Arc::new(listener.accept().unwrap().0), Duration::from_millis(200)), peer)
+        (TimedStream::new(Arc::new(listener.accept().unwrap().0.into()), Duration::from_millis(200)), peer)
     }
 
     #[test]

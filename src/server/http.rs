@@ -2,20 +2,18 @@
 
 use crate::config::{Config, DataDir, Effective};
 use crate::http::{self, HttpSettings, Origins};
-use crate::net::listen;
-use crate::server::{ServerError, local_address};
+use crate::net::{ListenAddress, Listener};
+use crate::server::ServerError;
 use crate::service::Service;
 use crate::tasks::{DiskStore, Runners, Tasks};
 use std::io;
-use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// A bound HTTP listener, not yet served.
 #[derive(Debug)]
 pub(super) struct PreparedHttp {
-    listener: TcpListener,
-    pub(super) address: SocketAddr,
+    listener: Listener,
     tasks: Option<TaskFolder>,
 }
 
@@ -44,7 +42,7 @@ impl PreparedHttp {
         if address == "none" {
             return Ok(None);
         }
-        let listener = match listen(address) {
+        let listener = match Listener::bind(address) {
             Ok(listener) => listener,
             Err(error) if effective.is_default("http") && error.kind() == io::ErrorKind::AddrInUse => {
                 log::warn!("{address} is in use: no HTTP, only TCP; give --http another address, or none");
@@ -52,8 +50,12 @@ impl PreparedHttp {
             }
             Err(source) => return Err(ServerError::Listen { address: address.clone(), source }),
         };
-        let address = local_address(&listener, address)?;
-        Ok(Some(PreparedHttp { listener, address, tasks: open_tasks(&effective.config)? }))
+        Ok(Some(PreparedHttp { listener, tasks: open_tasks(&effective.config)? }))
+    }
+
+    /// The address of the listener.
+    pub(super) fn address(&self) -> &ListenAddress {
+        self.listener.address()
     }
 
     /// The folder of the tasks, if there are any.
@@ -75,8 +77,8 @@ impl PreparedHttp {
                 (Some(tasks), Some(runners.map_err(ServerError::threads("task runners"))?))
             }
         };
+        log::info!("listening on {} for HTTP", self.listener.address());
         let running = http::start(self.listener, service.clone(), HttpSettings { origins, tasks });
-        log::info!("listening on {} for HTTP", self.address);
         Ok(RunningHttp { _http: running.map_err(ServerError::threads("HTTP listener"))?, _runners: runners })
     }
 }

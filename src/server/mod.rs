@@ -10,23 +10,21 @@ pub use reload::Reload;
 
 use crate::config::{Config, Effective};
 use crate::engine::Engine;
-use crate::net::listen;
+use crate::net::{ListenAddress, Listener};
 use crate::service::Service;
 use crate::service::metrics_listener::serve_metrics;
 use crate::service::sandbox::SandboxError;
 use crate::tcp;
 use crate::token::TokenFileError;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
 /// A server whose listeners are open.
 #[derive(Debug)]
 pub struct Server {
-    tcp: TcpListener,
-    address: SocketAddr,
-    http_address: Option<SocketAddr>,
-    metrics_address: Option<SocketAddr>,
+    tcp: Listener,
+    http_address: Option<ListenAddress>,
+    metrics_address: Option<ListenAddress>,
     service: Arc<Service>,
     reloads: Vec<Reload>,
     #[cfg(feature = "http")]
@@ -47,7 +45,7 @@ pub enum ServerError {
     },
     /// A public address without tokens, where `require_token` is set.
     #[error("{0} can be reached from other machines and no --token-file is given")]
-    Exposed(SocketAddr),
+    Exposed(ListenAddress),
     /// The token file.
     #[error("token file {path}: {source}")]
     Tokens {
@@ -134,23 +132,24 @@ impl Server {
         let needs_token = settings.tokens.is_some();
 
         let tcp = bind(&config.bind)?;
-        let address = local_address(&tcp, &config.bind)?;
-        check_exposure(address, config, needs_token)?;
+        check_exposure(tcp.address(), config, needs_token)?;
         #[cfg(feature = "http")]
         let http = http::PreparedHttp::bind(effective)?;
         #[cfg(feature = "http")]
-        let (http_address, tasks_folder) =
-            (http.as_ref().map(|http| http.address), http.as_ref().and_then(|http| http.tasks_folder()));
+        let (http_address, tasks_folder) = (
+            http.as_ref().map(|http| http.address().clone()),
+            http.as_ref().and_then(|http| http.tasks_folder()),
+        );
         #[cfg(not(feature = "http"))]
         let (http_address, tasks_folder) = (refuse_http(effective)?, None);
-        if let Some(address) = http_address {
+        if let Some(address) = &http_address {
             check_exposure(address, config, needs_token)?;
         }
         let metrics = config.metrics.as_ref().map(|address| bind(address)).transpose()?;
-        let metrics_address = metrics.as_ref().and_then(|listener| listener.local_addr().ok());
+        let metrics_address = metrics.as_ref().map(|listener| listener.address().clone());
 
         // Before the first thread, so that all threads are restricted.
-        sandbox::enter(config, tasks_folder, address.port())?;
+        sandbox::enter(config, tasks_folder, tcp.address())?;
         let engine = Engine::new(config.engine()).map_err(ServerError::threads("workers"))?;
         let service = Service::new(Arc::new(engine), settings, Shutdown::default());
         if let Some(listener) = metrics {
@@ -158,10 +157,9 @@ impl Server {
         }
         #[cfg(feature = "http")]
         let http = http.map(|http| http.start(config, &service)).transpose()?;
-        log::info!(workers = config.workers; "listening on {address}");
+        log::info!(workers = config.workers; "listening on {}", tcp.address());
         Ok(Server {
             tcp,
-            address,
             http_address,
             metrics_address,
             service,
@@ -172,18 +170,18 @@ impl Server {
     }
 
     /// Address of the TCP listener.
-    pub fn address(&self) -> SocketAddr {
-        self.address
+    pub fn address(&self) -> &ListenAddress {
+        self.tcp.address()
     }
 
     /// Address of the HTTP listener, if there is one.
-    pub fn http_address(&self) -> Option<SocketAddr> {
-        self.http_address
+    pub fn http_address(&self) -> Option<&ListenAddress> {
+        self.http_address.as_ref()
     }
 
     /// Address of the metrics listener, if there is one.
-    pub fn metrics_address(&self) -> Option<SocketAddr> {
-        self.metrics_address
+    pub fn metrics_address(&self) -> Option<&ListenAddress> {
+        self.metrics_address.as_ref()
     }
 
     /// The signal that ends [`Server::run`].
@@ -199,9 +197,7 @@ impl Server {
     /// Serves until the shutdown, then waits for the requests in flight. Returns true if all were finished.
     pub fn run(self) -> bool {
         let Server { tcp, service, .. } = self;
-        if let Err(error) = tcp::serve(&tcp, &service) {
-            log::error!("the TCP listener failed: {error}");
-        }
+        tcp::serve(&tcp, &service);
         drop(tcp);
         let is_clean = service.drain();
         #[cfg(feature = "http")]
@@ -211,23 +207,18 @@ impl Server {
     }
 }
 
-fn bind(address: &str) -> Result<TcpListener, ServerError> {
-    listen(address).map_err(|source| ServerError::Listen { address: address.to_owned(), source })
-}
-
-fn local_address(listener: &TcpListener, address: &str) -> Result<SocketAddr, ServerError> {
-    let local = listener.local_addr();
-    local.map_err(|source| ServerError::Listen { address: address.to_owned(), source })
+fn bind(address: &str) -> Result<Listener, ServerError> {
+    Listener::bind(address).map_err(|source| ServerError::Listen { address: address.to_owned(), source })
 }
 
 /// Warns of an address that other machines can reach without protection, or refuses to start.
-fn check_exposure(address: SocketAddr, config: &Config, needs_token: bool) -> Result<(), ServerError> {
-    if address.ip().is_loopback() || config.insecure {
+fn check_exposure(address: &ListenAddress, config: &Config, needs_token: bool) -> Result<(), ServerError> {
+    if address.is_local() || config.insecure {
         return Ok(());
     }
     if !needs_token {
         if config.require_token {
-            return Err(ServerError::Exposed(address));
+            return Err(ServerError::Exposed(address.clone()));
         }
         log::warn!(
             "{address} can be reached from other machines and needs no token: give --token-file, or --insecure if that is intended"
@@ -242,7 +233,7 @@ fn check_exposure(address: SocketAddr, config: &Config, needs_token: bool) -> Re
 
 /// Refuses the setting of a feature that this build lacks.
 #[cfg(not(feature = "http"))]
-fn refuse_http(effective: &Effective) -> Result<Option<SocketAddr>, ServerError> {
+fn refuse_http(effective: &Effective) -> Result<Option<ListenAddress>, ServerError> {
     if effective.config.http == "none" || effective.is_default("http") {
         return Ok(None);
     }

@@ -1,17 +1,18 @@
 //! The sandbox of a configuration: the files and ports that a serving process keeps.
 
 use crate::config::{Config, Sandbox};
+use crate::net::ListenAddress;
 use crate::server::ServerError;
 use crate::service::sandbox::{AccessRules, Enforcement};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// Restricts this thread and the threads that it starts. Left are the folders of tokens and certificates, the folder of
-/// `tasks`, and `own_port`, to which a shutdown connects.
+/// `tasks`, and the port of `own`, to which a shutdown connects.
 ///
 /// # Errors
 /// When the settings require a sandbox that this system lacks.
-pub(super) fn enter(config: &Config, tasks: Option<&Path>, own_port: u16) -> Result<(), ServerError> {
+pub(super) fn enter(config: &Config, tasks: Option<&Path>, own: &ListenAddress) -> Result<(), ServerError> {
     if config.sandbox == Sandbox::Off {
         return Ok(());
     }
@@ -20,7 +21,8 @@ pub(super) fn enter(config: &Config, tasks: Option<&Path>, own_port: u16) -> Res
         read.extend(folders(file));
     }
     let write = tasks.map(Path::to_owned).into_iter().collect();
-    let rules = AccessRules { read: read.into_iter().collect(), write, connect: vec![own_port] };
+    let rules =
+        AccessRules { read: read.into_iter().collect(), write, connect: own.port().into_iter().collect() };
     match (rules.restrict()?, config.sandbox) {
         (Enforcement::Full, _) => log::info!("sandboxed: {}", describe(&rules)),
         (Enforcement::Partial, Sandbox::Required) => {

@@ -2,11 +2,11 @@
 //! logged in part.
 
 use crate::metrics::{Metrics, Protocol};
+use crate::net::PeerAddress;
 use crate::reject_reason::RejectReason;
 use crate::report::Report;
 use crate::status::Status;
 use std::fmt::Display;
-use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{LazyLock, atomic::AtomicU32};
 use std::time::{Duration, Instant};
@@ -20,7 +20,7 @@ pub struct AccessRecord<'a> {
     /// Protocol of the request.
     pub protocol: Protocol,
     /// Address of the caller.
-    pub peer: SocketAddr,
+    pub peer: PeerAddress,
     /// Id of the request: the caller's, or a generated one.
     pub id: &'a str,
     /// Name of the caller's token.
@@ -94,7 +94,7 @@ impl AccessRecord<'_> {
 /// Counts and logs a connection that was rejected or cut outside a request.
 pub(super) fn connection_closed(
     metrics: &Metrics,
-    peer: SocketAddr,
+    peer: PeerAddress,
     reason: RejectReason,
     message: impl Display,
 ) {
@@ -106,7 +106,7 @@ pub(super) fn connection_closed(
 }
 
 /// Counts and logs a request whose client left before its result was ready.
-pub(super) fn client_left(metrics: &Metrics, protocol: Protocol, peer: SocketAddr, id: &str) {
+pub(super) fn client_left(metrics: &Metrics, protocol: Protocol, peer: PeerAddress, id: &str) {
     metrics.rejected(RejectReason::Abandoned);
     if let Some(left_out) = permit(RejectReason::Abandoned) {
         let left_out = (left_out > 0).then_some(left_out);

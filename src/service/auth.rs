@@ -163,7 +163,7 @@ impl Authenticator {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::net::Ipv4Addr;
+    use std::net::{Ipv4Addr, SocketAddr};
 
     #[test]
     fn a_known_token_has_a_name_and_a_wrong_one_has_none() {
@@ -207,7 +207,7 @@ mod tests {
     }
 
     fn peer(ip: Ipv4Addr, transport: TransportKind) -> Peer {
-        Peer { address: (ip, 4000).into(), transport }
+        Peer { address: SocketAddr::from((ip, 4000)).into(), transport }
     }
 
     fn authenticator(tokens_in_clear: bool) -> Authenticator {

@@ -2,17 +2,17 @@
 //! `AuthenticatedCaller` (proof that the request path has let the caller in).
 
 use crate::engine::CallerKey;
-use crate::net::TransportKind;
+use crate::net::{PeerAddress, TransportKind};
 use crate::service::auth::TokenDigest;
 use std::fmt;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 
 /// The other end of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Peer {
     /// Its address.
-    pub address: SocketAddr,
+    pub address: PeerAddress,
     /// Whether the connection is encrypted.
     pub transport: TransportKind,
 }

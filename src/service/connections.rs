@@ -1,9 +1,10 @@
 //! `ConnectionRegistry`: the open connections, their limits, and eviction of the longest idle.
 
 use crate::reject_reason::RejectReason;
+use socket2::Socket;
 use std::collections::HashMap;
 use std::fmt;
-use std::net::{IpAddr, Shutdown, TcpStream};
+use std::net::{IpAddr, Shutdown};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -14,7 +15,7 @@ pub trait ConnectionHandle: fmt::Debug + Send + Sync {
     fn shut(&self, how: Shutdown);
 }
 
-impl ConnectionHandle for TcpStream {
+impl ConnectionHandle for Socket {
     fn shut(&self, how: Shutdown) {
         let _ = self.shutdown(how); // it may be closed already
     }
@@ -183,15 +184,15 @@ impl Drop for ConnectionGuard {
 mod tests {
     use super::*;
     use std::io::Read;
-    use std::net::{Ipv4Addr, TcpListener};
+    use std::net::{Ipv4Addr, TcpListener, TcpStream};
 
     const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
     const THERE: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1));
 
-    fn socket() -> (Arc<TcpStream>, TcpStream) {
+    fn socket() -> (Arc<Socket>, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-        (Arc::new(listener.accept().unwrap().0), peer)
+        (Arc::new(listener.accept().unwrap().0.into()), peer)
     }
 
     #[test]

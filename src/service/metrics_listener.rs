@@ -1,11 +1,11 @@
 //! The HTTP listener for `/metrics`, `/health` and `/ready`. Its threads start with it, so it answers when workers,
 //! queue and connection limit are exhausted.
 
-use crate::net::TimeoutKind;
 use crate::net::timed_stream::TimedStream;
+use crate::net::{Listener, TimeoutKind};
 use crate::service::Service;
+use socket2::Socket;
 use std::io::{self, Read, Write};
-use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -23,9 +23,10 @@ const MAX_HEAD: usize = 8 << 10;
 ///
 /// # Errors
 /// When the threads cannot be started.
-pub fn serve_metrics(listener: TcpListener, service: &Arc<Service>) -> io::Result<()> {
+pub fn serve_metrics(listener: Listener, service: &Arc<Service>) -> io::Result<()> {
+    let listener = Arc::new(listener);
     for n in 0..THREADS {
-        let (listener, service) = (listener.try_clone()?, service.clone());
+        let (listener, service) = (listener.clone(), service.clone());
         let work = move || loop {
             match listener.accept() {
                 Ok((socket, _)) => {
@@ -39,7 +40,7 @@ pub fn serve_metrics(listener: TcpListener, service: &Arc<Service>) -> io::Resul
     Ok(())
 }
 
-fn exchange(socket: TcpStream, service: &Service) -> io::Result<()> {
+fn exchange(socket: Socket, service: &Service) -> io::Result<()> {
     let mut timed = TimedStream::new(Arc::new(socket), EXCHANGE_TIMEOUT);
     let mut head = Vec::with_capacity(512);
     let mut part = [0; 512];

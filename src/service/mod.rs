@@ -33,13 +33,13 @@ pub use shutdown::Shutdown;
 
 use crate::engine::{BudgetSpent, Engine, Job, ProbedJob, Reservation, Ticket};
 use crate::metrics::{Metrics, Protocol};
+use crate::net::PeerAddress;
 use crate::reject_reason::RejectReason;
 use crate::spec::Spec;
 use auth::{Authenticator, TokenDigest};
 use connections::ConnectionRegistry;
 use rates::RateLimits;
 use std::fmt::Display;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -170,12 +170,12 @@ impl Service {
     }
 
     /// Counts and logs a request whose client left before its result was ready.
-    pub fn client_left(&self, protocol: Protocol, peer: SocketAddr, id: &str) {
+    pub fn client_left(&self, protocol: Protocol, peer: PeerAddress, id: &str) {
         access_log::client_left(self.metrics(), protocol, peer, id);
     }
 
     /// Counts and logs a connection that was rejected or cut outside a request.
-    pub fn connection_closed(&self, peer: SocketAddr, reason: RejectReason, message: impl Display) {
+    pub fn connection_closed(&self, peer: PeerAddress, reason: RejectReason, message: impl Display) {
         access_log::connection_closed(self.metrics(), peer, reason, message);
     }
 

@@ -1,14 +1,15 @@
 //! The accept loop: gives each admitted connection a thread, rejects the others, and survives running out of
 //! descriptors and threads.
 
-use crate::net::reachable;
+use crate::net::{Listener, PeerAddress};
 use crate::reject_reason::RejectReason;
 use crate::service::Service;
 use crate::service::connections::ConnectionLimit;
 use crate::tcp::connection::Connection;
+use socket2::Socket;
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::Shutdown;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -23,13 +24,10 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 const WAKE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Accepts connections until the service's shutdown. Connections end later; see [`Service::drain`].
-///
-/// # Errors
-/// When the listener has no local address.
-pub fn serve(listener: &TcpListener, service: &Arc<Service>) -> io::Result<()> {
-    let wake = reachable(listener.local_addr()?);
+pub fn serve(listener: &Listener, service: &Arc<Service>) {
+    let wake = listener.address().clone();
     // The accept call blocks until a connection comes.
-    service.shutdown().on_request(move || drop(TcpStream::connect_timeout(&wake, WAKE_TIMEOUT)));
+    service.shutdown().on_request(move || drop(wake.connect(WAKE_TIMEOUT)));
     let mut backoff = Backoff::default();
     let mut spare = SpareDescriptor::new();
     let mut accepted = 0_u64;
@@ -56,7 +54,6 @@ pub fn serve(listener: &TcpListener, service: &Arc<Service>) -> io::Result<()> {
             }
         }
     }
-    Ok(())
 }
 
 /// Why a connection gets no thread.
@@ -77,9 +74,9 @@ impl Rejected {
     }
 }
 
-fn start(socket: TcpStream, peer: SocketAddr, number: u64, service: &Arc<Service>) -> Result<(), Rejected> {
+fn start(socket: Socket, peer: PeerAddress, number: u64, service: &Arc<Service>) -> Result<(), Rejected> {
     let socket = Arc::new(socket);
-    let _ = socket.set_nodelay(true); // the peer may have left already; reading will tell
+    let _ = socket.set_tcp_nodelay(true); // the peer may have left already, which reading will tell; a Unix socket has no delay
     let guard = service.connections().register(peer.ip(), socket.clone()).inspect_err(|_| reject(&socket))?;
     let service = service.clone();
     let work = move || match Connection::new(socket, peer, number, guard, &service) {
@@ -91,7 +88,7 @@ fn start(socket: TcpStream, peer: SocketAddr, number: u64, service: &Arc<Service
 }
 
 /// Sends `size = 0`, a refusal in both request forms, without waiting.
-fn reject(mut socket: &TcpStream) {
+fn reject(mut socket: &Socket) {
     let mut refusal = || {
         socket.set_nonblocking(true)?;
         socket.write_all(&[0; 4])?;
@@ -111,7 +108,7 @@ impl SpareDescriptor {
     }
 
     /// Rejects the first connection of the backlog, if there is a descriptor for it.
-    fn reject_one(&mut self, listener: &TcpListener) {
+    fn reject_one(&mut self, listener: &Listener) {
         if self.0.take().is_some() && listener.set_nonblocking(true).is_ok() {
             if let Ok((socket, _)) = listener.accept() {
                 reject(&socket);

@@ -2,8 +2,8 @@
 
 use crate::engine::{JobError, JobOutput};
 use crate::metrics::Protocol;
-use crate::net::TimeoutKind;
 use crate::net::timed_stream::TimedStream;
+use crate::net::{PeerAddress, TimeoutKind};
 use crate::reject_reason::RejectReason;
 use crate::report::Report;
 use crate::service::connections::ConnectionGuard;
@@ -14,8 +14,8 @@ use crate::spec::{Options, decode_pairs};
 use crate::status::Status;
 use crate::tcp::transport::Transport;
 use crate::wire::{self, Form, FramePart, HEADER_LEN, Header, Incoming, WireError};
+use socket2::Socket;
 use std::io::{self, Read};
-use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -54,15 +54,15 @@ struct Request {
 
 impl<'a> Connection<'a> {
     pub(super) fn new(
-        socket: Arc<TcpStream>,
-        address: SocketAddr,
+        socket: Arc<Socket>,
+        address: PeerAddress,
         number: u64,
         guard: ConnectionGuard,
         service: &'a Service,
     ) -> io::Result<Self> {
         let settings = service.settings();
         let stream = TimedStream::new(socket, settings.header_timeout);
-        let transport = Transport::accept(stream, settings)?;
+        let transport = Transport::accept(stream, address, settings)?;
         let peer = Peer { address, transport: transport.kind() };
         Ok(Connection { peer, number, requests: 0, unread: 0, transport, guard, service })
     }

@@ -1,10 +1,11 @@
 //! The server's end of a `Transport`: handshake, reading and closing within the current deadline.
 
-use crate::net::TransportKind;
 use crate::net::timed_stream::{self, TimedStream};
+use crate::net::{PeerAddress, TransportKind};
 use crate::service::ServiceSettings;
+use socket2::Socket;
 use std::io::{self, Read};
-use std::net::{Shutdown, TcpStream};
+use std::net::Shutdown;
 #[cfg(feature = "tls")]
 use std::sync::Arc;
 
@@ -17,16 +18,20 @@ type TlsStream = TimedStream;
 pub(super) type Transport = crate::net::transport::Transport<TimedStream, TlsStream>;
 
 impl Transport {
-    /// Wraps a new connection: in TLS where the settings have a certificate.
+    /// Wraps a new connection: in TLS where the settings have a certificate and bytes leave the process by the network.
     #[cfg_attr(not(feature = "tls"), expect(clippy::unnecessary_wraps, reason = "TLS can fail"))]
-    pub(super) fn accept(stream: TimedStream, settings: &ServiceSettings) -> io::Result<Transport> {
+    pub(super) fn accept(
+        stream: TimedStream,
+        peer: PeerAddress,
+        settings: &ServiceSettings,
+    ) -> io::Result<Transport> {
         #[cfg(feature = "tls")]
-        if let Some(tls) = &settings.tls {
+        if let (Some(tls), PeerAddress::Tcp(_)) = (&settings.tls, peer) {
             let config = Arc::clone(&*tls.current());
             let connection = rustls::ServerConnection::new(config).map_err(io::Error::other)?;
             return Ok(Transport::Tls(Box::new(rustls::StreamOwned::new(connection, stream))));
         }
-        let _ = settings;
+        let _ = (settings, peer);
         Ok(Transport::Plain(stream))
     }
 
@@ -80,7 +85,7 @@ impl Transport {
     }
 
     /// The socket.
-    pub(super) fn socket(&self) -> &TcpStream {
+    pub(super) fn socket(&self) -> &Socket {
         match self {
             Transport::Plain(stream) => stream.socket(),
             #[cfg(feature = "tls")]

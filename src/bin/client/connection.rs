@@ -12,7 +12,7 @@ use std::time::Duration;
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "ServerConnection")]
 pub(crate) struct ConnectionArguments {
-    /// Address of the server; given several times, the images are shared among them
+    /// Address of the server, or unix:PATH of its socket; given several times, the images are shared among them
     #[arg(
         long = "server",
         env = "IMGSRV_SERVER",

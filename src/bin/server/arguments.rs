@@ -13,6 +13,8 @@ pub(crate) enum Action {
         verbosity: i8,
         /// True if the page is to be opened in the default browser.
         opens_page: bool,
+        /// True if the end of standard input stops the server.
+        stops_at_eof: bool,
     },
     /// Show the settings and where they came from.
     PrintConfig,
@@ -40,6 +42,7 @@ pub(crate) fn parse() -> anyhow::Result<(Effective, Action)> {
         Action::Serve {
             verbosity: matches.get_count("verbose") as i8 - matches.get_count("quiet") as i8,
             opens_page: matches.get_flag("open"),
+            stops_at_eof: matches.get_flag("stop-at-eof"),
         }
     };
     Ok((effective, action))
@@ -72,7 +75,7 @@ fn command(defaults: &Config) -> Command {
     };
     let health = Command::new("health")
         .about("Ask a running server how it is; exit code 0 if it is well, 1 if not")
-        .arg(Arg::new("address").value_name("ADDR").help("Its metrics address, host:port"));
+        .arg(Arg::new("address").value_name("ADDR").help("Its metrics address, host:port or unix:PATH"));
     Command::new("imgsrv")
         .version(env!("CARGO_PKG_VERSION"))
         .about("Image bytes in over TCP, a resized and compressed image back.")
@@ -85,6 +88,10 @@ fn command(defaults: &Config) -> Command {
         )
         .args(settings)
         .arg(switch("open", "Open the page in the default browser"))
+        .arg(switch(
+            "stop-at-eof",
+            "Stop when standard input ends, so with the process that holds its other end",
+        ))
         .arg(switch("print-config", "Show the settings and where each came from, and exit"))
         .arg(switch("print-example", "Show a commented file of the defaults, and exit"))
         .arg(count("verbose", 'v', "Say more; twice says most"))

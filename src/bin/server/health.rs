@@ -3,10 +3,10 @@
 use anyhow::{Context, bail};
 use imgsrv::client::{Client, ClientError, ClientSettings, Security};
 use imgsrv::internals::config::Config;
-use imgsrv::internals::net::reachable;
+use imgsrv::internals::net::{ListenAddress, reachable, unix_path};
 use imgsrv::report::Status;
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::net::ToSocketAddrs;
 use std::time::Duration;
 
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -17,18 +17,22 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// When no good answer comes within two seconds.
 pub(crate) fn check(address: Option<&str>, config: &Config) -> anyhow::Result<()> {
     match address.or(config.metrics.as_deref()) {
-        Some(address) => ask_http(first(address)?),
+        Some(address) => ask_http(&first(address)?),
         None => ping(config),
     }
 }
 
-fn first(address: &str) -> anyhow::Result<SocketAddr> {
+fn first(address: &str) -> anyhow::Result<ListenAddress> {
+    if let Some(path) = unix_path(address) {
+        return Ok(ListenAddress::Unix(path.to_owned()));
+    }
     let found = address.to_socket_addrs().with_context(|| address.to_owned())?.next();
-    Ok(reachable(found.with_context(|| format!("{address} has no address"))?))
+    let found = found.with_context(|| format!("{address} has no address"))?;
+    Ok(ListenAddress::Tcp(reachable(found)))
 }
 
-fn ask_http(address: SocketAddr) -> anyhow::Result<()> {
-    let mut socket = TcpStream::connect_timeout(&address, PATIENCE).with_context(|| address.to_string())?;
+fn ask_http(address: &ListenAddress) -> anyhow::Result<()> {
+    let mut socket = address.connect(PATIENCE).with_context(|| address.to_string())?;
     socket.set_read_timeout(Some(PATIENCE))?;
     socket.set_write_timeout(Some(PATIENCE))?;
     socket.write_all(b"GET /health HTTP/1.1\r\nHost: imgsrv\r\nConnection: close\r\n\r\n")?;
@@ -42,7 +46,8 @@ fn ask_http(address: SocketAddr) -> anyhow::Result<()> {
 
 /// A server that wants a token, or is too busy for this probe, is well.
 fn ping(config: &Config) -> anyhow::Result<()> {
-    let security = if config.tls_cert.is_some() { Security::TlsInsecure } else { Security::Plain };
+    let is_tls = config.tls_cert.is_some() && unix_path(&config.bind).is_none();
+    let security = if is_tls { Security::TlsInsecure } else { Security::Plain };
     let server = first(&config.bind)?.to_string();
     let settings = ClientSettings {
         server,

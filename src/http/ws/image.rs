@@ -5,9 +5,9 @@ use crate::http::handlers::tasks::rfc3339;
 use crate::http::ws::command::{ImageRequest, Order};
 use crate::http::{HttpState, job};
 use crate::metrics::Protocol;
+use crate::net::PeerAddress;
 use crate::report::Report;
 use crate::service::{AccessRecord, AuthenticatedCaller, ReceivedBody, RequestError};
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::mpsc::UnboundedSender;
@@ -133,7 +133,7 @@ async fn body(
 /// Writes the log lines of one connection's images.
 #[derive(Debug)]
 pub(super) struct ImageLog {
-    pub(super) peer: SocketAddr,
+    pub(super) peer: PeerAddress,
     /// Id of the handshake, which the ids of the images begin with.
     pub(super) connection_id: String,
     pub(super) token: Option<Arc<str>>,

@@ -10,7 +10,8 @@
 
 use crate::tasks::disk_store::TaskId;
 use crate::tasks::disk_store::disk::Disk;
-use crate::tasks::disk_store::record::{self, Damage, Head};
+use crate::tasks::disk_store::record::{self, Damage};
+use crate::tasks::head::Head;
 use std::io;
 use std::path::{Path, PathBuf};
 

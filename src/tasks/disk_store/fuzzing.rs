@@ -1,8 +1,9 @@
 //! What must hold of the store's files.
 
 use crate::tasks::disk_store::index::Index;
-use crate::tasks::disk_store::record::{self, Damage, Head};
-use crate::tasks::disk_store::{Limits, TaskId};
+use crate::tasks::disk_store::record::{self, Damage};
+use crate::tasks::head::Head;
+use crate::tasks::{Limits, TaskId};
 
 /// The length of a head, a head and an image: in a file whose checksums are right it reads back as itself,
 /// and has a place in the index. As a file, all of it is one or is damaged.

@@ -2,8 +2,8 @@
 
 use crate::report::Report;
 use crate::spec::Spec;
-use crate::tasks::disk_store::Limits;
-use crate::tasks::disk_store::record::{Content, Head};
+use crate::tasks::head::{Content, Head};
+use crate::tasks::store::Limits;
 use crate::tasks::store::{Counts, LEASE, Lease, StoreError};
 use crate::tasks::{Failure, Owner, State, Step, TaskId, TaskStatus};
 use std::collections::{BTreeSet, HashMap, HashSet};

@@ -22,34 +22,18 @@ mod tests;
 
 use crate::report::Report;
 use crate::status::Status;
-use crate::tasks::store::{Claim, Counts, LEASE, Lease, MAX_ATTEMPTS, StoreError, TaskStore};
+use crate::tasks::head::{Content, Head};
+use crate::tasks::store::{Claim, Counts, LEASE, Lease, Limits, MAX_ATTEMPTS, StoreError, TaskStore};
 use crate::tasks::{Failure, NewTask, Owner, Step, TaskId, TaskStatus};
 use disk::{Disk, LocalDisk};
 use folder::{DONE, Folder, QUEUE};
 use index::{Index, Standing};
-use record::{Content, Damage, Head};
+use record::Damage;
 use std::fs::{self, File};
 use std::io;
 use std::path::Path;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
-
-/// What a store may keep.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
-    /// How long results and failures are kept. Default: 24 h.
-    pub ttl: Duration,
-    /// Bytes of images and results, of all owners together. Default: 4 GiB.
-    pub bytes: u64,
-    /// Tasks of one owner, results and failures included. Default: 10,000.
-    pub tasks_per_owner: usize,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Limits { ttl: Duration::from_secs(24 * 3600), bytes: 4 << 30, tasks_per_owner: 10_000 }
-    }
-}
 
 /// Why a folder cannot be used.
 #[derive(Debug, thiserror::Error)]

@@ -13,40 +13,14 @@
 //! ```
 //! Integers are big-endian.
 
-use crate::report::Report;
-use crate::spec::{Options, Spec, decode_pairs, encode_pairs};
-use crate::status::Status;
-use crate::tasks::{Failure, Owner};
-use std::time::{Duration, SystemTime};
+use crate::spec::{decode_pairs, encode_pairs};
+use crate::tasks::head::Head;
 
 const MAGIC: &[u8; 8] = b"imgtask\x01";
 const FIXED: usize = 28;
 
 /// Most bytes of a head: its options have at most 8,192 before they are escaped.
 pub(super) const MAX_HEAD: u64 = 64 << 10;
-
-/// What a file says before its image.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Head {
-    pub(super) owner: Owner,
-    /// Grows from task to task.
-    pub(super) number: u64,
-    pub(super) submitted: SystemTime,
-    /// Length of the source in bytes.
-    pub(super) source_bytes: u64,
-    pub(super) content: Content,
-}
-
-/// What the file is about.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) enum Content {
-    /// A task; its source follows.
-    Task(Box<Spec>),
-    /// A result, which follows.
-    Done { finished: SystemTime, report: Box<Report> },
-    /// A failure; nothing follows.
-    Failed { finished: SystemTime, failure: Failure },
-}
 
 /// Why a file is not what was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -63,7 +37,7 @@ pub(super) enum Damage {
 
 /// The bytes that go before an image.
 pub(super) fn encode(head: &Head, image: &[u8]) -> Vec<u8> {
-    seal(head.encode().as_bytes(), image)
+    seal(encode_pairs(head.pairs()).as_bytes(), image)
 }
 
 /// The same of a head that is text already.
@@ -97,7 +71,8 @@ pub(super) fn decode(bytes: &[u8], len: u64) -> Result<(Head, u64), Damage> {
     if (FIXED as u64 + u64::from(head_len)).checked_add(image_len) != Some(len) {
         return Err(Damage::Length);
     }
-    Ok((Head::decode(text, image_len).ok_or(Damage::Foreign)?, image_len))
+    let head = decode_pairs(text).ok().and_then(|pairs| Head::from_pairs(&pairs));
+    Ok((head.ok_or(Damage::Foreign)?, image_len))
 }
 
 /// The image of a whole file.
@@ -122,66 +97,15 @@ fn crc(fixed: &[u8], text: &[u8]) -> u32 {
     hasher.finalize()
 }
 
-impl Head {
-    fn encode(&self) -> String {
-        let mut pairs = vec![
-            ("owner", self.owner.name().to_owned()),
-            ("number", self.number.to_string()),
-            ("submitted", millis(self.submitted).to_string()),
-            ("source_bytes", self.source_bytes.to_string()),
-        ];
-        match &self.content {
-            Content::Task(spec) => pairs.push(("spec", spec.canonical())),
-            Content::Done { finished, report } => {
-                pairs.push(("finished", millis(*finished).to_string()));
-                pairs.push(("report", report.encode()));
-            }
-            Content::Failed { finished, failure } => {
-                pairs.push(("finished", millis(*finished).to_string()));
-                pairs.push(("failed", failure.status.word().to_owned()));
-                pairs.push(("message", failure.message.clone()));
-            }
-        }
-        encode_pairs(pairs)
-    }
-
-    fn decode(text: &[u8], image_len: u64) -> Option<Head> {
-        let pairs = decode_pairs(text).ok()?;
-        let value = |name: &str| pairs.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
-        let time =
-            |name| SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(value(name)?.parse().ok()?));
-        let content = if let Some(spec) = value("spec") {
-            Content::Task(Box::new(Options::parse(spec.as_bytes(), &Spec::default()).ok()?.spec))
-        } else if let Some(report) = value("report") {
-            let report = Box::new(Report::decode(report.as_bytes()).ok()?);
-            Content::Done { finished: time("finished")?, report }
-        } else {
-            let status: Status = value("failed")?.parse().ok()?;
-            let failure = Failure { status, message: value("message")?.to_owned() };
-            Content::Failed { finished: time("finished")?, failure }
-        };
-        let source_bytes = match content {
-            Content::Task(_) => image_len,
-            _ => value("source_bytes")?.parse().ok()?,
-        };
-        Some(Head {
-            owner: Owner::new(value("owner")),
-            number: value("number")?.parse().ok()?,
-            submitted: time("submitted")?,
-            source_bytes,
-            content,
-        })
-    }
-}
-
-fn millis(time: SystemTime) -> u64 {
-    let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::Report;
+    use crate::spec::Spec;
+    use crate::status::Status;
+    use crate::tasks::head::Content;
+    use crate::tasks::{Failure, Owner};
+    use std::time::{Duration, SystemTime};
 
     fn heads() -> [Head; 3] {
         let now = SystemTime::UNIX_EPOCH + Duration::from_millis(1_700_000_000_123);

@@ -61,13 +61,15 @@ pub enum RejectReason {
     Corrupt,
     /// No room on disk for another task.
     StorageFull,
+    /// The machines that keep tasks do not answer.
+    StoreAway,
     /// A defect of ours.
     Internal,
 }
 
 impl RejectReason {
     /// Every reason, in order of declaration.
-    pub const ALL: [RejectReason; 30] = [
+    pub const ALL: [RejectReason; 31] = [
         RejectReason::ShortHeader,
         RejectReason::HeaderTimeout,
         RejectReason::SlowClient,
@@ -97,6 +99,7 @@ impl RejectReason {
         RejectReason::Unsupported,
         RejectReason::Corrupt,
         RejectReason::StorageFull,
+        RejectReason::StoreAway,
         RejectReason::Internal,
     ];
 
@@ -132,6 +135,7 @@ impl RejectReason {
             RejectReason::Unsupported => "unsupported",
             RejectReason::Corrupt => "corrupt",
             RejectReason::StorageFull => "storage_full",
+            RejectReason::StoreAway => "store_away",
             RejectReason::Internal => "internal",
         }
     }

@@ -117,7 +117,7 @@ fn tasks_are_run_and_told_of_and_bad_ones_fail_with_their_reason() {
     let bad = tasks.submit(task(&owner, &spec, b"no image at all")).unwrap();
     let (told, heard) = std::sync::mpsc::channel();
     let listening = tasks.subscribe(good, move || told.send(()).unwrap_or_default());
-    let runners = Runners::start(&tasks, &engine).unwrap();
+    let runners = Runners::start(&tasks, &engine, 2).unwrap();
 
     let State::Done { report, bytes, .. } = end_of(&tasks, good) else { panic!("not done") };
     assert_eq!((report.width, report.height), (Some(40), Some(20)));
@@ -150,7 +150,7 @@ fn a_task_in_hand_goes_back_to_the_queue_when_the_runners_stop() {
     let is_processing =
         |id: &TaskId| matches!(tasks.status(&owner, *id).unwrap().state, State::Processing { .. });
     for _ in 0..5 {
-        let runners = Runners::start(&tasks, &engine).unwrap();
+        let runners = Runners::start(&tasks, &engine, 2).unwrap();
         while !ids.iter().any(is_processing)
             && !ids.iter().all(|id| tasks.status(&owner, *id).unwrap().state.is_final())
         {
@@ -159,7 +159,7 @@ fn a_task_in_hand_goes_back_to_the_queue_when_the_runners_stop() {
         drop(runners);
         assert!(!ids.iter().any(is_processing));
     }
-    let _runners = Runners::start(&tasks, &engine).unwrap();
+    let _runners = Runners::start(&tasks, &engine, 2).unwrap();
     for id in ids {
         assert!(matches!(end_of(&tasks, id), State::Done { .. }));
     }

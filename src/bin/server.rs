@@ -17,6 +17,7 @@ use server::{browser, health, logging, process};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use std::process::ExitCode;
+use std::time::Duration;
 
 /// Requests were unfinished after the drain time, or `health` found no healthy server.
 const EXIT_UNHEALTHY: u8 = 1;
@@ -38,6 +39,11 @@ fn run() -> anyhow::Result<ExitCode> {
     match action {
         Action::PrintConfig => print!("{effective}"),
         Action::PrintExample => print!("{}", imgsrv::internals::config::example()),
+        Action::NatsSetup => {
+            for stream in imgsrv::server::set_up_nats(&effective.config)? {
+                println!("imgsrv: stream {stream} is ready");
+            }
+        }
         Action::Health(address) => {
             if let Err(error) = health::check(address.as_deref(), &effective.config) {
                 eprintln!("imgsrv: unhealthy: {error:#}");
@@ -61,7 +67,7 @@ fn start(mut effective: Effective, opens_page: bool, stops_at_eof: bool) -> anyh
     effective.config.max_connections = process::connections(effective.config.max_connections);
     let opener = opens_page.then(browser::opener).transpose()?;
     let mut server = Server::start(&effective)?;
-    act_on_signals(server.shutdown(), server.take_reloads())?;
+    act_on_signals(server.shutdown(), server.stop_delay(), server.take_reloads())?;
     if stops_at_eof {
         stop_at_eof(server.shutdown())?;
     }
@@ -71,7 +77,9 @@ fn start(mut effective: Effective, opens_page: bool, stops_at_eof: bool) -> anyh
     if let Some(address) = server.http_address() {
         println!("imgsrv http on {address}");
     }
-    println!("imgsrv listening on {}", server.address());
+    if let Some(address) = server.address() {
+        println!("imgsrv listening on {address}");
+    }
     if let Some(opener) = opener {
         let Some(ListenAddress::Tcp(http)) = server.http_address() else {
             bail!("--open needs the HTTP listener on the network: give --http HOST:PORT")
@@ -94,8 +102,13 @@ fn stop_at_eof(shutdown: Shutdown) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Shuts down on the first SIGTERM or SIGINT, exits at the second, and reads certificates and tokens again on SIGHUP.
-fn act_on_signals(shutdown: Shutdown, reloads: Vec<Reload>) -> anyhow::Result<()> {
+/// Shuts down on the first SIGTERM or SIGINT, `delay` after `/ready` fails; exits at the second, and reads certificates
+/// and tokens again on SIGHUP.
+fn act_on_signals(
+    shutdown: Shutdown,
+    delay: Option<Duration>,
+    reloads: Vec<Reload>,
+) -> anyhow::Result<()> {
     let mut wanted = vec![SIGINT, SIGTERM];
     #[cfg(unix)]
     wanted.push(signal_hook::consts::SIGHUP);
@@ -103,11 +116,25 @@ fn act_on_signals(shutdown: Shutdown, reloads: Vec<Reload>) -> anyhow::Result<()
     std::thread::Builder::new().name("signals".into()).spawn(move || {
         for signal in signals.forever() {
             match signal {
-                SIGINT | SIGTERM if shutdown.is_requested() => std::process::exit(128 + signal),
-                SIGINT | SIGTERM => shutdown.request(),
+                SIGINT | SIGTERM if shutdown.is_announced() => std::process::exit(128 + signal),
+                SIGINT | SIGTERM => stop(&shutdown, delay),
                 _ => reloads.iter().for_each(Reload::run),
             }
         }
     })?;
     Ok(())
+}
+
+/// Stops at once, or announces it and stops after a delay.
+fn stop(shutdown: &Shutdown, delay: Option<Duration>) {
+    let Some(delay) = delay else { return shutdown.request() };
+    shutdown.announce();
+    let later = shutdown.clone();
+    let waiting = std::thread::Builder::new().name("stop".into()).spawn(move || {
+        std::thread::sleep(delay);
+        later.request();
+    });
+    if waiting.is_err() {
+        shutdown.request();
+    }
 }

@@ -26,6 +26,13 @@ impl Machine {
     }
 }
 
+/// A name of this process that no other has: that of the machine, and the number of the process.
+#[cfg(feature = "nats")]
+pub(super) fn node_name() -> String {
+    let uname = rustix::system::uname();
+    format!("{}-{}", uname.nodename().to_string_lossy(), std::process::id())
+}
+
 /// The smallest memory limit among the control groups that `/proc/self/cgroup` names and those around them.
 /// Within a container the names may be those outside of it; then only the root is there, and is the container's.
 fn group_limit(groups: &str, limit: impl Fn(&Path) -> Option<u64>) -> Option<u64> {

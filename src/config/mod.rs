@@ -25,7 +25,7 @@ use std::time::Duration;
 /// Every setting of the server.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
-    /// Address of the TCP listener. Default: `127.0.0.1:65432`.
+    /// Address of the TCP listener; `none` for none. Default: `127.0.0.1:65432`.
     pub bind: String,
     /// Address of the HTTP listener; `none` for none. Default: `127.0.0.1:8080`.
     pub http: String,
@@ -103,6 +103,66 @@ pub struct Config {
     pub task_bytes: u64,
     /// Tasks that are kept for one token, or for all callers without tokens. Default: 10,000.
     pub tasks_per_owner: usize,
+    /// Share of the work that this server does. Default: all of it.
+    pub role: Role,
+    /// Addresses of the NATS servers that keep the tasks. Default: none, tasks are kept in `data_dir`.
+    pub nats: Option<String>,
+    /// File with JWT and seed of the NATS user.
+    pub nats_creds: Option<PathBuf>,
+    /// Certificates of the authorities of the NATS servers, PEM. Default: the system's.
+    pub nats_ca: Option<PathBuf>,
+    /// Certificate by which this server proves itself to NATS, PEM.
+    pub nats_cert: Option<PathBuf>,
+    /// Private key of `nats_cert`, PEM.
+    pub nats_key: Option<PathBuf>,
+    /// First word of the subjects and streams of the tasks. Default: `imgsrv`.
+    pub nats_prefix: String,
+    /// Copies of each task on the NATS servers. Default: 3.
+    pub nats_replicas: usize,
+    /// Streams for the images. Default: 1.
+    pub nats_shards: usize,
+    /// Time after which another worker takes the task of a silent one. Default: 30 s.
+    pub nats_lease: Duration,
+    /// Age of an image without a task at which it is removed. Default: 1 h.
+    pub nats_orphan_age: Duration,
+    /// Longest time that a task waits for a worker. Default: 7 days.
+    pub task_wait: Duration,
+    /// Name of this server for the others. Default: the name of the machine, with the number of the process.
+    pub node: Option<String>,
+    /// Time between a stop and the end of the listeners, in which `/ready` already fails. Default: none.
+    pub stop_delay: Option<Duration>,
+}
+
+/// The share of the work that a server does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// It takes requests and runs tasks.
+    All,
+    /// It takes requests, and runs no tasks.
+    Front,
+    /// It runs tasks, and takes no requests.
+    Worker,
+}
+
+impl Role {
+    /// The word of the setting.
+    pub fn word(self) -> &'static str {
+        match self {
+            Role::All => "all",
+            Role::Front => "front",
+            Role::Worker => "worker",
+        }
+    }
+
+    /// Returns true if the server takes requests.
+    pub fn takes_requests(self) -> bool {
+        self != Role::Worker
+    }
+
+    /// Returns true if the server runs tasks.
+    pub fn runs_tasks(self) -> bool {
+        self != Role::Front
+    }
 }
 
 /// Form of the log.
@@ -173,6 +233,20 @@ impl Config {
             task_ttl: Duration::from_secs(24 * 3600),
             task_bytes: 4096 * MIB,
             tasks_per_owner: 10_000,
+            role: Role::All,
+            nats: None,
+            nats_creds: None,
+            nats_ca: None,
+            nats_cert: None,
+            nats_key: None,
+            nats_prefix: "imgsrv".into(),
+            nats_replicas: 3,
+            nats_shards: 1,
+            nats_lease: Duration::from_secs(30),
+            nats_orphan_age: Duration::from_secs(3600),
+            task_wait: Duration::from_secs(7 * 24 * 3600),
+            node: None,
+            stop_delay: None,
         }
     }
 
@@ -242,6 +316,27 @@ impl Config {
             bytes: self.task_bytes,
             tasks_per_owner: self.tasks_per_owner,
         }
+    }
+}
+
+#[cfg(feature = "nats")]
+impl Config {
+    /// Where the tasks of many machines are, if they are on NATS.
+    pub fn nats(&self) -> Option<crate::tasks::nats::NatsSettings> {
+        Some(crate::tasks::nats::NatsSettings {
+            servers: self.nats.clone()?,
+            creds: self.nats_creds.clone(),
+            ca: self.nats_ca.clone(),
+            client_cert: self.nats_cert.clone().zip(self.nats_key.clone()),
+            prefix: self.nats_prefix.clone(),
+            replicas: self.nats_replicas,
+            shards: self.nats_shards,
+            lease: self.nats_lease,
+            task_wait: self.task_wait,
+            orphan_age: self.nats_orphan_age,
+            node: self.node.clone().unwrap_or_else(machine::node_name),
+            role: self.role.word(),
+        })
     }
 }
 

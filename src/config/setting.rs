@@ -46,7 +46,7 @@ fn values_of<T: OptionValue>(_: fn(&Config) -> &T) -> ValueSet {
 pub const SETTINGS: &[Setting] = &[
     setting!(
         bind,
-        "host:port, [IPv6]:port, name:port or unix:PATH; port 0 takes a free one",
+        "host:port, [IPv6]:port, name:port, unix:PATH or none; port 0 takes a free one",
         "address of the TCP listener"
     ),
     setting!(http, "host:port, [IPv6]:port, name:port, unix:PATH, or none", "address of the HTTP listener"),
@@ -105,6 +105,35 @@ pub const SETTINGS: &[Setting] = &[
     setting!(task_ttl, "time that results of tasks are kept"),
     setting!(task_bytes, "bytes, such as 4GiB", "images and results of all tasks together"),
     setting!(tasks_per_owner, "a number of tasks", "tasks that are kept for one token"),
+    setting!(
+        role,
+        "share of the work: all, front (takes requests, runs no tasks) or worker (runs tasks alone)"
+    ),
+    setting!(
+        nats,
+        "nats://host:port or tls://host:port, comma separated; or nothing",
+        "NATS servers that keep the tasks, for many machines"
+    ),
+    setting!(nats_creds, "a file with JWT and seed, or nothing", "user of the NATS servers"),
+    setting!(
+        nats_ca,
+        "a PEM file, or nothing",
+        "authorities of the NATS servers' certificates; the system's without"
+    ),
+    setting!(nats_cert, "a PEM file, or nothing", "certificate by which this server proves itself to NATS"),
+    setting!(nats_key, "a PEM file, or nothing", "private key of nats_cert"),
+    setting!(nats_prefix, "a word", "first word of the subjects and streams of the tasks"),
+    setting!(nats_replicas, "a number, 3 for a cluster", "copies of each task on the NATS servers"),
+    setting!(nats_shards, "a number of streams", "streams for the images, each with a leader of its own"),
+    setting!(nats_lease, "time after which another worker takes the task of a silent one"),
+    setting!(nats_orphan_age, "age at which an image without a task is removed"),
+    setting!(task_wait, "longest time that a task waits for a worker of many"),
+    setting!(node, "a name, or nothing for that of the machine", "name of this server for the others"),
+    setting!(
+        stop_delay,
+        "a time, or nothing",
+        "time between a stop and the end of the listeners, in which /ready fails already"
+    ),
     setting!(log_format, "form of the log; auto is text on a terminal, json otherwise"),
 ];
 

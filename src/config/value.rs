@@ -1,6 +1,6 @@
 //! The types of setting values beside those of options: numbers, bytes, pixels, times, paths, words.
 
-use super::{DataDir, LogFormat, Sandbox};
+use super::{DataDir, LogFormat, Role, Sandbox};
 use crate::spec::{OptionValue, ValueSet, Words};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -162,6 +162,11 @@ impl Words for LogFormat {
 impl Words for Sandbox {
     const WORDS: &'static [(&'static str, Sandbox)] =
         &[("auto", Sandbox::Auto), ("required", Sandbox::Required), ("off", Sandbox::Off)];
+}
+
+impl Words for Role {
+    const WORDS: &'static [(&'static str, Role)] =
+        &[("all", Role::All), ("front", Role::Front), ("worker", Role::Worker)];
 }
 
 #[cfg(test)]

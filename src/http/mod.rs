@@ -88,6 +88,7 @@ fn router(state: Arc<HttpState>) -> Router {
         .route("/tasks", get(tasks::list))
         .route("/health", get(health::health))
         .route("/ready", get(health::ready))
+        .route("/ready/tasks", get(health::ready_tasks))
         .route("/metrics", get(health::metrics));
     #[cfg(feature = "legacy")]
     let router = router

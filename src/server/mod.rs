@@ -1,9 +1,11 @@
 //! `Server`: starts every listener of a configuration inside the sandbox, and runs until its shutdown.
 
 #[cfg(feature = "http")]
-mod http; // the HTTP listener and its tasks.
+mod http; // the HTTP listener.
 mod reload; // tokens and certificates, which are read again on SIGHUP.
 mod sandbox; // the files and ports that the server keeps.
+#[cfg(feature = "http")]
+mod tasks; // the tasks, in a folder or on NATS.
 
 pub use crate::service::Shutdown;
 pub use reload::Reload;
@@ -18,17 +20,21 @@ use crate::tcp;
 use crate::token::TokenFileError;
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A server whose listeners are open.
 #[derive(Debug)]
 pub struct Server {
-    tcp: Listener,
+    tcp: Option<Listener>,
     http_address: Option<ListenAddress>,
     metrics_address: Option<ListenAddress>,
     service: Arc<Service>,
     reloads: Vec<Reload>,
+    stop_delay: Option<Duration>,
     #[cfg(feature = "http")]
-    http: Option<http::RunningHttp>,
+    http: Option<crate::http::Running>,
+    #[cfg(feature = "http")]
+    tasks: tasks::RunningTasks,
 }
 
 /// A server that could not start. Each message names the setting to change.
@@ -93,6 +99,22 @@ pub enum ServerError {
         /// The reason.
         source: crate::tasks::OpenError,
     },
+    /// A share of the work that only many machines have.
+    #[error("role = {role} needs the tasks on NATS: give --nats ADDR, or --role all")]
+    RoleWithoutNats {
+        /// The role.
+        role: &'static str,
+    },
+    /// A set-up without servers.
+    #[error("no NATS servers are known: give --nats ADDR")]
+    NoNats,
+    /// Both places for tasks.
+    #[error("data_dir and nats are two places for tasks: give one of them")]
+    TwoStores,
+    /// NATS, or its streams.
+    #[cfg(feature = "nats")]
+    #[error(transparent)]
+    Nats(#[from] crate::tasks::nats::ClusterError),
     /// Threads.
     #[error("cannot start the {threads}: {source}")]
     Threads {
@@ -118,6 +140,23 @@ pub fn run(effective: &Effective) -> Result<bool, ServerError> {
     Ok(Server::start(effective)?.run())
 }
 
+/// Makes the NATS streams of a configuration, or changes them to it. Returns their names.
+///
+/// # Errors
+/// [`ServerError`].
+pub fn set_up_nats(config: &Config) -> Result<Vec<String>, ServerError> {
+    #[cfg(feature = "nats")]
+    match config.nats() {
+        Some(settings) => Ok(crate::tasks::nats::NatsStore::set_up(&settings, &config.tasks())?),
+        None => Err(ServerError::NoNats),
+    }
+    #[cfg(not(feature = "nats"))]
+    {
+        let _ = config;
+        Err(ServerError::MissingFeature { setting: "nats", feature: "nats" })
+    }
+}
+
 impl Server {
     /// Binds the listeners, reads tokens and certificates, enters the sandbox, and starts the threads. TCP connections
     /// wait in the backlog until [`Server::run`].
@@ -131,47 +170,60 @@ impl Server {
         let reloads = reload::read_secrets(config, &mut settings)?;
         let needs_token = settings.tokens.is_some();
 
-        let tcp = bind(&config.bind)?;
-        check_exposure(tcp.address(), config, needs_token)?;
+        let tcp = takes_tcp(config).then(|| bind(&config.bind)).transpose()?;
         #[cfg(feature = "http")]
         let http = http::PreparedHttp::bind(effective)?;
         #[cfg(feature = "http")]
-        let (http_address, tasks_folder) = (
-            http.as_ref().map(|http| http.address().clone()),
-            http.as_ref().and_then(|http| http.tasks_folder()),
-        );
+        let http_address = http.as_ref().map(|http| http.address().clone());
         #[cfg(not(feature = "http"))]
-        let (http_address, tasks_folder) = (refuse_http(effective)?, None);
-        if let Some(address) = &http_address {
+        let http_address = refuse_http(effective)?;
+        for address in [tcp.as_ref().map(Listener::address), http_address.as_ref()].into_iter().flatten() {
             check_exposure(address, config, needs_token)?;
         }
+        #[cfg(feature = "http")]
+        let tasks = match http_address {
+            None if config.nats.is_none() => tasks::PreparedTasks::Off, // nobody could ask for them
+            _ => tasks::PreparedTasks::open(config)?,
+        };
+        #[cfg(feature = "http")]
+        let tasks_folder = tasks.folder();
+        #[cfg(not(feature = "http"))]
+        let tasks_folder = None;
         let metrics = config.metrics.as_ref().map(|address| bind(address)).transpose()?;
         let metrics_address = metrics.as_ref().map(|listener| listener.address().clone());
 
         // Before the first thread, so that all threads are restricted.
-        sandbox::enter(config, tasks_folder, tcp.address())?;
+        sandbox::enter(config, tasks_folder, tcp.as_ref().map(Listener::address))?;
         let engine = Engine::new(config.engine()).map_err(ServerError::threads("workers"))?;
         let service = Service::new(Arc::new(engine), settings, Shutdown::default());
         if let Some(listener) = metrics {
             serve_metrics(listener, &service).map_err(ServerError::threads("metrics listener"))?;
         }
         #[cfg(feature = "http")]
-        let http = http.map(|http| http.start(config, &service)).transpose()?;
-        log::info!(workers = config.workers; "listening on {}", tcp.address());
+        let tasks = tasks.start(config, &service)?;
+        #[cfg(feature = "http")]
+        let http = http.map(|http| http.start(config, &service, tasks.tasks.clone())).transpose()?;
+        match &tcp {
+            Some(tcp) => log::info!(workers = config.workers; "listening on {}", tcp.address()),
+            None => log::info!(workers = config.workers; "no TCP listener"),
+        }
         Ok(Server {
             tcp,
             http_address,
             metrics_address,
             service,
             reloads,
+            stop_delay: config.stop_delay,
             #[cfg(feature = "http")]
             http,
+            #[cfg(feature = "http")]
+            tasks,
         })
     }
 
-    /// Address of the TCP listener.
-    pub fn address(&self) -> &ListenAddress {
-        self.tcp.address()
+    /// Address of the TCP listener, if there is one.
+    pub fn address(&self) -> Option<&ListenAddress> {
+        self.tcp.as_ref().map(Listener::address)
     }
 
     /// Address of the HTTP listener, if there is one.
@@ -189,6 +241,11 @@ impl Server {
         self.service.shutdown().clone()
     }
 
+    /// Time between the first signal to stop and the end of the listeners.
+    pub fn stop_delay(&self) -> Option<Duration> {
+        self.stop_delay
+    }
+
     /// Takes the values that a signal handler reads again.
     pub fn take_reloads(&mut self) -> Vec<Reload> {
         std::mem::take(&mut self.reloads)
@@ -197,14 +254,24 @@ impl Server {
     /// Serves until the shutdown, then waits for the requests in flight. Returns true if all were finished.
     pub fn run(self) -> bool {
         let Server { tcp, service, .. } = self;
-        tcp::serve(&tcp, &service);
-        drop(tcp);
+        match tcp {
+            Some(tcp) => tcp::serve(&tcp, &service),
+            None => service.shutdown().wait(),
+        }
         let is_clean = service.drain();
         #[cfg(feature = "http")]
-        drop(self.http); // after the drain: it ends the connections that are left, then the task runners
+        {
+            drop(self.http); // after the drain: it ends the connections that are left
+            drop(self.tasks); // their runners give back the tasks in hand
+        }
         log::info!("{}", if is_clean { "stopped" } else { "stopped with requests unfinished" });
         is_clean
     }
+}
+
+/// Returns true if the TCP protocol is served.
+fn takes_tcp(config: &Config) -> bool {
+    config.bind != "none" && config.role.takes_requests()
 }
 
 fn bind(address: &str) -> Result<Listener, ServerError> {

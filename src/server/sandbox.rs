@@ -8,21 +8,33 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// Restricts this thread and the threads that it starts. Left are the folders of tokens and certificates, the folder of
-/// `tasks`, and the port of `own`, to which a shutdown connects.
+/// `tasks`, the port of `own`, to which a shutdown connects, and what a connection to NATS needs if there is one.
 ///
 /// # Errors
 /// When the settings require a sandbox that this system lacks.
-pub(super) fn enter(config: &Config, tasks: Option<&Path>, own: &ListenAddress) -> Result<(), ServerError> {
+pub(super) fn enter(
+    config: &Config,
+    tasks: Option<&Path>,
+    own: Option<&ListenAddress>,
+) -> Result<(), ServerError> {
     if config.sandbox == Sandbox::Off {
         return Ok(());
     }
     let mut read = BTreeSet::from([PathBuf::from("/dev/null")]);
-    for file in [&config.token_file, &config.tls_cert, &config.tls_key].into_iter().flatten() {
+    let Config { token_file, tls_cert, tls_key, nats_creds, nats_ca, nats_cert, nats_key, .. } = config;
+    for file in
+        [token_file, tls_cert, tls_key, nats_creds, nats_ca, nats_cert, nats_key].into_iter().flatten()
+    {
         read.extend(folders(file));
     }
+    let mut connect: Vec<u16> = own.and_then(ListenAddress::port).into_iter().collect();
+    if let Some(servers) = &config.nats {
+        read.extend(RESOLVER.iter().filter_map(|path| std::fs::canonicalize(path).ok()));
+        connect.push(DNS_PORT);
+        connect.extend(servers.split(',').map(port));
+    }
     let write = tasks.map(Path::to_owned).into_iter().collect();
-    let rules =
-        AccessRules { read: read.into_iter().collect(), write, connect: own.port().into_iter().collect() };
+    let rules = AccessRules { read: read.into_iter().collect(), write, connect };
     match (rules.restrict()?, config.sandbox) {
         (Enforcement::Full, _) => log::info!("sandboxed: {}", describe(&rules)),
         (Enforcement::Partial, Sandbox::Required) => {
@@ -39,6 +51,33 @@ pub(super) fn enter(config: &Config, tasks: Option<&Path>, own: &ListenAddress) 
         (Enforcement::None, _) => log::info!("no sandbox: this system has no Landlock"),
     }
     Ok(())
+}
+
+/// Files by which the system resolves host names and knows certificate authorities, where it has them.
+const RESOLVER: &[&str] = &[
+    "/etc/resolv.conf",
+    "/etc/hosts",
+    "/etc/host.conf",
+    "/etc/nsswitch.conf",
+    "/etc/gai.conf",
+    "/etc/ssl",
+    "/etc/pki",
+    "/usr/share/ca-certificates",
+    "/usr/lib",
+    "/lib",
+    "/lib64",
+];
+
+/// Port of a resolver that is asked over TCP.
+const DNS_PORT: u16 = 53;
+
+/// Port of a NATS server whose address has none.
+const NATS_PORT: u16 = 4222;
+
+/// The port of `nats://host:port`.
+fn port(address: &str) -> u16 {
+    let port = address.trim().rsplit_once(':').and_then(|(_, port)| port.trim_end_matches('/').parse().ok());
+    port.unwrap_or(NATS_PORT)
 }
 
 /// The folder of a file, where it may be replaced before it is read again, and that of the file that it links to.

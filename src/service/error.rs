@@ -122,6 +122,9 @@ pub enum RequestError {
     /// No room for another task.
     #[error("{0}")]
     StorageFull(String),
+    /// The machines that keep tasks do not answer.
+    #[error("{0}")]
+    StoreAway(String),
     /// A server without tasks.
     #[error("tasks are off on this server: its operator can turn them on with --data-dir DIR")]
     TasksOff,
@@ -156,7 +159,8 @@ impl RequestError {
             RequestError::OverRate(_)
             | RequestError::Connections(_)
             | RequestError::GaveWay
-            | RequestError::Overloaded => Status::Busy,
+            | RequestError::Overloaded
+            | RequestError::StoreAway(_) => Status::Busy,
             RequestError::Timeout { .. } | RequestError::Cancelled => Status::Timeout,
             RequestError::Job(error) => error.status(),
             RequestError::TaskFailed { status, .. } => *status,
@@ -195,6 +199,7 @@ impl RequestError {
             RequestError::Cancelled => RejectReason::Abandoned,
             RequestError::Job(error) => error.reason(),
             RequestError::StorageFull(_) => RejectReason::StorageFull,
+            RequestError::StoreAway(_) => RejectReason::StoreAway,
         }
     }
 
@@ -207,6 +212,8 @@ impl RequestError {
             RequestError::Connections(_) | RequestError::GaveWay | RequestError::Overloaded => {
                 Some(Duration::from_secs(1))
             }
+            // An election of the cluster takes two to six seconds.
+            RequestError::StoreAway(_) => Some(Duration::from_secs(5)),
             RequestError::Job(JobError::Abandoned | JobError::Codec(_) | JobError::Panicked)
             | RequestError::Malformed(_)
             | RequestError::ForeignProtocol(_)
@@ -262,7 +269,8 @@ impl RequestError {
             | RequestError::Cancelled
             | RequestError::Job(_)
             | RequestError::TaskFailed { .. }
-            | RequestError::StorageFull(_) => self.status().http(),
+            | RequestError::StorageFull(_)
+            | RequestError::StoreAway(_) => self.status().http(),
         }
     }
 
@@ -281,6 +289,7 @@ impl RequestError {
             | RequestError::TaskNotDone(_)
             | RequestError::TaskFailed { .. }
             | RequestError::StorageFull(_)
+            | RequestError::StoreAway(_)
             | RequestError::Overloaded
             | RequestError::Cancelled
             | RequestError::TasksOff => true,

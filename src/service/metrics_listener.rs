@@ -57,11 +57,11 @@ fn exchange(socket: Socket, service: &Service) -> io::Result<()> {
     let (status, body) = match (method, path) {
         (b"GET" | b"HEAD", b"/metrics") => ("200 OK", service.render_metrics()),
         (b"GET" | b"HEAD", b"/health") => ("200 OK", "ok\n".to_owned()),
-        (b"GET" | b"HEAD", b"/ready") => match service.readiness() {
-            Ok(()) => ("200 OK", "ready\n".to_owned()),
-            Err(why) => ("503 Service Unavailable", format!("{why}\n")),
-        },
-        (b"GET" | b"HEAD", _) => ("404 Not Found", "try /metrics, /health or /ready\n".to_owned()),
+        (b"GET" | b"HEAD", b"/ready") => readiness(service.readiness()),
+        (b"GET" | b"HEAD", b"/ready/tasks") => readiness(service.task_readiness()),
+        (b"GET" | b"HEAD", _) => {
+            ("404 Not Found", "try /metrics, /health, /ready or /ready/tasks\n".to_owned())
+        }
         _ => ("405 Method Not Allowed", "GET only\n".to_owned()),
     };
     let head = format!(
@@ -75,4 +75,11 @@ fn exchange(socket: Socket, service: &Service) -> io::Result<()> {
         timed.write_all(body.as_bytes())?;
     }
     Ok(())
+}
+
+fn readiness(ready: Result<(), &'static str>) -> (&'static str, String) {
+    match ready {
+        Ok(()) => ("200 OK", "ready\n".to_owned()),
+        Err(why) => ("503 Service Unavailable", format!("{why}\n")),
+    }
 }

@@ -40,7 +40,7 @@ use auth::{Authenticator, TokenDigest};
 use connections::ConnectionRegistry;
 use rates::RateLimits;
 use std::fmt::Display;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 /// What all protocols of a server share.
@@ -52,6 +52,16 @@ pub struct Service {
     rates: RateLimits,
     connections: Arc<ConnectionRegistry>,
     shutdown: Shutdown,
+    tasks: OnceLock<TaskReadiness>,
+}
+
+/// Tells whether tasks can be accepted now.
+struct TaskReadiness(Box<dyn Fn() -> Result<(), &'static str> + Send + Sync>);
+
+impl std::fmt::Debug for TaskReadiness {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("TaskReadiness")
+    }
 }
 
 impl Service {
@@ -67,6 +77,7 @@ impl Service {
             settings,
             connections,
             shutdown,
+            tasks: OnceLock::new(),
         })
     }
 
@@ -190,11 +201,28 @@ impl Service {
     /// # Errors
     /// The reason, in a word or two.
     pub fn readiness(&self) -> Result<(), &'static str> {
-        match (self.shutdown.is_requested(), self.engine.has_room()) {
+        match (self.shutdown.is_announced(), self.engine.has_room()) {
             (true, _) => Err("stopping"),
             (false, false) => Err("the queue is full"),
             (false, true) => Ok(()),
         }
+    }
+
+    /// Tells whether more tasks are taken.
+    ///
+    /// # Errors
+    /// The reason, in a few words.
+    pub fn task_readiness(&self) -> Result<(), &'static str> {
+        match self.tasks.get() {
+            _ if self.shutdown.is_announced() => Err("stopping"),
+            Some(TaskReadiness(ready)) => ready(),
+            None => Err("tasks are off"),
+        }
+    }
+
+    /// Asks `ready` whether tasks are taken, from now on. The first one counts.
+    pub fn watch_tasks(&self, ready: impl Fn() -> Result<(), &'static str> + Send + Sync + 'static) {
+        let _ = self.tasks.set(TaskReadiness(Box::new(ready)));
     }
 
     /// Text for Prometheus.

@@ -18,6 +18,7 @@ struct Signal {
 
 #[derive(Default)]
 struct SignalState {
+    announced: bool,
     requested: bool,
     callbacks: Vec<Callback>,
 }
@@ -29,6 +30,18 @@ impl fmt::Debug for Shutdown {
 }
 
 impl Shutdown {
+    /// Announces the shutdown: readiness fails, so that a balancer sends new callers elsewhere, and all goes on until
+    /// [`Shutdown::request`].
+    pub fn announce(&self) {
+        self.lock().announced = true;
+    }
+
+    /// Returns true if the shutdown was announced or requested.
+    pub fn is_announced(&self) -> bool {
+        let state = self.lock();
+        state.announced || state.requested
+    }
+
     /// Requests the shutdown: wakes all that wait and runs the callbacks. A second request does nothing.
     pub fn request(&self) {
         let callbacks = {

@@ -17,6 +17,12 @@ impl TaskId {
         getrandom::fill(&mut bits)?;
         Ok(TaskId(u128::from_be_bytes(bits)))
     }
+
+    /// The shard of the task among `shards`, from 0.
+    #[cfg(feature = "nats")]
+    pub(super) fn shard(self, shards: usize) -> usize {
+        (self.0 % shards.max(1) as u128) as usize
+    }
 }
 
 impl fmt::Display for TaskId {

@@ -6,17 +6,20 @@
 
 mod events;
 mod disk_store;
+mod head;
 mod id;
+#[cfg(feature = "nats")]
+pub mod nats;
 mod runner;
 mod store;
 mod task;
 
 #[cfg(any(fuzzing, debug_assertions))]
 pub use disk_store::fuzzing;
-pub use disk_store::{DiskStore, Limits, OpenError};
+pub use disk_store::{DiskStore, OpenError};
 pub use id::{BadTaskId, TaskId};
 pub use runner::Runners;
-pub use store::{Claim, Counts, LEASE, Lease, MAX_ATTEMPTS, StoreError, TaskStore};
+pub use store::{Claim, Counts, LEASE, Lease, Limits, MAX_ATTEMPTS, Moved, StoreError, TaskStore};
 pub use task::{Failure, NewTask, Owner, State, Step, TaskStatus};
 
 use crate::metrics::Metrics;
@@ -35,6 +38,8 @@ impl Tasks {
     /// Tasks that are kept in `store`, and counted.
     pub fn new(store: Box<dyn TaskStore>, metrics: Arc<Metrics>) -> Arc<Tasks> {
         let tasks = Tasks { store, events: Arc::default(), metrics };
+        let events = tasks.events.clone();
+        tasks.store.on_move(Moved::new(move |id| events.publish(id)));
         tasks.count();
         Arc::new(tasks)
     }
@@ -93,6 +98,14 @@ impl Tasks {
     /// is only that: ask [`Tasks::status`]. It runs on the runners' threads and must not block.
     pub fn subscribe(&self, id: TaskId, listener: impl Fn() + Send + 'static) -> Subscription {
         self.events.subscribe(id, Box::new(listener))
+    }
+
+    /// Tells whether tasks can be accepted now.
+    ///
+    /// # Errors
+    /// The reason, in a word or two.
+    pub fn ready(&self) -> Result<(), &'static str> {
+        self.store.ready()
     }
 
     /// Publishes how many tasks there are.

@@ -32,13 +32,13 @@ pub struct Runners {
 }
 
 impl Runners {
-    /// Starts a runner for each worker of the engine.
+    /// Starts `threads` threads that run tasks, and one for the housekeeping.
     ///
     /// # Errors
     /// When the threads cannot be started.
-    pub fn start(tasks: &Arc<Tasks>, engine: &Arc<Engine>) -> io::Result<Runners> {
+    pub fn start(tasks: &Arc<Tasks>, engine: &Arc<Engine>, threads: usize) -> io::Result<Runners> {
         let mut runners = Runners { stop: Arc::default(), threads: Vec::new() };
-        for n in 0..engine.settings().workers {
+        for n in 0..threads {
             let (tasks, engine, stop) = (tasks.clone(), engine.clone(), runners.stop.clone());
             runners.spawn(format!("task-{n}"), move || Runner { tasks, engine, stop }.run())?;
         }
@@ -211,7 +211,9 @@ impl From<StoreError> for Trouble {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::NotFound => Trouble::Gone,
-            StoreError::Full | StoreError::TooMany { .. } | StoreError::Io(_) => Trouble::Now,
+            StoreError::Full | StoreError::TooMany { .. } | StoreError::Away(_) | StoreError::Io(_) => {
+                Trouble::Now
+            }
         }
     }
 }

@@ -96,6 +96,55 @@ pub trait TaskStore: Debug + Send + Sync {
 
     /// How much there is of everything.
     fn counts(&self) -> Counts;
+
+    /// Calls `listener` with each task that another process has moved on. A store of one process has none.
+    fn on_move(&self, _listener: Moved) {}
+
+    /// Tells whether tasks can be accepted now.
+    ///
+    /// # Errors
+    /// The reason, in a word or two.
+    fn ready(&self) -> Result<(), &'static str> {
+        Ok(())
+    }
+}
+
+/// A listener of [`TaskStore::on_move`].
+pub struct Moved(Box<dyn Fn(TaskId) + Send + Sync>);
+
+impl Moved {
+    /// A listener. It must not block.
+    pub fn new(listener: impl Fn(TaskId) + Send + Sync + 'static) -> Moved {
+        Moved(Box::new(listener))
+    }
+
+    /// Tells of a task.
+    pub fn tell(&self, id: TaskId) {
+        (self.0)(id);
+    }
+}
+
+impl Debug for Moved {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Moved")
+    }
+}
+
+/// What a store may keep.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// How long results and failures are kept. Default: 24 h.
+    pub ttl: Duration,
+    /// Bytes of images and results, of all owners together. Default: 4 GiB.
+    pub bytes: u64,
+    /// Tasks of one owner, results and failures included. Default: 10,000.
+    pub tasks_per_owner: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits { ttl: Duration::from_secs(24 * 3600), bytes: 4 << 30, tasks_per_owner: 10_000 }
+    }
 }
 
 /// A task that was taken to be run.
@@ -152,6 +201,9 @@ pub enum StoreError {
     /// The operator must give more room, or tasks must end.
     #[error("there is no room to keep another task: try again later")]
     Full,
+    /// The machines that keep tasks do not answer. Trying again soon helps.
+    #[error("the task store cannot be reached, try again later: {0}")]
+    Away(String),
     /// The disk does not do what it should. The details are for the operator's log.
     #[error("the task store does not work, see the server's log")]
     Io(#[source] io::Error),

@@ -33,11 +33,21 @@ impl Server {
         Server::start_with(Some("127.0.0.1:0"), arguments)
     }
 
+    /// Starts a server with HTTP on a free port whose tasks are not in a folder.
+    pub fn start_nats(arguments: &[&str]) -> Server {
+        Server::spawn(Some("127.0.0.1:0"), "auto", arguments)
+    }
+
     /// Starts the server with this `--http`. Without one its default port has to be taken.
     pub fn start_with(http: Option<&str>, arguments: &[&str]) -> Server {
+        Server::spawn(http, "none", arguments)
+    }
+
+    fn spawn(http: Option<&str>, data_dir: &str, arguments: &[&str]) -> Server {
         let mut child = Command::new(env!("CARGO_BIN_EXE_imgsrv"))
-            .env("IMGSRV_DATA_DIR", "none") // unless a flag says otherwise
-            .args(["--bind", "127.0.0.1:0", "--log-format", "text"])
+            .env("IMGSRV_DATA_DIR", data_dir) // unless a flag says otherwise
+            .args(["--log-format", "text"])
+            .args(if arguments.contains(&"--bind") { &[][..] } else { &["--bind", "127.0.0.1:0"] })
             .args(http.into_iter().flat_map(|address| ["--http", address]))
             .args(arguments)
             .stdout(Stdio::piped())
@@ -57,6 +67,9 @@ impl Server {
             let address = line.trim().rsplit(' ').next().filter(|_| line.contains(word)).map(str::parse);
             address.and_then(Result::ok).unwrap_or_else(|| panic!("the server printed {line:?}"))
         };
+        if arguments.contains(&"--metrics") && http != Some("none") {
+            address_after("metrics");
+        }
         let http = http.filter(|address| *address != "none").map(|_| address_after("http"));
         let address = address_after("listening");
         Server { child, address, http, log }

@@ -20,6 +20,8 @@ pub(crate) enum Action {
     PrintConfig,
     /// Show the example file.
     PrintExample,
+    /// Make the streams that the tasks of many machines need.
+    NatsSetup,
     /// Ask a running server how it is, at this metrics address or where the settings say.
     Health(Option<String>),
 }
@@ -34,6 +36,8 @@ pub(crate) fn parse() -> anyhow::Result<(Effective, Action)> {
     let effective = Effective::resolve(machine, file, |setting| said(&matches, setting))?;
     let action = if let Some(health) = matches.subcommand_matches("health") {
         Action::Health(health.get_one::<String>("address").cloned())
+    } else if matches.subcommand_matches("nats-setup").is_some() {
+        Action::NatsSetup
     } else if matches.get_flag("print-config") {
         Action::PrintConfig
     } else if matches.get_flag("print-example") {
@@ -76,6 +80,9 @@ fn command(defaults: &Config) -> Command {
     let health = Command::new("health")
         .about("Ask a running server how it is; exit code 0 if it is well, 1 if not")
         .arg(Arg::new("address").value_name("ADDR").help("Its metrics address, host:port or unix:PATH"));
+    let nats_setup = Command::new("nats-setup").about(
+        "Make the NATS streams of the settings, or change them to the settings; flags come before the word",
+    );
     Command::new("imgsrv")
         .version(env!("CARGO_PKG_VERSION"))
         .about("Image bytes in over TCP, a resized and compressed image back.")
@@ -97,4 +104,5 @@ fn command(defaults: &Config) -> Command {
         .arg(count("verbose", 'v', "Say more; twice says most"))
         .arg(count("quiet", 'q', "Say less; twice says nothing"))
         .subcommand(health)
+        .subcommand(nats_setup)
 }

@@ -17,7 +17,16 @@ pub(in crate::http) async fn health() -> impl IntoResponse {
 
 /// Says whether more work is taken.
 pub(in crate::http) async fn ready(State(state): State<Arc<HttpState>>) -> impl IntoResponse {
-    let (status, text) = match state.service.readiness() {
+    readiness(state.service.readiness())
+}
+
+/// Says whether more tasks are taken.
+pub(in crate::http) async fn ready_tasks(State(state): State<Arc<HttpState>>) -> impl IntoResponse {
+    readiness(state.service.task_readiness())
+}
+
+fn readiness(ready: Result<(), &'static str>) -> impl IntoResponse {
+    let (status, text) = match ready {
         Ok(()) => (StatusCode::OK, "ready\n".to_owned()),
         Err(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")),
     };

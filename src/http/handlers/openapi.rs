@@ -107,6 +107,7 @@ fn document(needs_token: bool) -> Value {
     for (path, summary) in [
         ("/health", "The process lives"),
         ("/ready", "More work is taken"),
+        ("/ready/tasks", "More tasks are taken"),
         ("/metrics", "Counters in the text format of Prometheus"),
         ("/openapi.json", "This document"),
     ] {

@@ -228,6 +228,7 @@ impl From<StoreError> for RequestError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::NotFound => RequestError::NoSuchTask,
+            error @ StoreError::Away(_) => RequestError::StoreAway(error.to_string()),
             error @ (StoreError::Full | StoreError::TooMany { .. } | StoreError::Io(_)) => {
                 RequestError::StorageFull(error.to_string())
             }

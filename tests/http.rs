@@ -83,11 +83,14 @@ fn failures_are_told_as_json_with_the_status_of_the_protocol() {
 #[test]
 fn other_methods_are_told_which_ones_there_are() {
     let server = Server::start_http(&[]);
-    let answer = ask(&server, "GET /resize HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n".as_bytes());
+    let answer =
+        ask(&server, "GET /resize HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".as_bytes());
     assert_eq!((answer.status, answer.header("allow")), (405, "POST,OPTIONS"), "{answer:?}");
-    let answer = ask(&server, "OPTIONS /resize HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n".as_bytes());
+    let answer =
+        ask(&server, "OPTIONS /resize HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".as_bytes());
     assert_eq!((answer.status, answer.header("allow")), (204, "POST,OPTIONS"), "{answer:?}");
-    let answer = ask(&server, "HEAD /health HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n".as_bytes());
+    let answer =
+        ask(&server, "HEAD /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".as_bytes());
     assert_eq!((answer.status, answer.body.len()), (200, 0), "{answer:?}");
 }
 
@@ -111,8 +114,9 @@ fn a_token_is_needed_and_a_wrong_one_is_refused() {
     support::make_private(&tokens);
     let server = Server::start_http(&["--token-file", tokens.to_str().unwrap()]);
     let with = |authorization: &str| {
-        let head =
-            format!("POST /resize?width=4 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n{authorization}");
+        let head = format!(
+            "POST /resize?width=4 HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{authorization}"
+        );
         let image = png(20, 10);
         ask(&server, &[format!("{head}Content-Length: {}\r\n\r\n", image.len()).as_bytes(), &image].concat())
     };
@@ -367,7 +371,9 @@ fn every_documented_path_is_there() {
                 method => [method.to_uppercase().as_bytes(), &http_support::get(&path)[3..]].concat(),
             };
             let status = ask(&server, &request).status;
-            assert!(matches!(status, 200 | 400 | 501), "{method} {path}: {status}"); // no tasks without a folder for them
+            // There are no tasks without a folder for them.
+            let is_off = path == "/ready/tasks" && status == 503;
+            assert!(is_off || matches!(status, 200 | 400 | 501), "{method} {path}: {status}");
         }
     }
 }

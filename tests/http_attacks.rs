@@ -32,7 +32,7 @@ fn a_head_that_drips_is_cut_at_its_deadline() {
     let mut socket = connect(&server);
     let mut drip = socket.try_clone().unwrap();
     let dripper = std::thread::spawn(move || {
-        for byte in b"POST /resize HTTP/1.1\r\nHost: a\r\nX-Slow: ".iter().chain([b'x'; 500].iter()) {
+        for byte in b"POST /resize HTTP/1.1\r\nHost: localhost\r\nX-Slow: ".iter().chain([b'x'; 500].iter()) {
             if drip.write_all(&[*byte]).is_err() {
                 return;
             }
@@ -116,11 +116,11 @@ fn a_client_that_leaves_gives_its_job_up() {
 fn an_announced_body_that_is_too_long_is_refused_before_it_is_sent() {
     let server = Server::start_http(&["--max-body", "1MiB"]);
     let mut socket = connect(&server);
-    send(&mut socket, b"POST /resize HTTP/1.1\r\nHost: a\r\nContent-Length: 4294967296\r\n\r\n");
+    send(&mut socket, b"POST /resize HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4294967296\r\n\r\n");
     assert_eq!(Answer::read(&mut socket).status, 413);
     // Without an announcement it is cut where the limit is; the answer is read although the client still sends.
     let mut socket = connect(&server);
-    send(&mut socket, b"POST /resize HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n");
+    send(&mut socket, b"POST /resize HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n");
     let mut rest = socket.try_clone().unwrap();
     let sender = std::thread::spawn(move || {
         let chunk = [b"10000\r\n".as_slice(), &[7; 0x10000], b"\r\n"].concat();
@@ -135,7 +135,7 @@ fn a_promised_body_takes_no_memory() {
     let server = Server::start_http(&["--total-memory", "64MiB"]);
     let mut promised: Vec<_> = (0..50).map(|_| connect(&server)).collect();
     for socket in &mut promised {
-        send(socket, b"POST /resize HTTP/1.1\r\nHost: a\r\nContent-Length: 30000000\r\n\r\nx");
+        send(socket, b"POST /resize HTTP/1.1\r\nHost: localhost\r\nContent-Length: 30000000\r\n\r\nx");
     }
     assert_eq!(ask(&server, &post("/resize?width=4", &png(8, 8))).status, 200);
     let page = ask(&server, &http_support::get("/metrics")).text();
@@ -158,7 +158,7 @@ fn no_address_gets_more_connections_than_its_share_of_both_protocols() {
 #[test]
 fn two_lengths_and_other_ways_to_smuggle_are_refused_and_closed() {
     let server = Server::start_http(&[]);
-    let hidden = "GET /health HTTP/1.1\r\nHost: a\r\n\r\n";
+    let hidden = "GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n";
     for head in [
         "Content-Length: 4\r\nContent-Length: 5\r\n",
         "Content-Length: 4, 5\r\n",
@@ -177,7 +177,10 @@ fn two_lengths_and_other_ways_to_smuggle_are_refused_and_closed() {
         ": empty\r\nContent-Length: 4\r\n",
     ] {
         let mut socket = connect(&server);
-        send(&mut socket, format!("POST /resize HTTP/1.1\r\nHost: a\r\n{head}\r\nabcd{hidden}").as_bytes());
+        send(
+            &mut socket,
+            format!("POST /resize HTTP/1.1\r\nHost: localhost\r\n{head}\r\nabcd{hidden}").as_bytes(),
+        );
         let mut answers = String::new();
         let _ = socket.read_to_string(&mut answers);
         assert!(!answers.contains("HTTP/1.1 200"), "{head:?}: {answers}");
@@ -189,11 +192,11 @@ fn two_lengths_and_other_ways_to_smuggle_are_refused_and_closed() {
 #[test]
 fn a_head_that_cannot_be_read_is_refused_and_closed() {
     let server = Server::start_http(&[]);
-    let long = format!("GET / HTTP/1.1\r\nHost: a\r\nX: {}\r\n\r\n", "x".repeat(200_000));
-    let many = format!("GET / HTTP/1.1\r\nHost: a\r\n{}\r\n", "X: x\r\n".repeat(200));
+    let long = format!("GET / HTTP/1.1\r\nHost: localhost\r\nX: {}\r\n\r\n", "x".repeat(200_000));
+    let many = format!("GET / HTTP/1.1\r\nHost: localhost\r\n{}\r\n", "X: x\r\n".repeat(200));
     for (head, status) in [
         ("nonsense\r\n\r\n", 400),
-        ("GET / HTTP/9.9\r\nHost: a\r\n\r\n", 400),
+        ("GET / HTTP/9.9\r\nHost: localhost\r\n\r\n", 400),
         ("\x16\x03\x01\x02\0\x01\0\x01\x7C\x03\x03", 400), // TLS
         (&long, 431),
         (&many, 431),
@@ -216,7 +219,7 @@ fn a_head_that_cannot_be_read_is_refused_and_closed() {
 fn a_request_of_http_1_1_has_exactly_one_host() {
     let server = Server::start_http(&[]);
     let image = png(8, 8);
-    for hosts in ["", "Host: a\r\nHost: a\r\n", "Host: a\r\nhost: b\r\n"] {
+    for hosts in ["", "Host: localhost\r\nHost: localhost\r\n", "Host: localhost\r\nhost: b\r\n"] {
         let head = format!("POST /resize?width=4 HTTP/1.1\r\n{hosts}Content-Length: {}\r\n\r\n", image.len());
         let mut socket = connect(&server);
         let answer = exchange(&mut socket, &[head.as_bytes(), &image].concat());
@@ -233,14 +236,14 @@ fn a_request_of_http_1_1_has_exactly_one_host() {
 fn two_framings_at_once_never_serve_what_is_hidden() {
     let server = Server::start_http(&[]);
     let image = png(8, 8);
-    let hidden = "GET /health HTTP/1.1\r\nHost: a\r\n\r\n";
+    let hidden = "GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n";
     let chunks = [format!("{:x}\r\n", image.len()).as_bytes(), &image, b"\r\n0\r\n\r\n"].concat();
     for framing in [
         "Content-Length: 4\r\nTransfer-Encoding: chunked\r\n",
         "Transfer-Encoding: chunked\r\nContent-Length: 4\r\n",
     ] {
         let mut socket = connect(&server);
-        let head = format!("POST /resize?width=4 HTTP/1.1\r\nHost: a\r\n{framing}\r\n");
+        let head = format!("POST /resize?width=4 HTTP/1.1\r\nHost: localhost\r\n{framing}\r\n");
         send(&mut socket, &[head.as_bytes(), &chunks, hidden.as_bytes()].concat());
         let answer = Answer::read(&mut socket);
         assert_eq!((answer.status, answer.header("connection")), (200, "close"), "{framing:?}");
@@ -272,15 +275,17 @@ fn a_page_of_another_origin_changes_nothing_and_reads_nothing() {
             assert_eq!((answer.status, answer.header("access-control-allow-origin")), (403, ""), "{origin}");
         }
     }
-    let own =
-        ask(&server, &posted("/resize?width=4", "Connection: close\r\nOrigin: http://a\r\n", &png(8, 8)));
+    let own = ask(
+        &server,
+        &posted("/resize?width=4", "Connection: close\r\nOrigin: http://localhost\r\n", &png(8, 8)),
+    );
     assert_eq!(own.status, 200);
     let server = Server::start_http(&["--cors-origin", "https://good.example"]);
     let headers = "Connection: close\r\nOrigin: https://good.example\r\n";
     let answer = ask(&server, &posted("/resize?width=4", headers, &png(8, 8)));
     assert_eq!((answer.status, answer.header("access-control-allow-origin")), (200, "https://good.example"));
     let preflight = format!(
-        "OPTIONS /resize HTTP/1.1\r\nHost: a\r\n{headers}Access-Control-Request-Method: POST\r\n\r\n"
+        "OPTIONS /resize HTTP/1.1\r\nHost: localhost\r\n{headers}Access-Control-Request-Method: POST\r\n\r\n"
     );
     let answer = ask(&server, preflight.as_bytes());
     assert_eq!((answer.status, answer.header("access-control-allow-methods")), (204, "GET, POST, DELETE"));
@@ -328,7 +333,7 @@ fn a_refused_body_is_answered_drained_and_costs_its_connection() {
     let server = Server::start_http(&["--workers", "1", "--queue", "1"]);
     let _asking = http_support::fill(&server);
     let mut unsent = connect(&server);
-    send(&mut unsent, b"POST /resize HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n");
+    send(&mut unsent, b"POST /resize HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n");
     let answer = Answer::read(&mut unsent);
     assert_eq!((answer.status, answer.header("connection")), (503, "close"), "before the body is sent");
     let request = kept_alive("/resize?width=9", &vec![b'\n'; 4_000_000]);
@@ -368,8 +373,7 @@ fn a_refused_body_that_stops_coming_ends_the_connection() {
 fn a_client_that_waits_for_100_continue_is_refused_without_it() {
     let server = Server::start_http(&[]);
     let mut socket = connect(&server);
-    let head =
-        "POST /resize?width=x HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 9\r\n\r\n";
+    let head = "POST /resize?width=x HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 9\r\n\r\n";
     send(&mut socket, head.as_bytes());
     assert_eq!(Answer::read(&mut socket).status, 400);
     assert!(support::is_closed(&mut socket));

@@ -281,6 +281,25 @@ fn submit(front: SocketAddr, target: &str, image: &[u8]) -> Result<String, ()> {
     if answer.body.is_empty() { Err(()) } else { Ok(id_of(&answer)) }
 }
 
+/// Ends the clients of a test, also when it fails.
+struct EndOnDrop<'a>(&'a AtomicBool);
+
+impl Drop for EndOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::SeqCst);
+    }
+}
+
+/// HAProxy, killed on drop.
+struct Balancer(Child);
+
+impl Drop for Balancer {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 #[test]
 fn a_balancer_in_front_loses_no_request_while_servers_are_rolled() {
     if !has("haproxy") {
@@ -315,7 +334,8 @@ fn a_balancer_in_front_loses_no_request_while_servers_are_rolled() {
     };
     let mut servers =
         [Some(start(tcp_one, http_one, metrics_one)), Some(start(tcp_two, http_two, metrics_two))];
-    let mut balancer = Command::new("haproxy").arg("-f").arg(&path).stderr(Stdio::null()).spawn().unwrap();
+    let balancer = Command::new("haproxy").arg("-f").arg(&path).stderr(Stdio::null()).spawn().unwrap();
+    let _balancer = Balancer(balancer);
     let until = Instant::now() + Duration::from_secs(20);
     let request = || -> Option<Answer> {
         let mut socket = TcpStream::connect(("127.0.0.1", http)).ok()?;
@@ -345,6 +365,7 @@ fn a_balancer_in_front_loses_no_request_while_servers_are_rolled() {
                 })
             })
             .collect();
+        let end = EndOnDrop(&rolling);
         for _ in 0..2 {
             for (n, ports) in [(0, (tcp_one, http_one, metrics_one)), (1, (tcp_two, http_two, metrics_two))] {
                 servers[n].take().unwrap().stop();
@@ -352,11 +373,9 @@ fn a_balancer_in_front_loses_no_request_while_servers_are_rolled() {
                 std::thread::sleep(Duration::from_secs(3)); // the balancer's checks see it again
             }
         }
-        rolling.store(false, Ordering::SeqCst);
+        drop(end);
         clients.into_iter().map(|client| client.join().unwrap()).fold((0, 0), |(a, b), (c, d)| (a + c, b + d))
     });
-    let _ = balancer.kill();
-    let _ = balancer.wait();
     println!("{served} served, {failed} refused");
     assert!(served > 100 && failed == 0, "{served} served, {failed} refused");
 }

@@ -243,7 +243,7 @@ fn a_peer_that_never_reads_is_cut_and_holds_no_worker() {
 fn strangers_are_told_in_the_log_that_this_is_the_binary_port() {
     let server = Server::start(&[]);
     let mut socket = server.connect();
-    send(&mut socket, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+    send(&mut socket, b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
     assert_eq!(read_u32(&mut socket), 0);
     let log = server.stop();
     assert!(log.contains("HTTP on the binary port"), "{log}");

@@ -194,7 +194,7 @@ fn busy_is_said_before_an_image_is_sent_and_questions_are_answered_all_the_same(
     let server = Server::start_http(&["--workers", "1", "--queue", "1"]);
     let asking = http_support::fill(&server);
     let mut socket = http_support::connect(&server);
-    let head = b"POST /RPC2 HTTP/1.1\r\nHost: a\r\nContent-Type: text/xml\r\nContent-Length: 1000000\r\n\r\n";
+    let head = b"POST /RPC2 HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/xml\r\nContent-Length: 1000000\r\n\r\n";
     let (code, message) = fault(&http_support::exchange(&mut socket, head));
     assert_eq!(code, 503);
     assert!(message.starts_with("busy: the server is busy, try again in "), "{message}");

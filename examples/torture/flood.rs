@@ -265,7 +265,7 @@ pub(crate) fn foreign_protocols(program: &Path, scale: Scale) -> Row {
     let mut server = Server::start(program, &["--header-timeout=300ms", "--stall-timeout=300ms"]);
     let before = server.resources();
     let mut noise: Vec<Vec<u8>> = [
-        &b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"[..],
+        &b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"[..],
         b"POST /upload HTTP/1.1\r\nContent-Length: 5\r\n\r\nhello",
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\x5a",
         b"SSH-2.0-OpenSSH_9.9\r\n",

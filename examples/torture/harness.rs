@@ -285,7 +285,7 @@ fn resident(pid: u32) -> u64 {
 pub(crate) fn get(address: SocketAddr, path: &str) -> io::Result<String> {
     let mut socket = TcpStream::connect(address)?;
     socket.set_read_timeout(Some(Duration::from_secs(5)))?;
-    write!(socket, "GET {path} HTTP/1.1\r\nHost: x\r\n\r\n")?;
+    write!(socket, "GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n")?;
     let mut answer = String::new();
     socket.read_to_string(&mut answer)?;
     Ok(answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default())

@@ -32,7 +32,7 @@ impl Protocol {
         match self {
             Protocol::Tcp => extended(image, options),
             Protocol::Http => {
-                let head = format!("POST /resize?{options} HTTP/1.1\r\nHost: a\r\n");
+                let head = format!("POST /resize?{options} HTTP/1.1\r\nHost: localhost\r\n");
                 [head.as_bytes(), format!("Content-Length: {}\r\n\r\n", image.len()).as_bytes(), image]
                     .concat()
             }
@@ -45,7 +45,7 @@ impl Protocol {
             Protocol::Tcp => [vec![0], header(100_000, 64, 64)],
             Protocol::Http => [
                 b"POST /resize HTTP/1.1\r\nX-Slow: ".to_vec(),
-                b"POST /resize HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n".to_vec(),
+                b"POST /resize HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n\r\n".to_vec(),
             ],
         }
     }

@@ -111,7 +111,7 @@ fn beside(
 fn get_health(server: &Server) -> io::Result<u16> {
     let mut socket = server.connect_from(GOOD)?;
     socket.set_read_timeout(Some(Duration::from_secs(5)))?;
-    socket.write_all(b"GET /health HTTP/1.1\r\nHost: a\r\n\r\n")?;
+    socket.write_all(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")?;
     Ok(read_http(&mut socket)?.0)
 }
 
@@ -162,8 +162,10 @@ pub(crate) fn task_lists(program: &Path, scale: Scale) -> Row {
             let (server, picture) = (&server, &picture);
             scope.spawn(move || {
                 let mut socket = server.connect_from(n + 20)?;
-                let head =
-                    format!("POST /upload HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n", picture.len());
+                let head = format!(
+                    "POST /upload HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n",
+                    picture.len()
+                );
                 for _ in 0..count / 8 {
                     socket.write_all(&[head.as_bytes(), picture].concat())?;
                     read_http(&mut socket)?;
@@ -200,7 +202,7 @@ fn wait_for(stop: &AtomicBool) {
 fn websocket(server: &Server, path: &str) -> io::Result<TcpStream> {
     let mut socket = server.connect_from(ATTACKER)?;
     let head = format!(
-        "GET {path} HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+        "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
          Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
     );
     socket.write_all(head.as_bytes())?;
@@ -340,7 +342,7 @@ pub(crate) fn slow_bodies(protocol: Protocol, program: &Path, scale: Scale) -> R
                     let head = match protocol {
                         Protocol::Tcp => [header(size as u32 | 1 << 31, 10, 10), vec![0; 4]].concat(),
                         Protocol::Http => {
-                            let head = "POST /resize HTTP/1.1\r\nHost: a\r\nContent-Length:";
+                            let head = "POST /resize HTTP/1.1\r\nHost: localhost\r\nContent-Length:";
                             format!("{head} {size}\r\n\r\n").into_bytes()
                         }
                     };

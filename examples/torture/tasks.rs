@@ -23,7 +23,7 @@ fn start(program: &Path, folder: &Path, more: &[&str]) -> Server {
 fn upload(server: &Server, headers: &str, picture: &[u8]) -> io::Result<String> {
     let mut socket = server.connect_from(3)?;
     let head = format!(
-        "POST /upload?width=40 HTTP/1.1\r\nHost: a\r\n{headers}Content-Length: {}\r\n\r\n",
+        "POST /upload?width=40 HTTP/1.1\r\nHost: localhost\r\n{headers}Content-Length: {}\r\n\r\n",
         picture.len()
     );
     socket.write_all(head.as_bytes())?;
@@ -35,7 +35,7 @@ fn upload(server: &Server, headers: &str, picture: &[u8]) -> io::Result<String> 
 }
 
 fn get(socket: &mut TcpStream, path: &str, headers: &str) -> io::Result<(u16, Vec<u8>)> {
-    socket.write_all(format!("GET {path} HTTP/1.1\r\nHost: a\r\n{headers}\r\n").as_bytes())?;
+    socket.write_all(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n").as_bytes())?;
     read_http(socket)
 }
 

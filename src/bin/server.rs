@@ -104,11 +104,7 @@ fn stop_at_eof(shutdown: Shutdown) -> anyhow::Result<()> {
 
 /// Shuts down on the first SIGTERM or SIGINT, `delay` after `/ready` fails; exits at the second, and reads certificates
 /// and tokens again on SIGHUP.
-fn act_on_signals(
-    shutdown: Shutdown,
-    delay: Option<Duration>,
-    reloads: Vec<Reload>,
-) -> anyhow::Result<()> {
+fn act_on_signals(shutdown: Shutdown, delay: Option<Duration>, reloads: Vec<Reload>) -> anyhow::Result<()> {
     let mut wanted = vec![SIGINT, SIGTERM];
     #[cfg(unix)]
     wanted.push(signal_hook::consts::SIGHUP);

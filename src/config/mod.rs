@@ -13,11 +13,13 @@ pub use effective::{ConfigError, Effective, Origin};
 pub use machine::Machine;
 pub use setting::{SETTINGS, Setting};
 pub use show::example;
+pub use value::HostNames;
 
 use crate::engine;
 use crate::limits::{Limits, MIB};
 use crate::service;
 use crate::service::policy::RequestPolicy;
+use crate::service::proxies::{Proxies, ProxyHeader};
 use crate::spec::{Quality, Spec};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -89,6 +91,12 @@ pub struct Config {
     pub tls_key: Option<PathBuf>,
     /// Confinement of the process to the files and ports that it needs. Default: as far as the system can.
     pub sandbox: Sandbox,
+    /// Networks of balancers whose word about a client's address is believed. Default: none.
+    pub proxy_from: Proxies,
+    /// HTTP header by which they tell it. Default: `x-forwarded-for`.
+    pub proxy_header: ProxyHeader,
+    /// Host names that a listener on loopback without tokens answers to, beside localhost and addresses. Default: none.
+    pub allowed_hosts: HostNames,
     /// Requests a second of one caller. Default: no limit.
     pub rate_requests: Option<u32>,
     /// Megapixels of work a minute of one caller; see [`Plan::cost`](crate::codec::Plan::cost). Default: no limit.
@@ -226,6 +234,9 @@ impl Config {
             tls_cert: None,
             tls_key: None,
             sandbox: Sandbox::Auto,
+            proxy_from: Proxies::default(),
+            proxy_header: ProxyHeader::XForwardedFor,
+            allowed_hosts: HostNames::default(),
             rate_requests: None,
             rate_megapixels: None,
             only_presets: false,
@@ -298,6 +309,9 @@ impl Config {
             per_ip: self.per_ip,
             tokens: None,
             tokens_in_clear: self.insecure,
+            proxies: self.proxy_from.clone(),
+            proxy_header: self.proxy_header,
+            allowed_hosts: self.allowed_hosts.0.clone(),
             rate_requests: self.rate_requests,
             rate_megapixels: self.rate_megapixels,
             policy: self.policy(),

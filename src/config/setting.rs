@@ -98,6 +98,15 @@ pub const SETTINGS: &[Setting] = &[
         "auto (as far as the system can), required or off",
         "keep the process from files and ports that it does not need, by Landlock"
     ),
+    setting!(
+        proxy_from,
+        "networks of balancers whose word about a client is believed: the PROXY protocol on TCP, proxy_header on HTTP"
+    ),
+    setting!(proxy_header, "the HTTP header that they set"),
+    setting!(
+        allowed_hosts,
+        "names that a listener on loopback without tokens answers to, beside localhost and addresses"
+    ),
     setting!(rate_requests, "a number, or nothing", "requests a second of one token or address"),
     setting!(rate_megapixels, "a number, or nothing", "megapixels of work a minute of one token or address"),
     setting!(only_presets, "take only requests that name a preset and nothing else of the picture"),

@@ -1,6 +1,7 @@
 //! The types of setting values beside those of options: numbers, bytes, pixels, times, paths, words.
 
 use super::{DataDir, LogFormat, Role, Sandbox};
+use crate::service::proxies::{Proxies, ProxyHeader};
 use crate::spec::{OptionValue, ValueSet, Words};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -162,6 +163,48 @@ impl Words for LogFormat {
 impl Words for Sandbox {
     const WORDS: &'static [(&'static str, Sandbox)] =
         &[("auto", Sandbox::Auto), ("required", Sandbox::Required), ("off", Sandbox::Off)];
+}
+
+/// Lower-case names of hosts.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct HostNames(pub Vec<String>);
+
+/// Comma separated; empty text for none.
+impl OptionValue for HostNames {
+    fn values() -> ValueSet {
+        ValueSet::Text("names, comma separated, or nothing".into())
+    }
+
+    fn read(text: &str) -> Option<Self> {
+        let names = text.split(',').map(|name| name.trim().trim_end_matches('.').to_ascii_lowercase());
+        let names: Vec<String> = names.filter(|name| !name.is_empty()).collect();
+        let is_name = |name: &String| name.chars().all(|c| c.is_alphanumeric() || "-._".contains(c));
+        names.iter().all(is_name).then_some(HostNames(names))
+    }
+
+    fn show(&self) -> String {
+        self.0.join(",")
+    }
+}
+
+/// Comma separated; empty text for none.
+impl OptionValue for Proxies {
+    fn values() -> ValueSet {
+        ValueSet::Text("addresses and networks, comma separated, or nothing".into())
+    }
+
+    fn read(text: &str) -> Option<Self> {
+        text.parse().ok()
+    }
+
+    fn show(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl Words for ProxyHeader {
+    const WORDS: &'static [(&'static str, ProxyHeader)] =
+        &[("x-forwarded-for", ProxyHeader::XForwardedFor), ("forwarded", ProxyHeader::Forwarded)];
 }
 
 impl Words for Role {

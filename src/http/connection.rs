@@ -93,7 +93,7 @@ pub(super) async fn serve(accepted: AcceptedConnection, state: Arc<HttpState>, r
     let end = {
         let deadlines = deadlines.clone();
         let connection = |transport| {
-            let peer = Peer { address, transport };
+            let peer = Peer { address, transport, is_proxied: false };
             Connection { state: state.clone(), routes, peer, number, deadlines, close }
         };
         serve_transport(&state, socket, address, connection).await

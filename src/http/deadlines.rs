@@ -183,8 +183,9 @@ mod tests {
     }
 
     fn opened(now: Instant) -> Arc<ConnectionDeadlines> {
-        let guard =
-            ConnectionRegistry::new(1, 1).register(Ipv4Addr::LOCALHOST.into(), Arc::new(Unclosed)).unwrap();
+        let guard = ConnectionRegistry::new(1, 1)
+            .register(Some(Ipv4Addr::LOCALHOST.into()), Arc::new(Unclosed))
+            .unwrap();
         ConnectionDeadlines::new(&ServiceSettings::default(), guard, now)
     }
 

@@ -40,6 +40,7 @@ pub use server::{Running, start};
 
 pub(crate) use request::{RecordedReply, RequestContext};
 
+use crate::net::ListenAddress;
 use crate::service::{RequestError, Service};
 use crate::tasks::Tasks;
 use axum::Router;
@@ -63,6 +64,8 @@ pub struct HttpSettings {
 pub(crate) struct HttpState {
     pub(crate) service: Arc<Service>,
     pub(crate) settings: HttpSettings,
+    /// Address of the listener.
+    pub(crate) address: ListenAddress,
     /// Cancelled at the shutdown, for futures that have no end of their own.
     pub(crate) stopping: CancellationToken,
 }

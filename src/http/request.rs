@@ -115,6 +115,7 @@ pub(super) async fn answer(
     guard: RequestGuard,
     request: Request<Incoming>,
 ) -> Response<ReplyBody> {
+    let peer = client_of(&state, peer, request.headers());
     let metrics = state.service.metrics().clone();
     let is_write = !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
     let _in_progress = is_write.then(|| metrics.in_progress.hold());
@@ -130,7 +131,7 @@ pub(super) async fn answer(
     let mut unanswered = Unanswered { state: &state, context: &context, is_answered: false };
     let (method, version) = (request.method().clone(), request.version());
     let origin = state.settings.origins.judge(&request, peer.transport);
-    let host = check_host(&request);
+    let host = check_host(&state, &request);
     let is_host_wrong = host.is_err();
     let verdict = host.and(origin);
     // A client that waits for `100 Continue` sends nothing to drain.
@@ -168,14 +169,27 @@ pub(super) async fn answer(
     response.map(|body| ReplyBody::new(body, guard))
 }
 
-/// Checks that a request of HTTP/1.1 has one `Host`.
-fn check_host<B>(request: &Request<B>) -> Result<(), RequestError> {
+/// The client of a request: its peer, or the one that a trusted proxy names.
+fn client_of(state: &HttpState, peer: Peer, headers: &HeaderMap) -> Peer {
+    let settings = state.service.settings();
+    let values = headers.get_all(settings.proxy_header.name()).iter();
+    let values: Vec<&str> = values.filter_map(|value| value.to_str().ok()).collect();
+    settings.proxies.client(peer, settings.proxy_header, values.into_iter())
+}
+
+/// Checks that a request of HTTP/1.1 has one `Host`, and that this server answers to it.
+fn check_host<B>(state: &HttpState, request: &Request<B>) -> Result<(), RequestError> {
     let hosts = request.headers().get_all(header::HOST).iter().count();
     if request.version() == Version::HTTP_11 && hosts != 1 {
         let message = "a request of HTTP/1.1 has one header Host (RFC 9112 3.2)";
         return Err(RequestError::Malformed(message.into()));
     }
-    Ok(())
+    let authority = request.uri().authority().map(|authority| authority.as_str());
+    let header = || request.headers().get(header::HOST).map(|host| String::from_utf8_lossy(host.as_bytes()));
+    match authority.map(Into::into).or_else(header) {
+        Some(host) => state.service.check_host(&state.address, &host),
+        None => Ok(()), // HTTP/1.0: no browser speaks it
+    }
 }
 
 /// An id that a proxy or a client gave, if it is fit for a log.

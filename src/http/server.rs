@@ -47,7 +47,8 @@ pub fn start(listener: Listener, service: Arc<Service>, settings: HttpSettings) 
     let stopping = CancellationToken::new();
     let token = stopping.clone();
     service.shutdown().on_request(move || token.cancel());
-    let state = Arc::new(HttpState { service, settings, stopping });
+    let address = listener.address().clone();
+    let state = Arc::new(HttpState { service, settings, address, stopping });
     let entered = runtime.enter();
     let listener = AsyncListener::new(listener)?;
     runtime.spawn(accept(listener, state));
@@ -98,7 +99,8 @@ fn admit(
 ) -> Result<AcceptedConnection, ConnectionLimit> {
     let _ = sock_ref(&socket).set_tcp_nodelay(true); // fails if the peer is gone, which reading finds out; a Unix socket has no delay
     let close = Arc::new(CloseSignal::default());
-    match service.connections().register(address.ip(), close.clone()) {
+    let is_proxy = service.settings().proxies.trusts(address.ip());
+    match service.connections().register((!is_proxy).then_some(address.ip()), close.clone()) {
         Ok(guard) => Ok(AcceptedConnection { socket, address, number, guard, close }),
         Err(limit) => {
             reject(&socket, &error::to_http1(&RequestError::Connections(limit), &format!("h{number}-0")));

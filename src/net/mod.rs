@@ -8,6 +8,8 @@ mod address; // ListenAddress, PeerAddress: both ends, TCP or Unix.
 #[cfg(feature = "server")]
 mod listen; // Listener: a listening socket.
 #[cfg(feature = "server")]
+pub(crate) mod proxy_header; // the PROXY protocol: the client's address, from a balancer.
+#[cfg(feature = "server")]
 pub(crate) mod timed_stream; // TimedStream: a blocking socket with a deadline.
 #[cfg(feature = "server")]
 mod timeout; // TimeoutKind: the deadlines by name.

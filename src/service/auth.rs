@@ -146,7 +146,8 @@ impl Authenticator {
     pub fn identify(&self, peer: Peer, offered: Option<TokenDigest>, now: Instant) -> Result<Caller, Denied> {
         let Some(tokens) = &self.tokens else { return Ok(Caller::at(peer.address.ip())) };
         let offered = offered.ok_or(Denied::Unauthorized)?;
-        if peer.transport == TransportKind::Plain && !peer.is_loopback() && !self.tokens_in_clear {
+        let is_exposed = peer.transport == TransportKind::Plain && !peer.is_loopback() && !peer.is_proxied;
+        if is_exposed && !self.tokens_in_clear {
             return Err(Denied::TokenInClear);
         }
         // A valid token is accepted before the guesses are counted: others behind the same address must not lock
@@ -207,7 +208,7 @@ mod tests {
     }
 
     fn peer(ip: Ipv4Addr, transport: TransportKind) -> Peer {
-        Peer { address: SocketAddr::from((ip, 4000)).into(), transport }
+        Peer { address: SocketAddr::from((ip, 4000)).into(), transport, is_proxied: false }
     }
 
     fn authenticator(tokens_in_clear: bool) -> Authenticator {

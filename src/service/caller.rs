@@ -15,10 +15,12 @@ pub struct Peer {
     pub address: PeerAddress,
     /// Whether the connection is encrypted.
     pub transport: TransportKind,
+    /// True if a trusted proxy told the address: the last hop is the operator's.
+    pub is_proxied: bool,
 }
 
 impl Peer {
-    /// Returns true if the connection does not leave this machine.
+    /// Returns true if the client is on this machine.
     pub fn is_loopback(&self) -> bool {
         self.address.ip().to_canonical().is_loopback()
     }

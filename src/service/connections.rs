@@ -40,7 +40,8 @@ struct OpenConnections {
 
 #[derive(Debug)]
 struct OpenConnection {
-    ip: IpAddr,
+    /// `None` for a connection of a proxy: its limit is that of its clients.
+    ip: Option<IpAddr>,
     handle: Arc<dyn ConnectionHandle>,
     idle: Arc<IdleSince>,
 }
@@ -80,19 +81,18 @@ impl ConnectionRegistry {
         Arc::new(ConnectionRegistry { max, per_ip, created: Instant::now(), open, empty })
     }
 
-    /// Registers a connection. At the limit, the connection that has been idle longest is evicted.
+    /// Registers a connection of `ip`, or of a proxy whose client is not known yet or changes. At the limit, the
+    /// connection that has been idle longest is evicted.
     ///
     /// # Errors
     /// [`ConnectionLimit`].
     pub fn register(
         self: &Arc<Self>,
-        ip: IpAddr,
+        ip: Option<IpAddr>,
         handle: Arc<dyn ConnectionHandle>,
     ) -> Result<ConnectionGuard, ConnectionLimit> {
         let mut open = self.lock();
-        if open.by_ip.get(&ip).is_some_and(|n| *n >= self.per_ip) {
-            return Err(ConnectionLimit::Address);
-        }
+        self.check(&open, ip)?;
         if open.by_id.len() >= self.max {
             let idle_since = |connection: &OpenConnection| connection.idle.0.load(Ordering::Relaxed);
             let longest = open.by_id.iter().min_by_key(|(_, connection)| idle_since(connection));
@@ -106,8 +106,15 @@ impl ConnectionRegistry {
         open.next_id += 1;
         let idle = Arc::new(IdleSince(AtomicU64::new(BUSY)));
         open.by_id.insert(id, OpenConnection { ip, handle, idle: idle.clone() });
-        *open.by_ip.entry(ip).or_default() += 1;
+        if let Some(ip) = ip {
+            *open.by_ip.entry(ip).or_default() += 1;
+        }
         Ok(ConnectionGuard { id, idle, registry: self.clone() })
+    }
+
+    fn check(&self, open: &OpenConnections, ip: Option<IpAddr>) -> Result<(), ConnectionLimit> {
+        let is_over = ip.and_then(|ip| open.by_ip.get(&ip)).is_some_and(|n| *n >= self.per_ip);
+        if is_over { Err(ConnectionLimit::Address) } else { Ok(()) }
     }
 
     /// Number of open connections.
@@ -140,10 +147,11 @@ impl OpenConnections {
     fn remove(&mut self, id: u64) {
         let Some(connection) = self.by_id.remove(&id) else { return };
         connection.handle.shut(Shutdown::Both);
-        if let Some(n) = self.by_ip.get_mut(&connection.ip) {
+        let Some(ip) = connection.ip else { return };
+        if let Some(n) = self.by_ip.get_mut(&ip) {
             *n -= 1;
             if *n == 0 {
-                self.by_ip.remove(&connection.ip);
+                self.by_ip.remove(&ip);
             }
         }
     }
@@ -158,6 +166,20 @@ pub struct ConnectionGuard {
 }
 
 impl ConnectionGuard {
+    /// Counts the connection of a proxy as one of the client that it told.
+    ///
+    /// # Errors
+    /// [`ConnectionLimit::Address`].
+    pub fn assign(&self, ip: IpAddr) -> Result<(), ConnectionLimit> {
+        let mut open = self.registry.lock();
+        self.registry.check(&open, Some(ip))?;
+        let Some(connection) = open.by_id.get_mut(&self.id) else { return Ok(()) }; // evicted meanwhile
+        if connection.ip.replace(ip).is_none() {
+            *open.by_ip.entry(ip).or_default() += 1;
+        }
+        Ok(())
+    }
+
     /// Marks the connection as waiting for a request: it may be evicted.
     pub fn idle(&self) {
         let now = self.registry.created.elapsed().as_millis() as u64;
@@ -198,22 +220,33 @@ mod tests {
     #[test]
     fn one_address_gets_no_more_than_its_share() {
         let registry = ConnectionRegistry::new(10, 1);
-        let first = registry.register(HERE, socket().0).unwrap();
-        assert_eq!(registry.register(HERE, socket().0).unwrap_err(), ConnectionLimit::Address);
-        let _other = registry.register(THERE, socket().0).unwrap();
+        let first = registry.register(Some(HERE), socket().0).unwrap();
+        assert_eq!(registry.register(Some(HERE), socket().0).unwrap_err(), ConnectionLimit::Address);
+        let _other = registry.register(Some(THERE), socket().0).unwrap();
         drop(first);
-        assert!(registry.register(HERE, socket().0).is_ok());
+        assert!(registry.register(Some(HERE), socket().0).is_ok());
+    }
+
+    #[test]
+    fn connections_of_a_proxy_count_for_its_clients() {
+        let registry = ConnectionRegistry::new(10, 1);
+        let guards = [(); 3].map(|()| registry.register(None, socket().0).unwrap());
+        guards[0].assign(HERE).unwrap();
+        assert_eq!(guards[1].assign(HERE), Err(ConnectionLimit::Address));
+        guards[1].assign(THERE).unwrap();
+        drop(guards);
+        assert!(registry.register(Some(HERE), socket().0).is_ok());
     }
 
     #[test]
     fn at_the_limit_the_longest_idle_is_evicted_and_never_a_busy_one() {
         let registry = ConnectionRegistry::new(2, 10);
         let (ours, mut peer) = socket();
-        let idle = registry.register(HERE, ours).unwrap();
-        let _busy = registry.register(HERE, socket().0).unwrap();
-        assert_eq!(registry.register(HERE, socket().0).unwrap_err(), ConnectionLimit::Total);
+        let idle = registry.register(Some(HERE), ours).unwrap();
+        let _busy = registry.register(Some(HERE), socket().0).unwrap();
+        assert_eq!(registry.register(Some(HERE), socket().0).unwrap_err(), ConnectionLimit::Total);
         idle.idle();
-        let _new = registry.register(HERE, socket().0).unwrap();
+        let _new = registry.register(Some(HERE), socket().0).unwrap();
         assert_eq!(registry.count(), 2);
         assert_eq!(peer.read(&mut [0]).unwrap(), 0, "the idle peer sees its connection close");
         drop(idle);
@@ -223,7 +256,7 @@ mod tests {
     #[test]
     fn the_registry_is_empty_when_all_connections_are_closed() {
         let registry = ConnectionRegistry::new(2, 2);
-        let guard = registry.register(HERE, socket().0).unwrap();
+        let guard = registry.register(Some(HERE), socket().0).unwrap();
         assert!(!registry.wait_until_empty(Duration::from_millis(1)));
         drop(guard);
         assert!(registry.wait_until_empty(Duration::from_millis(1)));

@@ -53,7 +53,9 @@ pub enum RequestError {
     #[error("origin {0} not allowed; see --cors-origin")]
     ForeignOrigin(String),
     /// A host name that this server does not answer to.
-    #[error("host {0:?} not allowed; see --allowed-hosts")]
+    #[error(
+        "host {0:?} not allowed; name it in allowed_hosts (--allowed-hosts) if this server is to answer to it"
+    )]
     ForeignHost(String),
 
     // The caller must wait.

@@ -15,6 +15,7 @@ pub mod error; // RequestError: why a request has no result, and its mapping to 
 mod guesses; // counts wrong tokens.
 pub mod metrics_listener; // /metrics, /health and /ready on a listener of their own.
 pub mod policy; // RequestPolicy: defaults, presets, and what may be asked for.
+pub mod proxies; // Proxies: the client's address behind a balancer.
 pub mod rates; // requests a second and pixels a minute of one caller.
 pub mod reload; // values that are read again on SIGHUP.
 pub mod sandbox; // Landlock: the files and ports a server may still use.
@@ -33,7 +34,7 @@ pub use shutdown::Shutdown;
 
 use crate::engine::{BudgetSpent, Engine, Job, ProbedJob, Reservation, Ticket};
 use crate::metrics::{Metrics, Protocol};
-use crate::net::PeerAddress;
+use crate::net::{ListenAddress, PeerAddress};
 use crate::reject_reason::RejectReason;
 use crate::spec::Spec;
 use auth::{Authenticator, TokenDigest};
@@ -178,6 +179,27 @@ impl Service {
         let mut memory = self.engine.reserve();
         memory.resize(bytes).map_err(|BudgetSpent| self.engine.busy())?;
         Ok(memory)
+    }
+
+    /// Checks the host name by which a server on `listener` was asked. On loopback without tokens a page of any name that
+    /// resolves to this machine would count as our own (DNS rebinding), so only names that cannot be such are answered.
+    ///
+    /// # Errors
+    /// [`RequestError::ForeignHost`].
+    pub fn check_host(&self, listener: &ListenAddress, authority: &str) -> Result<(), RequestError> {
+        let is_loopback = matches!(listener, ListenAddress::Tcp(address) if address.ip().is_loopback());
+        let is_open = is_loopback && !self.needs_token();
+        let host = match authority.rsplit_once(':') {
+            Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
+            _ => authority,
+        };
+        let name = host.trim_end_matches('.').to_ascii_lowercase();
+        let is_address = name.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_ok();
+        let is_local = name == "localhost" || name.ends_with(".localhost");
+        if !is_open || is_address || is_local || self.settings.allowed_hosts.contains(&name) {
+            return Ok(());
+        }
+        Err(RequestError::ForeignHost(host.chars().take(200).collect()))
     }
 
     /// Counts and logs a request whose client left before its result was ready.

@@ -3,6 +3,7 @@
 use crate::service::auth::TokenSource;
 use crate::service::body::transfer_time;
 use crate::service::policy::RequestPolicy;
+use crate::service::proxies::{Proxies, ProxyHeader};
 #[cfg(feature = "tls")]
 use crate::service::tls::Tls;
 #[cfg(feature = "tls")]
@@ -34,6 +35,12 @@ pub struct ServiceSettings {
     pub tokens: Option<TokenSource>,
     /// Accepts tokens from other machines without TLS, for a trusted network. Default: false.
     pub tokens_in_clear: bool,
+    /// Networks whose word about a client's address is believed. Default: none.
+    pub proxies: Proxies,
+    /// HTTP header by which they tell it. Default: `X-Forwarded-For`.
+    pub proxy_header: ProxyHeader,
+    /// Names beside `localhost` and addresses that a listener on loopback without tokens answers to. Default: none.
+    pub allowed_hosts: Vec<String>,
     /// Requests a second of one caller. Default: no limit.
     pub rate_requests: Option<u32>,
     /// Source megapixels a minute of one caller. Default: no limit.
@@ -71,6 +78,9 @@ impl Default for ServiceSettings {
             per_ip: 256,
             tokens: None,
             tokens_in_clear: false,
+            proxies: Proxies::default(),
+            proxy_header: ProxyHeader::XForwardedFor,
+            allowed_hosts: Vec::new(),
             rate_requests: None,
             rate_megapixels: None,
             policy: RequestPolicy::default(),

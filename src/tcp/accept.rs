@@ -77,11 +77,13 @@ impl Rejected {
 fn start(socket: Socket, peer: PeerAddress, number: u64, service: &Arc<Service>) -> Result<(), Rejected> {
     let socket = Arc::new(socket);
     let _ = socket.set_tcp_nodelay(true); // the peer may have left already, which reading will tell; a Unix socket has no delay
-    let guard = service.connections().register(peer.ip(), socket.clone()).inspect_err(|_| reject(&socket))?;
+    let is_proxy = service.settings().proxies.trusts(peer.ip());
+    let counted = (!is_proxy).then_some(peer.ip());
+    let guard = service.connections().register(counted, socket.clone()).inspect_err(|_| reject(&socket))?;
     let service = service.clone();
     let work = move || match Connection::new(socket, peer, number, guard, &service) {
         Ok(connection) => connection.serve(),
-        Err(error) => log::error!(peer:% = peer; "cannot serve a connection: {error}"),
+        Err(error) => service.connection_closed(peer, error.reject_reason(), &error),
     };
     thread::Builder::new().name(format!("conn-{number}")).stack_size(STACK_BYTES).spawn(work)?;
     Ok(())

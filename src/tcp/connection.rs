@@ -3,7 +3,7 @@
 use crate::engine::{JobError, JobOutput};
 use crate::metrics::Protocol;
 use crate::net::timed_stream::TimedStream;
-use crate::net::{PeerAddress, TimeoutKind};
+use crate::net::{PeerAddress, TimeoutKind, proxy_header};
 use crate::reject_reason::RejectReason;
 use crate::report::Report;
 use crate::service::connections::ConnectionGuard;
@@ -16,6 +16,7 @@ use crate::tcp::transport::Transport;
 use crate::wire::{self, Form, FramePart, HEADER_LEN, Header, Incoming, WireError};
 use socket2::Socket;
 use std::io::{self, Read};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -34,6 +35,18 @@ pub(super) struct Connection<'a> {
     transport: Transport,
     guard: ConnectionGuard,
     service: &'a Service,
+}
+
+/// Reads what a proxy tells of its client before all else, within the header's time.
+fn read_proxy_header(stream: &mut TimedStream) -> Result<Option<SocketAddr>, RequestError> {
+    proxy_header::read(stream).map_err(|error| match error.kind() {
+        io::ErrorKind::TimedOut => {
+            let (kind, after) = stream.timeout();
+            RequestError::Timeout { kind, after }
+        }
+        io::ErrorKind::InvalidData => RequestError::Malformed(error.to_string()),
+        _ => RequestError::Io(error),
+    })
 }
 
 /// The state of the connection after a request.
@@ -59,11 +72,17 @@ impl<'a> Connection<'a> {
         number: u64,
         guard: ConnectionGuard,
         service: &'a Service,
-    ) -> io::Result<Self> {
+    ) -> Result<Self, RequestError> {
         let settings = service.settings();
-        let stream = TimedStream::new(socket, settings.header_timeout);
+        let mut stream = TimedStream::new(socket, settings.header_timeout);
+        let is_proxied = settings.proxies.trusts(address.ip());
+        let mut address = address;
+        if is_proxied && let Some(told) = read_proxy_header(&mut stream)? {
+            guard.assign(told.ip())?;
+            address = told.into();
+        }
         let transport = Transport::accept(stream, address, settings)?;
-        let peer = Peer { address, transport: transport.kind() };
+        let peer = Peer { address, transport: transport.kind(), is_proxied };
         Ok(Connection { peer, number, requests: 0, unread: 0, transport, guard, service })
     }
 

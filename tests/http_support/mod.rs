@@ -94,7 +94,7 @@ pub fn exchange(socket: &mut TcpStream, request: &[u8]) -> Answer {
 }
 
 pub fn get(target: &str) -> Vec<u8> {
-    format!("GET {target} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").into_bytes()
+    format!("GET {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").into_bytes()
 }
 
 /// A request whose connection is closed after it.
@@ -110,7 +110,8 @@ pub fn kept_alive(target: &str, body: &[u8]) -> Vec<u8> {
 /// A request with more header lines.
 pub fn posted(target: &str, headers: &str, body: &[u8]) -> Vec<u8> {
     let length = body.len();
-    let head = format!("POST {target} HTTP/1.1\r\nHost: a\r\n{headers}Content-Length: {length}\r\n\r\n");
+    let head =
+        format!("POST {target} HTTP/1.1\r\nHost: localhost\r\n{headers}Content-Length: {length}\r\n\r\n");
     [head.as_bytes(), body].concat()
 }
 

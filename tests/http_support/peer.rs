@@ -93,7 +93,7 @@ impl Peer {
 
 pub fn handshake(target: &str, headers: &str) -> String {
     format!(
-        "GET {target} HTTP/1.1\r\nHost: img.example\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+        "GET {target} HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
          Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
          Sec-WebSocket-Extensions: permessage-deflate\r\n{headers}\r\n"
     )

@@ -12,7 +12,7 @@ pub fn start(folder: &Path, arguments: &[&str]) -> Server {
 }
 
 pub fn delete(target: &str) -> Vec<u8> {
-    format!("DELETE {target} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").into_bytes()
+    format!("DELETE {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").into_bytes()
 }
 
 /// Hands in an image; the id of its task.

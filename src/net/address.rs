@@ -27,6 +27,11 @@ pub enum ListenAddress {
 
 #[cfg(feature = "server")]
 impl ListenAddress {
+    /// The address `unix:PATH`; `None` for one of the network.
+    pub fn unix(address: &str) -> Option<ListenAddress> {
+        unix_path(address).map(|path| ListenAddress::Unix(path.to_owned()))
+    }
+
     /// Returns true if only this machine reaches it.
     pub fn is_local(&self) -> bool {
         match self {
@@ -104,7 +109,7 @@ impl fmt::Display for PeerAddress {
 }
 
 /// The path of a `unix:PATH` address.
-pub fn unix_path(address: &str) -> Option<&Path> {
+pub(super) fn unix_path(address: &str) -> Option<&Path> {
     address.strip_prefix(UNIX).map(Path::new)
 }
 

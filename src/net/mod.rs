@@ -17,7 +17,7 @@ pub(crate) mod transport; // Transport::{Plain, Tls}.
 
 pub(crate) use address::connect;
 #[cfg(feature = "server")]
-pub use address::{ListenAddress, PeerAddress, reachable, unix_path};
+pub use address::{ListenAddress, PeerAddress, reachable};
 #[cfg(feature = "server")]
 pub use listen::Listener;
 #[cfg(feature = "server")]

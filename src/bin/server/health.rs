@@ -3,7 +3,7 @@
 use anyhow::{Context, bail};
 use imgsrv::client::{Client, ClientError, ClientSettings, Security};
 use imgsrv::internals::config::Config;
-use imgsrv::internals::net::{ListenAddress, reachable, unix_path};
+use imgsrv::internals::net::{ListenAddress, reachable};
 use imgsrv::report::Status;
 use std::io::{Read, Write};
 use std::net::ToSocketAddrs;
@@ -23,8 +23,8 @@ pub(crate) fn check(address: Option<&str>, config: &Config) -> anyhow::Result<()
 }
 
 fn first(address: &str) -> anyhow::Result<ListenAddress> {
-    if let Some(path) = unix_path(address) {
-        return Ok(ListenAddress::Unix(path.to_owned()));
+    if let Some(unix) = ListenAddress::unix(address) {
+        return Ok(unix);
     }
     let found = address.to_socket_addrs().with_context(|| address.to_owned())?.next();
     let found = found.with_context(|| format!("{address} has no address"))?;
@@ -46,7 +46,7 @@ fn ask_http(address: &ListenAddress) -> anyhow::Result<()> {
 
 /// A server that wants a token, or is too busy for this probe, is well.
 fn ping(config: &Config) -> anyhow::Result<()> {
-    let is_tls = config.tls_cert.is_some() && unix_path(&config.bind).is_none();
+    let is_tls = config.tls_cert.is_some() && ListenAddress::unix(&config.bind).is_none();
     let security = if is_tls { Security::TlsInsecure } else { Security::Plain };
     let server = first(&config.bind)?.to_string();
     let settings = ClientSettings {

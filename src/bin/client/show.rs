@@ -8,7 +8,7 @@ use imgsrv::codec::{self, CodecError, Scratch};
 use imgsrv::spec::Format;
 use imgsrv::spec::{Fit, OutputFormat, Spec};
 use std::fmt::Write as _;
-use std::io::{self, Cursor};
+use std::io;
 
 /// Largest preview, in columns and rows of letters.
 const LARGEST: (u32, u32) = (120, 24);
@@ -59,10 +59,10 @@ pub(crate) fn show(before: &[u8], after: &[u8], mut out: impl RawStream) -> io::
 
 /// The picture within a box, upright and in sRGB.
 fn preview(file: &[u8], width: u32, height: u32) -> Result<RgbaImage, CodecError> {
-    let format = OutputFormat::Fixed(Format::Png);
+    let format = OutputFormat::Fixed(Format::Qoi);
     let spec = Spec { width, height, fit: Fit::Inside, format, ..Spec::default() };
     let small = codec::process(file, &spec, &own_limits(), &mut Scratch::new())?;
-    let read = image::load_from_memory_with_format(&small.bytes, ImageFormat::Png);
+    let read = image::load_from_memory_with_format(&small.bytes, ImageFormat::Qoi);
     read.map(DynamicImage::into_rgba8).map_err(|error| CodecError::Internal(error.to_string()))
 }
 
@@ -98,7 +98,7 @@ impl Means {
         }
     }
 
-    fn draw(self, sheet: &RgbaImage) -> image::ImageResult<String> {
+    fn draw(self, sheet: &RgbaImage) -> Result<String, png::EncodingError> {
         let columns = sheet.width().div_ceil(LETTER.0);
         match self {
             Means::Kitty => Ok(kitty(&base64(&png(sheet)?), columns)),
@@ -109,10 +109,12 @@ impl Means {
     }
 }
 
-fn png(sheet: &RgbaImage) -> image::ImageResult<Vec<u8>> {
-    let mut file = Cursor::new(Vec::new());
-    sheet.write_to(&mut file, ImageFormat::Png)?;
-    Ok(file.into_inner())
+fn png(sheet: &RgbaImage) -> Result<Vec<u8>, png::EncodingError> {
+    let mut file = Vec::new();
+    let mut encoder = png::Encoder::new(&mut file, sheet.width(), sheet.height());
+    encoder.set_color(png::ColorType::Rgba);
+    encoder.write_header()?.write_image_data(sheet)?;
+    Ok(file)
 }
 
 /// `a=T` transmits and shows, `f=100` is PNG, `q=2` wants no answer, `m=1` says that more follows.

@@ -1,11 +1,13 @@
 //! The log on standard error: text for a person, or one JSON object a line.
 
 use env_logger::fmt::Formatter;
+use humantime::Rfc3339Timestamp;
 use imgsrv::internals::config::LogFormat;
 use log::kv::{self, Key, Value, VisitSource, VisitValue};
 use log::{LevelFilter, Record};
 use serde_json::Value as Json;
 use std::io::{self, IsTerminal, Write};
+use std::time::SystemTime;
 
 /// Starts logging. `verbosity` shifts the level from info; the variable `RUST_LOG` has the last word.
 pub(crate) fn start(verbosity: i8, format: LogFormat) {
@@ -27,12 +29,17 @@ pub(crate) fn start(verbosity: i8, format: LogFormat) {
     builder.init();
 }
 
+fn timestamp() -> Rfc3339Timestamp {
+    let now = SystemTime::now().max(SystemTime::UNIX_EPOCH); // a clock before it has no form in RFC 3339
+    humantime::format_rfc3339_millis(now)
+}
+
 fn write_text(out: &mut Formatter, record: &Record) -> io::Result<()> {
     let style = out.default_level_style(record.level());
     write!(
         out,
         "{} {style}{:<5}{style:#} {}",
-        out.timestamp_millis(),
+        timestamp(),
         record.level(),
         escaped(&record.args().to_string())
     )?;
@@ -53,7 +60,7 @@ fn write_json(out: &mut Formatter, record: &Record) -> io::Result<()> {
     let mut pairs = Pairs::default();
     visit(record, &mut pairs)?;
     let mut line = serde_json::Map::new();
-    line.insert("time".into(), out.timestamp_millis().to_string().into());
+    line.insert("time".into(), timestamp().to_string().into());
     line.insert("level".into(), record.level().as_str().to_ascii_lowercase().into());
     line.insert("message".into(), record.args().to_string().into());
     line.extend(pairs.0);

@@ -16,7 +16,6 @@ use axum::http::{StatusCode, Uri};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream::{self, Stream};
-use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -269,9 +268,13 @@ fn describe(task: &TaskStatus) -> Value {
     body
 }
 
+/// Last second of the year 9999: RFC 3339 has four digits for a year.
+const LAST_SECOND: Duration = Duration::from_secs(253_402_300_799);
+
 /// A time as `2026-01-31T23:59:59.999Z`.
 pub(in crate::http) fn rfc3339(time: SystemTime) -> String {
-    format!("{:.3}", Timestamp::try_from(time).unwrap_or_default())
+    let time = time.clamp(SystemTime::UNIX_EPOCH, SystemTime::UNIX_EPOCH + LAST_SECOND);
+    humantime::format_rfc3339_millis(time).to_string()
 }
 
 #[cfg(test)]
@@ -283,5 +286,7 @@ mod tests {
         let time = SystemTime::UNIX_EPOCH + Duration::from_millis(951_782_400_007);
         assert_eq!(rfc3339(time), "2000-02-29T00:00:00.007Z");
         assert_eq!(rfc3339(SystemTime::UNIX_EPOCH), "1970-01-01T00:00:00.000Z");
+        assert_eq!(rfc3339(SystemTime::UNIX_EPOCH - Duration::from_secs(1)), "1970-01-01T00:00:00.000Z");
+        assert_eq!(rfc3339(SystemTime::UNIX_EPOCH + LAST_SECOND * 2), "9999-12-31T23:59:59.000Z");
     }
 }

@@ -1,7 +1,7 @@
 //! From arguments to image files: folders are listed, patterns expanded, duplicates dropped.
 
 use super::super::error::CliError;
-use globset::GlobBuilder;
+use fast_glob::glob_match;
 use imgsrv::spec::Format;
 use std::collections::HashSet;
 use std::ffi::OsStr;
@@ -140,23 +140,17 @@ impl FoundFiles {
     /// `*`, `?` and `[]` stay within a name, `**` spans folders, `{a,b}` is either.
     fn expand(&mut self, pattern: &Path, results: Option<&Path>) {
         let text = pattern.to_string_lossy().into_owned();
-        let glob = match GlobBuilder::new(&text).literal_separator(true).build() {
-            Ok(glob) => glob.compile_matcher(),
-            Err(error) => {
-                self.failures.push(CliError::Arguments(format!("{text}: {}", error.kind())));
-                return;
-            }
-        };
+        let matches = |path: &Path| glob_match(text.as_bytes(), path.as_os_str().as_encoded_bytes());
         let (fixed, wild) = split(pattern);
         let spans = wild.iter().any(|part| part.to_string_lossy().contains("**"));
         let levels = if spans { usize::MAX } else { wild.components().count() };
         let before = self.sources.len();
         if fixed.as_os_str().is_empty() {
             self.walk(Path::new("."), levels, results, |path| {
-                glob.is_match(path.strip_prefix(".").unwrap_or(path)) && !is_result(path)
+                matches(path.strip_prefix(".").unwrap_or(path)) && !is_result(path)
             });
         } else {
-            self.walk(&fixed, levels, results, |path| glob.is_match(path));
+            self.walk(&fixed, levels, results, matches);
         }
         if self.sources.len() == before {
             self.failures.push(CliError::NoMatch(text));
@@ -211,8 +205,12 @@ mod tests {
         assert_eq!(expand("*.jpg"), ["a.jpg"]);
         assert_eq!(expand("sub/**/*.{gif,webp}"), ["sub/c.webp", "sub/deep/d.gif"]);
         assert_eq!(expand("s*/c.*"), ["sub/c.webp"]);
+        assert_eq!(expand("**/[ac].*"), ["a.jpg", "sub/c.webp"]);
+        assert_eq!(expand("?.jpg"), ["a.jpg"]);
         let none = find(&[root.path().join("*.xyz")], Depth::Folder, None);
         assert!(matches!(none.failures.as_slice(), [CliError::NoMatch(_)]));
+        let unclosed = find(&[root.path().join("{a,b")], Depth::Folder, None);
+        assert!(matches!(unclosed.failures.as_slice(), [CliError::NoMatch(_)]));
     }
 
     #[test]

@@ -313,13 +313,15 @@ fn a_balancer_in_front_loses_no_request_while_servers_are_rolled() {
     for (name, tcp, http, metrics) in
         [("front1", tcp_one, http_one, metrics_one), ("front2", tcp_two, http_two, metrics_two)]
     {
-        config = config
-            .replace(&format!("{name}:65432"), &format!("127.0.0.1:{tcp}"))
-            .replace(&format!("{name}:8080"), &format!("127.0.0.1:{http}"))
-            .replace(
-                &format!("port {}", if name == "front1" { 9101 } else { 9102 }),
-                &format!("port {metrics}"),
-            );
+        let of_server = format!(" {name}:");
+        let lines = config.lines().map(|line| match line.contains(&of_server) {
+            true => line
+                .replace(&format!("{name}:65432"), &format!("127.0.0.1:{tcp}"))
+                .replace(&format!("{name}:8080"), &format!("127.0.0.1:{http}"))
+                .replace("port 9432", &format!("port {metrics}")),
+            false => line.to_owned(),
+        });
+        config = lines.collect::<Vec<_>>().join("\n") + "\n";
     }
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("haproxy.cfg");

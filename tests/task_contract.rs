@@ -309,4 +309,61 @@ mod on_nats {
         let address = told(NatsSettings { servers: "nats://127.0.0.1:port".into(), ..wanted });
         assert!(address.contains("is no address"), "{address}");
     }
+
+    /// The users and permissions of deploy/many, over TLS with certificates of both ends.
+    #[test]
+    fn each_role_has_the_permissions_that_it_needs_and_no_more() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        let key = rcgen::KeyPair::generate().unwrap();
+        let mut params = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+        params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        let authority = rcgen::CertifiedIssuer::self_signed(params, key).unwrap();
+        std::fs::write(path("ca.pem"), authority.pem()).unwrap();
+        for name in ["server", "client"] {
+            let key = rcgen::KeyPair::generate().unwrap();
+            let params = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+            std::fs::write(path(&format!("{name}.pem")), params.signed_by(&key, &authority).unwrap().pem())
+                .unwrap();
+            std::fs::write(path(&format!("{name}.key")), key.serialize_pem()).unwrap();
+        }
+        let permissions = include_str!("../deploy/many/permissions.conf");
+        let tls = format!(
+            "tls {{ cert_file: {:?}, key_file: {:?}, ca_file: {:?}, verify: true }}\n{permissions}",
+            path("server.pem"),
+            path("server.key"),
+            path("ca.pem")
+        );
+        let [port] = nats_support::free_ports::<1>();
+        let Some(_server) = nats_support::NatsServer::start(port, &tls) else { return };
+        let settings = |role: &'static str| NatsSettings {
+            servers: format!("tls://{role}:{role}-password@localhost:{port}"),
+            ca: Some(path("ca.pem")),
+            client_cert: Some((path("client.pem"), path("client.key"))),
+            creds: None,
+            prefix: "imgsrv".into(),
+            replicas: 1,
+            shards: 1,
+            lease: Duration::from_secs(3),
+            task_wait: Duration::from_secs(3600),
+            orphan_age: Duration::from_secs(3600),
+            node: role.into(),
+            role,
+        };
+        set_up(&settings("admin"));
+        let front = NatsStore::open(settings("front"), LIMITS).unwrap();
+        let worker = NatsStore::open(settings("worker"), LIMITS).unwrap();
+        a_task_is_run_and_its_result_is_kept_byte_for_byte(&front, &worker);
+
+        let owner = Owner::new(None);
+        let spec = Spec::default();
+        let refused = worker.submit(NewTask { owner: &owner, spec: &spec, image: b"image" });
+        assert!(refused.is_err(), "a worker hands nothing in");
+        let id = submit(&front, &owner, b"image");
+        let taken = front.claim(Duration::from_secs(2));
+        assert!(!matches!(taken, Ok(Some(_))), "a front takes nothing");
+        let stranger = NatsSettings { client_cert: None, ..settings("front") };
+        assert!(NatsStore::open(stranger, LIMITS).is_err(), "without its certificate");
+        front.cancel(&owner, id).unwrap();
+    }
 }

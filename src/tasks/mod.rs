@@ -19,7 +19,9 @@ pub use disk_store::fuzzing;
 pub use disk_store::{DiskStore, OpenError};
 pub use id::{BadTaskId, TaskId};
 pub use runner::Runners;
-pub use store::{Claim, Counts, LEASE, Lease, Limits, MAX_ATTEMPTS, Moved, StoreError, TaskStore};
+pub use store::{
+    Claim, ClusterCounts, Counts, LEASE, Lease, Limits, MAX_ATTEMPTS, Moved, StoreError, TaskStore,
+};
 pub use task::{Failure, NewTask, Owner, State, Step, TaskStatus};
 
 use crate::metrics::Metrics;
@@ -110,7 +112,8 @@ impl Tasks {
 
     /// Publishes how many tasks there are.
     fn count(&self) {
-        let Counts { queued, processing, done, failed, bytes, quarantined } = self.store.counts();
+        let counts = self.store.counts();
+        let Counts { queued, processing, done, failed, bytes, quarantined, oldest, cluster } = counts;
         let tasks = &self.metrics.tasks;
         let as_u64 = |n: usize| n as u64;
         tasks
@@ -120,5 +123,7 @@ impl Tasks {
             .for_each(|(gauge, n)| gauge.set(n));
         tasks.bytes.set(bytes);
         tasks.quarantined.set(quarantined);
+        tasks.oldest_seconds.set(oldest.as_secs());
+        tasks.set_cluster(cluster.map(|it| [it.is_up.into(), it.reconnects, it.redelivered, it.overtaken]));
     }
 }

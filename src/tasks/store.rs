@@ -184,6 +184,23 @@ pub struct Counts {
     pub bytes: u64,
     /// Files that failed their check and were set aside since the start.
     pub quarantined: u64,
+    /// Time that the longest waiting task has waited.
+    pub oldest: Duration,
+    /// Facts of a cluster, where the store is one.
+    pub cluster: Option<ClusterCounts>,
+}
+
+/// Facts of the cluster that keeps tasks, as this process sees it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ClusterCounts {
+    /// True while it is connected.
+    pub is_up: bool,
+    /// Connections made after the first.
+    pub reconnects: u64,
+    /// Tasks taken that another worker had begun.
+    pub redelivered: u64,
+    /// Writes that came after another server's.
+    pub overtaken: u64,
 }
 
 /// Why a store does not do what it was asked.

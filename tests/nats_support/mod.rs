@@ -21,17 +21,55 @@ pub struct NatsCluster {
     nodes: [Option<Child>; 3],
 }
 
+/// The program; `None`, with a word on it, where there is no `nats-server` that loses nothing.
+pub fn program_or_skip() -> Option<PathBuf> {
+    let program = program();
+    if program.is_none() {
+        assert!(std::env::var_os("CI").is_none(), "nats-server 2.10.27 or later must be on the PATH in CI");
+        println!("skipped: no nats-server 2.10.27 or later, give its path in TEST_NATS_SERVER");
+    }
+    program
+}
+
+/// One server with a configuration of its own, killed on drop.
+pub struct NatsServer {
+    node: Child,
+    _folder: tempfile::TempDir,
+}
+
+impl NatsServer {
+    /// Starts a server on `port` with more lines in its configuration.
+    pub fn start(port: u16, more: &str) -> Option<NatsServer> {
+        let program = program_or_skip()?;
+        let folder = tempfile::tempdir().unwrap();
+        let store = folder.path().join("store").display().to_string();
+        let config = format!("host: 127.0.0.1\nport: {port}\njetstream {{ store_dir: {store:?} }}\n{more}");
+        let path = folder.path().join("nats.conf");
+        std::fs::write(&path, config).unwrap();
+        let log = std::fs::File::create(folder.path().join("log")).unwrap();
+        let mut node = Command::new(program).arg("-c").arg(&path).stderr(log).spawn().unwrap();
+        let until = Instant::now() + Duration::from_secs(20);
+        while TcpStream::connect(("127.0.0.1", port)).is_err() {
+            let ended = node.try_wait().unwrap();
+            let log = || std::fs::read_to_string(folder.path().join("log")).unwrap();
+            assert!(ended.is_none() && Instant::now() < until, "NATS does not start: {}", log());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Some(NatsServer { node, _folder: folder })
+    }
+}
+
+impl Drop for NatsServer {
+    fn drop(&mut self) {
+        let _ = self.node.kill();
+        let _ = self.node.wait();
+    }
+}
+
 impl NatsCluster {
-    /// Starts the cluster; `None`, with a word on it, where there is no `nats-server` that loses nothing.
+    /// Starts the cluster, or skips.
     pub fn start() -> Option<NatsCluster> {
-        let Some(program) = program() else {
-            assert!(
-                std::env::var_os("CI").is_none(),
-                "nats-server 2.10.27 or later must be on the PATH in CI"
-            );
-            println!("skipped: no nats-server 2.10.27 or later, give its path in TEST_NATS_SERVER");
-            return None;
-        };
+        let program = program_or_skip()?;
         let folder = tempfile::tempdir().unwrap();
         let ports = free_ports::<6>();
         let (clients, routes) = ports.split_at(3);
@@ -99,7 +137,7 @@ impl Drop for NatsCluster {
 }
 
 /// A server that is new enough.
-fn program() -> Option<PathBuf> {
+pub fn program() -> Option<PathBuf> {
     let path =
         std::env::var_os("TEST_NATS_SERVER").map_or_else(|| PathBuf::from("nats-server"), PathBuf::from);
     let told = Command::new(&path).arg("--version").output().ok()?;

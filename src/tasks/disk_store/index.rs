@@ -288,7 +288,12 @@ impl Index {
         let mut counts = Counts { bytes: self.bytes, quarantined: self.quarantined, ..Counts::default() };
         for entry in self.entries.values() {
             match entry.standing {
-                Standing::Arriving | Standing::Waiting { .. } => counts.queued += 1,
+                Standing::Arriving => counts.queued += 1,
+                Standing::Waiting { .. } => {
+                    counts.queued += 1;
+                    let waited = SystemTime::now().duration_since(entry.submitted).unwrap_or_default();
+                    counts.oldest = counts.oldest.max(waited);
+                }
                 Standing::Leased { .. } => counts.processing += 1,
                 Standing::Done { .. } => counts.done += 1,
                 Standing::Failed { .. } => counts.failed += 1,

@@ -5,8 +5,10 @@ use async_nats::jetstream::consumer::{AckPolicy, Consumer, PullConsumer, pull};
 use async_nats::jetstream::context::ContextBuilder;
 use async_nats::jetstream::stream::{Config, DiscardPolicy, Info, RetentionPolicy, Stream};
 use async_nats::jetstream::{Context, ErrorCode, kv};
-use async_nats::{ConnectOptions, ServerAddr};
+use async_nats::{ConnectOptions, Event, ServerAddr};
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 /// Earliest server that loses nothing when one of three nodes is killed.
@@ -125,6 +127,8 @@ pub(super) struct Cluster {
     pub(super) consumer: PullConsumer,
     pub(super) bucket: kv::Store,
     pub(super) blobs: Vec<Stream<Info>>,
+    /// Connections made so far.
+    pub(super) connections: Arc<AtomicU64>,
 }
 
 impl Cluster {
@@ -136,7 +140,8 @@ impl Cluster {
         settings: &NatsSettings,
         limits: &super::Limits,
     ) -> Result<Cluster, ClusterError> {
-        let context = connect(settings).await?;
+        let connections = Arc::<AtomicU64>::default();
+        let context = connect(settings, connections.clone()).await?;
         let wanted = Wanted::new(settings, limits);
         let queue = checked(&context, &wanted.tasks).await?;
         checked(&context, &wanted.bucket).await?;
@@ -148,7 +153,7 @@ impl Cluster {
         let consumer = queue.get_consumer(CONSUMER).await;
         let consumer = consumer.map_err(|_| ClusterError::Missing(format!("consumer {CONSUMER}")))?;
         check_lease(&consumer, settings)?;
-        Ok(Cluster { context, queue, consumer, bucket, blobs })
+        Ok(Cluster { context, queue, consumer, bucket, blobs, connections })
     }
 }
 
@@ -163,7 +168,7 @@ pub(super) async fn set_up(
     settings: &NatsSettings,
     limits: &super::Limits,
 ) -> Result<Vec<String>, ClusterError> {
-    let context = connect(settings).await?;
+    let context = connect(settings, Arc::default()).await?;
     let Wanted { tasks, bucket, blobs } = Wanted::new(settings, limits);
     let mut names = Vec::new();
     for config in [tasks.clone(), bucket].into_iter().chain(blobs) {
@@ -186,7 +191,7 @@ pub(super) async fn set_up(
     Ok(names)
 }
 
-async fn connect(settings: &NatsSettings) -> Result<Context, ClusterError> {
+async fn connect(settings: &NatsSettings, connections: Arc<AtomicU64>) -> Result<Context, ClusterError> {
     let servers =
         settings.servers.split(',').map(str::trim).map(|address| {
             address.parse::<ServerAddr>().map_err(|_| ClusterError::Address(address.to_owned()))
@@ -200,7 +205,18 @@ async fn connect(settings: &NatsSettings) -> Result<Context, ClusterError> {
         // The sandbox allows the ports of the settings and no others.
         .ignore_discovered_servers()
         .reconnect_delay_callback(|tries| Duration::from_millis(50 * tries.min(20) as u64))
-        .event_callback(async |event| log::info!(target: "imgsrv::nats", "{event}"));
+        .event_callback(move |event| {
+            if matches!(event, Event::Connected) {
+                connections.fetch_add(1, Ordering::Relaxed);
+            }
+            log::info!(target: "imgsrv::nats", "{event}");
+            std::future::ready(())
+        });
+    // The client itself leaves out what an address says before '@'.
+    let user = servers.iter().find_map(|address| Some((address.username()?, address.password()?)));
+    if let Some((name, password)) = user {
+        options = options.user_and_password(name.to_owned(), password.to_owned());
+    }
     let file = |path: &PathBuf| {
         let path = path.display().to_string();
         move |source| ClusterError::File { path, source }

@@ -183,9 +183,12 @@ impl Mirror {
         self.lock().housekeeper.clone()
     }
 
-    pub(super) fn counts(&self, quarantined: u64) -> Counts {
+    pub(super) fn counts(&self) -> Counts {
         let tables = self.lock();
-        let mut counts = Counts { bytes: tables.bytes, quarantined, ..Counts::default() };
+        let first = tables.waiting.first().and_then(|(_, id)| tables.tasks.get(id));
+        let oldest = first.zip(tables.server_time()).map(|(known, now)| age(known.entry.head.submitted, now));
+        let mut counts =
+            Counts { bytes: tables.bytes, oldest: oldest.unwrap_or_default(), ..Counts::default() };
         for known in tables.tasks.values() {
             match (&known.entry.head.content, tables.is_waiting(&known.entry)) {
                 (Content::Done { .. }, _) => counts.done += 1,

@@ -22,7 +22,7 @@ pub use cluster::{ClusterError, NatsSettings};
 use crate::report::Report;
 use crate::status::Status;
 use crate::tasks::head::{Content, Head, millis};
-use crate::tasks::store::{Claim, Counts, Lease, MAX_ATTEMPTS, Moved, StoreError, TaskStore};
+use crate::tasks::store::{Claim, ClusterCounts, Counts, Lease, MAX_ATTEMPTS, Moved, StoreError, TaskStore};
 use crate::tasks::{Failure, Limits, NewTask, Owner, Step, TaskId, TaskStatus};
 use async_nats::HeaderMap;
 use async_nats::jetstream::kv::Operation;
@@ -83,6 +83,8 @@ struct Shared {
     limits: Limits,
     moved: OnceLock<Moved>,
     quarantined: AtomicU64,
+    redelivered: AtomicU64,
+    overtaken: AtomicU64,
 }
 
 impl NatsStore {
@@ -104,7 +106,9 @@ impl NatsStore {
                 settings,
                 limits,
                 moved: OnceLock::new(),
-                quarantined: AtomicU64::new(0),
+                quarantined: AtomicU64::default(),
+                redelivered: AtomicU64::default(),
+                overtaken: AtomicU64::default(),
             });
             // The first server makes the key, so that a watch of the bucket always delivers one.
             let name = Bytes::from(shared.settings.node.clone());
@@ -222,7 +226,15 @@ impl TaskStore for NatsStore {
     }
 
     fn counts(&self) -> Counts {
-        self.shared.mirror.counts(self.shared.quarantined.load(Ordering::Relaxed))
+        let shared = &self.shared;
+        let cluster = ClusterCounts {
+            is_up: self.ready().is_ok(),
+            reconnects: shared.cluster.connections.load(Ordering::Relaxed).saturating_sub(1),
+            redelivered: shared.redelivered.load(Ordering::Relaxed),
+            overtaken: shared.overtaken.load(Ordering::Relaxed),
+        };
+        let quarantined = shared.quarantined.load(Ordering::Relaxed);
+        Counts { quarantined, cluster: Some(cluster), ..shared.mirror.counts() }
     }
 
     fn on_move(&self, listener: Moved) {
@@ -346,6 +358,9 @@ impl Shared {
             let held = Held::new(acker, key, entry, revision);
             let _ = self.fail(&held, &Failure { status: Status::Internal, message }).await;
             return Ok(None);
+        }
+        if matches!(entry.phase, Phase::Processing { .. }) {
+            self.redelivered.fetch_add(1, Ordering::Relaxed);
         }
         let node = self.settings.node.clone();
         let begun = Entry {
@@ -497,7 +512,10 @@ impl Shared {
                     Ok(Some(found)) if found.operation == Operation::Put && found.value == value => {
                         Ok(found.revision)
                     }
-                    Ok(_) => Err(Fault::Changed),
+                    Ok(_) => {
+                        self.overtaken.fetch_add(1, Ordering::Relaxed);
+                        Err(Fault::Changed)
+                    }
                     Err(error) => Err(Fault::away(error)),
                 },
                 Err(fault) => Err(fault),

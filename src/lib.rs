@@ -32,6 +32,8 @@ pub mod server; // Server: every listener of a configuration.
 pub mod spec; // Spec: the options of a request, their parser and canonical form.
 
 // The vocabulary: leaves that every room may use.
+#[cfg(feature = "client")]
+mod build_info; // BuildInfo: version, commit, target and features of this build.
 mod format; // Format: the formats by name.
 #[cfg(feature = "server")]
 mod metrics; // Metrics: what is counted, and its text for Prometheus.
@@ -71,6 +73,10 @@ pub mod internals {
         pub mod webp {
             pub use crate::codec::webp::*;
         }
+    }
+    #[cfg(feature = "client")]
+    pub mod build_info {
+        pub use crate::build_info::*;
     }
     pub mod ops {
         pub use crate::ops::*;

@@ -4,11 +4,12 @@ mod tasks;
 
 pub(crate) use tasks::TaskMetrics;
 
+use crate::build_info::{BUILD_INFO, BuildInfo};
 use crate::reject_reason::RejectReason;
 use crate::status::Status;
 use std::fmt::{self, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// The protocol of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -165,6 +166,7 @@ pub struct Metrics {
     pub pixels: Counter,
     /// Panics that were contained.
     pub panics: Counter,
+    started: Started,
     /// Tasks that outlive their request.
     pub tasks: TaskMetrics,
 }
@@ -235,6 +237,20 @@ impl Metrics {
             head(out, name, "counter", help)?;
             writeln!(out, "{name} {}", total.total())?;
         }
+        let name = "imgsrv_build_info";
+        head(out, name, "gauge", "Version, commit, target and cargo features of this build; always 1.")?;
+        let BuildInfo { version, commit, target } = BUILD_INFO;
+        let features = BUILD_INFO.features().collect::<Vec<_>>().join(",");
+        writeln!(
+            out,
+            "{name}{{version=\"{version}\",commit=\"{commit}\",target=\"{target}\",features=\"{features}\"}} 1"
+        )?;
+        let name = "process_start_time_seconds";
+        head(out, name, "gauge", "Start time of the process since the Unix epoch.")?;
+        writeln!(out, "{name} {:.2}", self.started.0)?;
+        let name = "process_cpu_seconds_total";
+        head(out, name, "counter", "CPU time of all threads, in user and kernel mode.")?;
+        writeln!(out, "{name} {:.2}", cpu_seconds())?;
         let process = Process::read();
         for (name, help, now) in [
             ("imgsrv_requests_in_progress", "Requests in flight.", self.in_progress.now()),
@@ -268,6 +284,29 @@ fn histogram(out: &mut String, name: &str, label: &str, value: &str, times: &His
     writeln!(out, "{name}_bucket{{{label}=\"{value}\",le=\"+Inf\"}} {below}")?;
     writeln!(out, "{name}_sum{{{label}=\"{value}\"}} {}", times.sum_us.total() as f64 / 1e6)?;
     writeln!(out, "{name}_count{{{label}=\"{value}\"}} {below}")
+}
+
+/// Time at which counting began, in seconds since the Unix epoch.
+#[derive(Debug)]
+struct Started(f64);
+
+impl Default for Started {
+    fn default() -> Started {
+        Started(SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs_f64())
+    }
+}
+
+/// CPU seconds that this process has used.
+#[cfg(unix)]
+fn cpu_seconds() -> f64 {
+    let used = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    used.tv_sec as f64 + used.tv_nsec as f64 / 1e9
+}
+
+/// Elsewhere it is not measured.
+#[cfg(not(unix))]
+fn cpu_seconds() -> f64 {
+    0.0
 }
 
 /// Figures of the kernel about this process; zeros where there are none.
@@ -325,6 +364,23 @@ mod tests {
         ] {
             assert!(text.lines().any(|shown| shown == line), "{line} in\n{text}");
         }
+    }
+
+    #[test]
+    fn the_process_is_described_with_its_build_start_and_cpu_time() {
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs_f64();
+        let metrics = Metrics::default();
+        let text = metrics.render(EngineGauges::default());
+        let value = |name: &str| {
+            let sample = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')).unwrap();
+            sample.parse::<f64>().unwrap()
+        };
+        assert!((value("process_start_time_seconds") - now).abs() < 60.0, "{text}");
+        let before = value("process_cpu_seconds_total");
+        let grows = (0..10_000_000).any(|_| cpu_seconds() > before + 0.01);
+        assert_eq!(grows, cfg!(unix), "CPU time stays at {before}");
+        let build = format!("imgsrv_build_info{{version=\"{}\",commit=", env!("CARGO_PKG_VERSION"));
+        assert!(text.contains(&build), "{text}");
     }
 
     #[test]

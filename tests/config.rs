@@ -100,3 +100,28 @@ fn the_example_file_changes_nothing() {
     let printed = imgsrv(&["--print-example"], &[]);
     assert_eq!(printed.stdout, std::fs::read(example).unwrap());
 }
+
+#[test]
+fn the_version_names_features_and_formats() {
+    let shown = imgsrv(&["--version"], &[]);
+    let text = String::from_utf8(shown.stdout).unwrap();
+    assert!(text.starts_with(&format!("imgsrv {} (", env!("CARGO_PKG_VERSION"))), "{text}");
+    for line in ["features: client server", "reads: jpeg png", "writes: jpeg png"] {
+        assert!(text.lines().any(|shown| shown.starts_with(line)), "{line} in\n{text}");
+    }
+    let short = imgsrv(&["-V"], &[]);
+    assert_eq!(short.stdout, format!("imgsrv {}\n", env!("CARGO_PKG_VERSION")).into_bytes());
+}
+
+#[test]
+fn completions_and_manual_know_the_settings() {
+    for shell in ["bash", "zsh", "fish"] {
+        let script = String::from_utf8(imgsrv(&["completions", shell], &[]).stdout).unwrap();
+        assert!(script.contains("max-body") && script.contains("print-config"), "{shell}");
+    }
+    let page = String::from_utf8(imgsrv(&["man"], &[]).stdout).unwrap();
+    assert!(page.contains(".TH imgsrv") && page.contains("by the machine"), "{page}");
+    let root = tempfile::tempdir().unwrap();
+    assert!(imgsrv(&["man", "--dir", root.path().to_str().unwrap()], &[]).status.success());
+    assert!(root.path().join("imgsrv.1").exists() && root.path().join("imgsrv-health.1").exists());
+}

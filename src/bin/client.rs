@@ -11,7 +11,7 @@ mod client {
     pub(crate) mod output_folder; // a folder that results cannot leave.
     pub(crate) mod info; // facts of a file.
     pub(crate) mod interrupt; // Ctrl-C.
-    pub(crate) mod manual; // completions and man pages.
+    pub(crate) mod manual; // the commands `completions` and `man`.
     pub(crate) mod single; // one image, as the original client does it.
     pub(crate) mod output; // name and saving of one result.
     pub(crate) mod processed; // a finished image, from this process or from a server.
@@ -24,11 +24,14 @@ mod client {
     pub(crate) mod watch; // a folder of results that follows a folder of images.
 }
 
+#[path = "manual.rs"]
+mod manual; // completions and manual pages, for both programs.
+
 use clap::Parser;
 use client::arguments::{Arguments, Command};
 use client::error::{CliError, EXIT_USAGE};
 use client::print::{DIM, escaped};
-use client::{batch, bench, compare, explain, info, manual, ping, single, watch};
+use client::{batch, bench, compare, explain, info, ping, single, watch};
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
@@ -68,8 +71,8 @@ fn run(arguments: &Arguments) -> Result<u8, CliError> {
         Some(Command::Bench(arguments)) => bench::run(arguments),
         Some(Command::Watch(arguments)) => watch::run(arguments),
         Some(Command::Ping(arguments)) => ping::run(arguments),
-        Some(Command::Completions(arguments)) => manual::completions(arguments),
-        Some(Command::Man(arguments)) => manual::man(arguments),
+        Some(Command::Completions(arguments)) => client::manual::completions(arguments),
+        Some(Command::Man(arguments)) => client::manual::man(arguments),
         None if arguments.process.is_batch() => batch::run(&arguments.process),
         None => single::run(&arguments.process),
     }

@@ -8,6 +8,9 @@ mod server {
     pub(crate) mod process;
 }
 
+#[path = "manual.rs"]
+mod manual; // completions and manual pages, for both programs.
+
 use anyhow::{Context, bail};
 use imgsrv::internals::config::Effective;
 use imgsrv::internals::net::ListenAddress;
@@ -43,6 +46,10 @@ fn run() -> anyhow::Result<ExitCode> {
             for stream in imgsrv::server::set_up_nats(&effective.config)? {
                 println!("imgsrv: stream {stream} is ready");
             }
+        }
+        Action::Completions(shell) => manual::completions(arguments::documented(), shell)?,
+        Action::Man(dir) => {
+            manual::pages(arguments::documented(), dir.as_deref()).context("cannot write the manual")?
         }
         Action::Health(address) => {
             if let Err(error) = health::check(address.as_deref(), &effective.config) {

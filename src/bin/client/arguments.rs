@@ -11,6 +11,7 @@ use super::ping::PingArguments;
 use super::spec_arguments::SpecArguments;
 use super::watch::WatchArguments;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use imgsrv::internals::build_info::BUILD_INFO;
 use std::path::{Path, PathBuf};
 
 /// Resize and compress images, through an imgsrv server or in process.
@@ -19,7 +20,8 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, Parser)]
 #[command(
     name = "imgcli",
-    version,
+    version = BUILD_INFO.version,
+    long_version = BUILD_INFO.to_string(),
     arg_required_else_help = true,
     args_conflicts_with_subcommands = true,
     subcommand_negates_reqs = true

@@ -2,8 +2,11 @@
 
 use anyhow::Context;
 use clap::parser::ValueSource;
-use clap::{Arg, ArgAction, ArgMatches, Command};
+use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use clap_complete::Shell;
+use imgsrv::internals::build_info::BUILD_INFO;
 use imgsrv::internals::config::{Config, Effective, Machine, Origin, SETTINGS, Setting};
+use std::path::PathBuf;
 
 /// What is to be done.
 pub(crate) enum Action {
@@ -24,12 +27,17 @@ pub(crate) enum Action {
     NatsSetup,
     /// Ask a running server how it is, at this metrics address or where the settings say.
     Health(Option<String>),
+    /// Show the completion script for a shell.
+    Completions(Shell),
+    /// Show the manual page, or write all pages into a folder.
+    Man(Option<PathBuf>),
 }
 
 /// What was typed.
 pub(crate) fn parse() -> anyhow::Result<(Effective, Action)> {
     let machine = Machine::detect();
-    let matches = command(&Config::defaults(machine)).get_matches();
+    let defaults = Config::defaults(machine);
+    let matches = command(|setting| setting.show(&defaults)).get_matches();
     let path = matches.get_one::<String>("config");
     let text = path.map(|path| std::fs::read_to_string(path).with_context(|| path.clone())).transpose()?;
     let file = path.map(String::as_str).zip(text.as_deref());
@@ -38,6 +46,10 @@ pub(crate) fn parse() -> anyhow::Result<(Effective, Action)> {
         Action::Health(health.get_one::<String>("address").cloned())
     } else if matches.subcommand_matches("nats-setup").is_some() {
         Action::NatsSetup
+    } else if let Some(shell) = matches.subcommand_matches("completions") {
+        Action::Completions(*shell.get_one("shell").context("no shell given")?)
+    } else if let Some(man) = matches.subcommand_matches("man") {
+        Action::Man(man.get_one::<PathBuf>("dir").cloned())
     } else if matches.get_flag("print-config") {
         Action::PrintConfig
     } else if matches.get_flag("print-example") {
@@ -62,9 +74,19 @@ fn said(matches: &ArgMatches, setting: &Setting) -> Option<(String, Origin)> {
     Some((value.clone(), origin))
 }
 
-fn command(defaults: &Config) -> Command {
+/// The command line as completions and manual pages have it: the same on every machine.
+pub(crate) fn documented() -> Command {
+    let small = Config::defaults(Machine { cores: 2, memory: 4 << 30 });
+    let large = Config::defaults(Machine { cores: 64, memory: 256 << 30 });
+    command(|setting| {
+        let default = setting.show(&small);
+        if default == setting.show(&large) { default } else { "by the machine".into() }
+    })
+}
+
+fn command(default: impl Fn(&Setting) -> String) -> Command {
     let settings = SETTINGS.iter().map(|setting| {
-        let default = setting.show(defaults);
+        let default = default(setting);
         let flag = Arg::new(setting.name).long(setting.flag()).env(setting.variable()).value_name("VALUE");
         let default = if default.is_empty() { "none" } else { &default };
         // `--insecure` alone says yes.
@@ -83,8 +105,15 @@ fn command(defaults: &Config) -> Command {
     let nats_setup = Command::new("nats-setup").about(
         "Make the NATS streams of the settings, or change them to the settings; flags come before the word",
     );
+    let completions = Command::new("completions")
+        .about("Print a completion script for a shell")
+        .arg(Arg::new("shell").required(true).value_parser(value_parser!(Shell)));
+    let man = Command::new("man")
+        .about("Print the manual page, or write one for each command into a folder")
+        .arg(Arg::new("dir").long("dir").value_name("DIR").value_parser(value_parser!(PathBuf)));
     Command::new("imgsrv")
-        .version(env!("CARGO_PKG_VERSION"))
+        .version(BUILD_INFO.version)
+        .long_version(BUILD_INFO.to_string())
         .about("Image bytes in over TCP, a resized and compressed image back.")
         .arg(
             Arg::new("config")
@@ -104,5 +133,7 @@ fn command(defaults: &Config) -> Command {
         .arg(count("verbose", 'v', "Say more; twice says most"))
         .arg(count("quiet", 'q', "Say less; twice says nothing"))
         .subcommand(health)
+        .subcommand(completions)
+        .subcommand(man)
         .subcommand(nats_setup)
 }

@@ -34,7 +34,7 @@ fn name_scale_factor(error: SpecError) -> SpecError {
 /// [`RequestError::Malformed`] for a parameter without a counterpart.
 pub(super) fn translate(pairs: Vec<(String, String)>) -> Result<Vec<(String, String)>, RequestError> {
     let mut own = Vec::with_capacity(pairs.len());
-    let (mut operations, mut has_list) = (Vec::new(), false);
+    let (mut listed, mut operations) = (Vec::new(), Vec::new());
     let mut area = [None, None, None, None];
     let (mut shape, mut border) = (None, None);
     for (name, value) in pairs {
@@ -66,11 +66,7 @@ pub(super) fn translate(pairs: Vec<(String, String)>) -> Result<Vec<(String, Str
             "top" => area[1] = Some(value),
             "areawidth" => area[2] = Some(value),
             "areaheight" => area[3] = Some(value),
-            // The parser refuses a second list.
-            "ops" if !has_list => {
-                has_list = true;
-                operations.insert(0, value);
-            }
+            "ops" => listed.push(value),
             "file" | "url" => {
                 let message = "images are not fetched from addresses: send the image in the body";
                 return Err(RequestError::Malformed(message.into()));
@@ -78,8 +74,9 @@ pub(super) fn translate(pairs: Vec<(String, String)>) -> Result<Vec<(String, Str
             _ => own.push((name, value)),
         }
     }
-    if !operations.is_empty() {
-        own.push(("ops".to_owned(), operations.join(",")));
+    listed.append(&mut operations);
+    if !listed.is_empty() {
+        own.push(("ops".to_owned(), listed.join(",")));
     }
     match area {
         [None, None, None, None] => {}
@@ -187,9 +184,8 @@ mod tests {
     }
 
     #[test]
-    fn a_second_list_of_operations_is_refused() {
-        let pairs = translate(decode_pairs(b"ops=blur:2&ops=sepia").unwrap()).unwrap();
-        assert!(RequestPolicy::default().parse_pairs(pairs).is_err());
+    fn operations_keep_their_order_with_those_of_imaginary_last() {
+        assert_eq!(canonical("ops=blur:2&sigma=3&ops=sepia"), canonical("ops=blur:2,sepia,blur:3"));
     }
 
     #[test]

@@ -179,7 +179,11 @@ impl Param {
 
 impl OptionValue for Op {
     fn values() -> ValueSet {
-        ValueSet::Text(OPERATIONS.iter().map(OpDef::form).collect::<Vec<_>>().join(", "))
+        let names: Vec<_> = OPERATIONS.iter().map(OpDef::name).collect();
+        ValueSet::Pattern {
+            pattern: format!("^({})(:-?[0-9.]+)*$", names.join("|")),
+            accepts: OPERATIONS.iter().map(OpDef::form).collect::<Vec<_>>().join(", "),
+        }
     }
 
     fn read(text: &str) -> Option<Self> {
@@ -197,7 +201,8 @@ impl OptionValue for Op {
 
 impl OptionValue for Vec<Op> {
     fn values() -> ValueSet {
-        Op::values()
+        let item = Op::values();
+        ValueSet::List { min: 1, max: MAX_OPS, accepts: item.to_string(), item: Box::new(item) }
     }
 
     fn read(text: &str) -> Option<Self> {

@@ -97,7 +97,10 @@ pub const OPTIONS: &[OptionDef<Spec>] = &[
     OptionDef {
         name: "max_bytes",
         help: "largest result; the best quality that fits is found",
-        values: || ValueSet::Text("a number of bytes such as 200000, 200k or 1.5m".into()),
+        values: || ValueSet::Pattern {
+            pattern: r"^[0-9]+(\.[0-9]+)?[kKmM]?$".into(),
+            accepts: "a number of bytes such as 200000, 200k or 1.5m".into(),
+        },
         unset: "none",
         set: |spec, text| parse_size(text).map(|n| spec.max_bytes = Some(n)),
         show: |spec| optional(&spec.max_bytes),

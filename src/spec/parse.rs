@@ -3,7 +3,7 @@
 use super::error::SpecError;
 use super::form::{decode_pairs, encode_pairs};
 use super::options::{CALL_OPTIONS, OPTIONS};
-use super::table::{OptionDef, clip, either, nearest};
+use super::table::{OptionDef, ValueSet, clip, either, nearest};
 use super::value::Words;
 use super::{Icc, OutputFormat, Spec, Subsampling};
 use crate::format::Format;
@@ -66,10 +66,18 @@ impl Options {
         let mut options = Options { spec: base.clone(), call: Call::default() };
         for (i, (name, value)) in pairs.iter().enumerate() {
             let name = name.as_ref();
-            if pairs[..i].iter().any(|(earlier, _)| earlier.as_ref() == name) {
-                return Err(SpecError::Repeated(clip(name)));
+            let mut others =
+                pairs.iter().enumerate().filter(|(j, (other, _))| *j != i && other.as_ref() == name);
+            match others.next() {
+                None => options.set(name, value.as_ref())?,
+                Some(_) if !is_list(name) => return Err(SpecError::Repeated(clip(name))),
+                Some((earlier, _)) if earlier < i => {} // its values were taken with the first one
+                Some(_) => {
+                    let values = pairs.iter().filter(|(other, _)| other.as_ref() == name);
+                    let values: Vec<_> = values.map(|(_, value)| value.as_ref()).collect();
+                    options.set(name, &values.join(","))?;
+                }
             }
-            options.set(name, value.as_ref())?;
         }
         options.spec.check()?;
         Ok(options)
@@ -196,6 +204,11 @@ fn require(
     )))
 }
 
+/// Returns true if the values of the option may come one by one under its name.
+fn is_list(name: &str) -> bool {
+    OptionDef::of(name).is_some_and(|option| matches!(option.values(), ValueSet::List { .. }))
+}
+
 fn unknown(name: &str) -> SpecError {
     let calls = CALL_OPTIONS.iter().map(|option| option.name).chain(["preset"]);
     let known = OPTIONS.iter().map(|option| option.name).chain(calls);
@@ -263,6 +276,17 @@ mod tests {
     #[test]
     fn a_repeated_key_is_refused() {
         assert_eq!(parse("quality=80&quality=80"), Err(SpecError::Repeated("quality".into())));
+    }
+
+    #[test]
+    fn the_values_of_a_list_may_come_one_by_one() {
+        let spec = |text| parse(text).unwrap().spec;
+        assert_eq!(
+            spec("ops=grayscale&width=9&ops=blur:2&ops=invert,sepia"),
+            spec("width=9&ops=grayscale,blur:2,invert,sepia")
+        );
+        assert_eq!(spec("crop=1&crop=2&crop=3&crop=4"), spec("crop=1,2,3,4"));
+        assert!(parse("crop=1,2,3,4&crop=5").is_err());
     }
 
     #[test]

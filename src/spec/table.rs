@@ -81,6 +81,24 @@ pub enum ValueSet {
         /// Largest value.
         max: f64,
     },
+    /// A text that a regular expression (ECMA-262) describes to programs.
+    Pattern {
+        /// The expression for the whole text.
+        pattern: String,
+        /// The same for a person.
+        accepts: String,
+    },
+    /// Several values: comma separated, or one by one under the same name.
+    List {
+        /// The values of each.
+        item: Box<ValueSet>,
+        /// Fewest values.
+        min: usize,
+        /// Most values.
+        max: usize,
+        /// The same for a person.
+        accepts: String,
+    },
     /// A text of the form that these words describe.
     Text(String),
 }
@@ -105,6 +123,7 @@ impl fmt::Display for ValueSet {
             ValueSet::Words(words) => f.write_str(&either(words)),
             ValueSet::Integer { min, max } => write!(f, "{min} to {max}"),
             ValueSet::Number { min, max } => write!(f, "{min} to {max}"),
+            ValueSet::Pattern { accepts, .. } | ValueSet::List { accepts, .. } => f.write_str(accepts),
             ValueSet::Text(text) => f.write_str(text),
         }
     }

@@ -139,7 +139,10 @@ impl OptionValue for Gravity {
     fn values() -> ValueSet {
         let is_canonical = |(word, gravity): &&(&str, Gravity)| gravity.show() == *word;
         let words: Vec<&str> = GRAVITIES.iter().filter(is_canonical).map(|(word, _)| *word).collect();
-        ValueSet::Text(format!("{}, or x,y from 0 to 1", words.join(", ")))
+        ValueSet::Pattern {
+            pattern: format!("^({}|[0-9.]+,[0-9.]+)$", words.join("|")),
+            accepts: format!("{}, or x,y from 0 to 1", words.join(", ")),
+        }
     }
 
     fn read(text: &str) -> Option<Self> {
@@ -187,7 +190,12 @@ impl OptionValue for OutputFormat {
 
 impl OptionValue for CropBox {
     fn values() -> ValueSet {
-        ValueSet::Text("x,y,width,height in pixels within the upright picture".into())
+        ValueSet::List {
+            item: Box::new(ValueSet::Integer { min: 0, max: u32::MAX.into() }),
+            min: 4,
+            max: 4,
+            accepts: "x,y,width,height in pixels within the upright picture".into(),
+        }
     }
 
     fn read(text: &str) -> Option<Self> {
@@ -204,7 +212,10 @@ impl OptionValue for CropBox {
 
 impl OptionValue for Colour {
     fn values() -> ValueSet {
-        ValueSet::Text("#rrggbb or #rrggbbaa".into())
+        ValueSet::Pattern {
+            pattern: "^#?([0-9A-Fa-f]{6}|[0-9A-Fa-f]{8})$".into(),
+            accepts: "#rrggbb or #rrggbbaa".into(),
+        }
     }
 
     fn read(text: &str) -> Option<Self> {

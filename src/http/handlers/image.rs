@@ -6,7 +6,7 @@ use crate::http::negotiate::{self, Candidates};
 use crate::http::{HttpState, RequestContext, job, options, reply};
 use crate::service::policy::RequestPolicy;
 use crate::service::{AuthenticatedCaller, ReceivedBody, RequestError};
-use crate::spec::{Fit, Options, OutputFormat, Spec};
+use crate::spec::{Fit, Options, OutputFormat, Spec, decode_pairs};
 use axum::Extension;
 use axum::extract::{Path, Request, State};
 use axum::response::Response;
@@ -23,7 +23,7 @@ pub(in crate::http) async fn resize(
     caller: AuthenticatedCaller,
     request: Request,
 ) -> Reply {
-    process(&state, &context, &caller, request, Vec::new(), |_| {}).await
+    process(&state, &context, &caller, request, None, |_| {}).await
 }
 
 /// `POST /crop`: fills the box and cuts off the rest.
@@ -33,7 +33,7 @@ pub(in crate::http) async fn crop(
     caller: AuthenticatedCaller,
     request: Request,
 ) -> Reply {
-    process(&state, &context, &caller, request, Vec::new(), |base| base.fit = Fit::Cover).await
+    process(&state, &context, &caller, request, None, |base| base.fit = Fit::Cover).await
 }
 
 /// `POST /thumbnail`: within the box, never larger than the source.
@@ -43,7 +43,7 @@ pub(in crate::http) async fn thumbnail(
     caller: AuthenticatedCaller,
     request: Request,
 ) -> Reply {
-    process(&state, &context, &caller, request, Vec::new(), |base| base.fit = Fit::Inside).await
+    process(&state, &context, &caller, request, None, |base| base.fit = Fit::Inside).await
 }
 
 /// `POST /convert`: another format, which has to be named.
@@ -58,7 +58,7 @@ pub(in crate::http) async fn convert(
     if !form::is_form(request.headers()) && !names_format {
         return Err(RequestError::Malformed("name the format to convert to: format=webp".into()));
     }
-    process(&state, &context, &caller, request, Vec::new(), |_| {}).await
+    process(&state, &context, &caller, request, None, |_| {}).await
 }
 
 /// `POST /pipeline/grayscale,blur:2`: the operations of the path.
@@ -69,7 +69,7 @@ pub(in crate::http) async fn pipeline(
     Path(operations): Path<String>,
     request: Request,
 ) -> Reply {
-    process(&state, &context, &caller, request, vec![("ops".to_owned(), operations)], |_| {}).await
+    process(&state, &context, &caller, request, Some(operations), |_| {}).await
 }
 
 /// `POST /info`: facts about an image.
@@ -105,20 +105,20 @@ async fn process(
     context: &RequestContext,
     caller: &AuthenticatedCaller,
     request: Request,
-    more: Vec<(String, String)>,
+    operations: Option<String>,
     set_base: impl FnOnce(&mut Spec),
 ) -> Reply {
     let (head, body) = request.into_parts();
     let mut policy = RequestPolicy::clone(&state.service.settings().policy);
     set_base(&mut policy.base);
+    let query = head.uri.query();
     if !form::is_form(&head.headers) {
         // No options follow in the body: refuse wrong ones before reading it.
-        options::read(&policy, context, head.uri.query(), more.clone())?;
+        options::read(&policy, context, query, with_operations(&operations, query, Vec::new())?)?;
     }
-    let Upload { image, mut fields } = form::read(state, caller, &head.headers, body).await?;
+    let Upload { image, fields } = form::read(state, caller, &head.headers, body).await?;
     context.set_arrived();
-    fields.extend(more);
-    let options = options::read(&policy, context, head.uri.query(), fields)?;
+    let options = options::read(&policy, context, query, with_operations(&operations, query, fields)?)?;
     let candidates = Candidates::new(&options.spec, &head.headers);
     let tag = negotiate::tag(&image.bytes, &options.spec, &candidates);
     if negotiate::has_it(&head.headers, &tag) {
@@ -126,6 +126,21 @@ async fn process(
     }
     let done = run_smallest(state, caller, image, options, candidates.formats()).await?;
     Ok(reply::image(context, done, &tag, candidates.varies))
+}
+
+/// Adds the operations of the path to the fields, unless query or fields name some too.
+fn with_operations(
+    operations: &Option<String>,
+    query: Option<&str>,
+    mut fields: Vec<(String, String)>,
+) -> Result<Vec<(String, String)>, RequestError> {
+    let Some(operations) = operations else { return Ok(fields) };
+    let in_query = decode_pairs(query.unwrap_or_default().as_bytes())?;
+    if in_query.iter().chain(&fields).any(|(name, _)| name == "ops") {
+        return Err(RequestError::Malformed("the path names the operations: leave out 'ops'".into()));
+    }
+    fields.push(("ops".to_owned(), operations.clone()));
+    Ok(fields)
 }
 
 /// Runs one job for each format, and returns the smallest result; the first of two that are equal.

@@ -139,7 +139,7 @@ fn option(option: &OptionDef<Spec>) -> Value {
             (row["min"], row["max"], row["step"]) = (min.into(), max.into(), 1.into())
         }
         ValueSet::Number { min, max } => (row["min"], row["max"]) = (min.into(), max.into()),
-        ValueSet::Text(_) => {}
+        ValueSet::Pattern { .. } | ValueSet::List { .. } | ValueSet::Text(_) => {}
     }
     row
 }

@@ -35,6 +35,11 @@ use client::{batch, bench, compare, explain, info, ping, single, watch};
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
+/// The allocator of static builds: musl's own has one lock for all threads.
+#[cfg(target_env = "musl")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,

@@ -22,6 +22,11 @@ use signal_hook::iterator::Signals;
 use std::process::ExitCode;
 use std::time::Duration;
 
+/// The allocator of static builds: musl's own has one lock for all threads.
+#[cfg(target_env = "musl")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Requests were unfinished after the drain time, or `health` found no healthy server.
 const EXIT_UNHEALTHY: u8 = 1;
 /// The server could not start.

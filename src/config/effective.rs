@@ -5,7 +5,7 @@ use super::file::{self, Contents};
 use super::{Config, Machine, SETTINGS, Setting};
 use crate::engine;
 use crate::service::policy::RequestPolicy;
-use crate::spec::{BadValue, SpecError, nearest};
+use crate::spec::{BadValue, SpecError, clip, nearest};
 use std::fmt;
 
 /// Origin of a value, in order of precedence.
@@ -62,6 +62,9 @@ pub enum ConfigError {
         /// The setting, its value, and the accepted ones.
         problem: BadValue,
     },
+    /// A port of a hosting platform that is none.
+    #[error("PORT is '{0}', it accepts 0 to 65535; give --http ADDR to do without it")]
+    BadPort(String),
     /// A preset that no request could ask for.
     #[error("{at}: preset '{preset}': {problem}")]
     BadPreset {
@@ -144,6 +147,21 @@ impl Effective {
         Ok(Effective { config, policy, origins, preset_origins })
     }
 
+    /// Takes the port that a hosting platform gives in the variable `PORT`, unless a source sets the HTTP address.
+    ///
+    /// # Errors
+    /// [`ConfigError`] where it is no number of a port.
+    pub fn with_platform_port(mut self, port: &str) -> Result<Effective, ConfigError> {
+        let Some(index) = SETTINGS.iter().position(|setting| setting.name == "http") else { return Ok(self) };
+        if self.origins[index] != Origin::Default {
+            return Ok(self);
+        }
+        let port: u16 = port.parse().map_err(|_| ConfigError::BadPort(clip(port)))?;
+        let at = Origin::Variable("PORT".into());
+        put(&mut self.config, index, &format!("0.0.0.0:{port}"), at, &mut self.origins)?;
+        Ok(self)
+    }
+
     /// The origin of a setting's value.
     pub fn origin(&self, name: &str) -> Option<&Origin> {
         SETTINGS.iter().position(|setting| setting.name == name).map(|index| &self.origins[index])
@@ -219,6 +237,20 @@ mod tests {
         }
         let error = resolve("", &[("queue", "many", Origin::Variable("IMGSRV_QUEUE".into()))]).unwrap_err();
         assert_eq!(error.to_string(), "IMGSRV_QUEUE: 'queue' is 'many', it accepts a number of jobs");
+    }
+
+    #[test]
+    fn the_port_of_a_platform_counts_where_no_source_sets_the_address() {
+        let made = resolve("", &[]).unwrap().with_platform_port("9000").unwrap();
+        assert_eq!(made.config.http, "0.0.0.0:9000");
+        assert_eq!(made.origin("http"), Some(&Origin::Variable("PORT".into())));
+        let made = resolve("http = \"none\"", &[]).unwrap().with_platform_port("9000").unwrap();
+        assert_eq!(made.config.http, "none");
+        let error = resolve("", &[]).unwrap().with_platform_port("tcp://x:1").unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "PORT is 'tcp://x:1', it accepts 0 to 65535; give --http ADDR to do without it"
+        );
     }
 
     #[test]

@@ -21,7 +21,7 @@ pub use table::{BadValue, OptionDef, ValueSet};
 pub use value::parse_size;
 
 #[cfg(feature = "server")]
-pub(crate) use table::nearest;
+pub(crate) use table::{clip, nearest};
 #[cfg(feature = "server")]
 pub(crate) use value::{OptionValue, Words};
 

@@ -41,7 +41,12 @@ pub(crate) fn parse() -> anyhow::Result<(Effective, Action)> {
     let path = matches.get_one::<String>("config");
     let text = path.map(|path| std::fs::read_to_string(path).with_context(|| path.clone())).transpose()?;
     let file = path.map(String::as_str).zip(text.as_deref());
-    let effective = Effective::resolve(machine, file, |setting| said(&matches, setting))?;
+    let mut effective = Effective::resolve(machine, file, |setting| said(&matches, setting))?;
+    if let Ok(port) = std::env::var("PORT")
+        && cfg!(feature = "http")
+    {
+        effective = effective.with_platform_port(&port)?;
+    }
     let action = if let Some(health) = matches.subcommand_matches("health") {
         Action::Health(health.get_one::<String>("address").cloned())
     } else if matches.subcommand_matches("nats-setup").is_some() {

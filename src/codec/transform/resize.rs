@@ -8,7 +8,11 @@ use crate::limits::{Cancel, try_vec};
 use crate::pixels::{Channels, Pixels};
 use crate::spec::Kernel;
 use fast_image_resize::images::{Image, ImageRef};
-use fast_image_resize::{FilterType, MulDiv, PixelType, ResizeAlg, ResizeOptions, Resizer};
+use fast_image_resize::pixels::{U8, U8x2, U8x3, U8x4, U16, U16x2, U16x3, U16x4};
+use fast_image_resize::{
+    FilterType, IntoImageView, IntoImageViewMut, MulDiv, PixelTrait, PixelType, ResizeAlg, ResizeError,
+    ResizeOptions, Resizer,
+};
 use std::ops::Range;
 
 /// The light in which samples are averaged.
@@ -80,7 +84,7 @@ impl Premultiplied {
         let source = ImageRef::new(pixels.width(), pixels.height(), pixels.data(), kind).map_err(defect)?;
         let mut target = Image::from_slice_u8(width, band.len() as u32, target, kind).map_err(defect)?;
         let region = clamped(band.region, source_size(pixels));
-        resizer.resize(&source, &mut target, &options(kernel, region)).map_err(defect)?;
+        resample(&source, &mut target, &options(kernel, region), resizer)?;
         if self.transparent {
             MulDiv::default().divide_alpha_inplace(&mut target).map_err(defect)?;
         }
@@ -111,7 +115,7 @@ impl Premultiplied {
         }
         let region = Region { y: band.region.y - f64::from(rows.start), ..band.region };
         let region = clamped(region, Size { width: pixels.width(), height: rows.len() as u32 });
-        resizer.resize(&source, &mut wide_target, &options(kernel, region)).map_err(defect)?;
+        resample(&source, &mut wide_target, &options(kernel, region), resizer)?;
         if self.transparent {
             MulDiv::default().divide_alpha_inplace(&mut wide_target).map_err(defect)?;
         }
@@ -229,6 +233,37 @@ fn wide_kind(channels: Channels) -> PixelType {
         Channels::Rgb => PixelType::U16x3,
         Channels::Rgba => PixelType::U16x4,
     }
+}
+
+/// Resamples pixels of the kinds above. `Resizer::resize` would link the code for all others, too.
+fn resample(
+    source: &impl IntoImageView,
+    target: &mut Image<'_>,
+    options: &ResizeOptions,
+    resizer: &mut Resizer,
+) -> Result<(), CodecError> {
+    fn typed<P: PixelTrait>(
+        source: &impl IntoImageView,
+        target: &mut Image<'_>,
+        options: &ResizeOptions,
+        resizer: &mut Resizer,
+    ) -> Result<(), ResizeError> {
+        let views = source.image_view::<P>().zip(target.image_view_mut::<P>());
+        let (source, mut target) = views.ok_or(ResizeError::PixelTypesAreDifferent)?;
+        resizer.resize_typed(&source, &mut target, options)
+    }
+    let resample = match target.pixel_type() {
+        PixelType::U8 => typed::<U8>,
+        PixelType::U8x2 => typed::<U8x2>,
+        PixelType::U8x3 => typed::<U8x3>,
+        PixelType::U8x4 => typed::<U8x4>,
+        PixelType::U16 => typed::<U16>,
+        PixelType::U16x2 => typed::<U16x2>,
+        PixelType::U16x3 => typed::<U16x3>,
+        PixelType::U16x4 => typed::<U16x4>,
+        other => return Err(defect(format!("pixels of {other:?}"))),
+    };
+    resample(source, target, options, resizer).map_err(defect)
 }
 
 fn algorithm(kernel: Kernel) -> ResizeAlg {

@@ -23,6 +23,8 @@ pub struct Limits {
     pub request_memory: u64,
     /// Most scans of a JPEG file. Default: 100.
     pub max_scans: u32,
+    /// Most frames of an animation. Default: 1,000.
+    pub max_frames: u32,
     /// Idle workers that may share the picture. Default: 0.
     pub spare_workers: usize,
     /// Ends the work early. Default: never.
@@ -38,6 +40,7 @@ impl Default for Limits {
             max_out_side: 8_192,
             request_memory: 256 * MIB,
             max_scans: 100,
+            max_frames: 1_000,
             spare_workers: 0,
             cancel: Cancel::never(),
         }
@@ -114,6 +117,8 @@ pub enum LimitKind {
     Scans,
     /// Scans of a JPEG source times its pixels.
     ScannedPixels,
+    /// Frames of an animation.
+    Frames,
     /// Width of the result, in pixels.
     ResultWidth,
     /// Height of the result, in pixels.
@@ -136,6 +141,7 @@ impl LimitKind {
             LimitKind::SourcePixels => "the size of the picture in pixels",
             LimitKind::Scans => "the number of scans of the picture",
             LimitKind::ScannedPixels => "the scans of the picture times its pixels",
+            LimitKind::Frames => "the number of frames (frames=first or a range such as 0-99 takes fewer)",
             LimitKind::ResultWidth => "the width of the result in pixels",
             LimitKind::ResultHeight => "the height of the result in pixels",
             LimitKind::ResultPixels => "the size of the result in pixels",

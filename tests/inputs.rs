@@ -132,11 +132,15 @@ fn animated_webp() -> Vec<u8> {
 }
 
 #[test]
-fn of_an_animation_the_first_frame_is_taken_and_the_rest_is_warned_of() {
+fn of_an_animation_a_still_format_takes_the_first_frame_and_warns_of_the_rest() {
     for (name, file) in [("gif", animated_gif()), ("png", animated_png()), ("webp", animated_webp())] {
-        for options in ["format=png&width=4", "format=png&passthrough=false", "format=jpeg"] {
+        for options in ["format=jpeg", "format=bmp", "format=jpeg&max_bytes=9k"] {
             let result = result(&file, options);
             assert!(result.warnings.contains(Warning::FramesDropped), "{name}, {options}");
+        }
+        for options in ["format=png&width=4", "format=gif&passthrough=false", "format=jpeg&frames=first"] {
+            let result = result(&file, options);
+            assert!(!result.warnings.contains(Warning::FramesDropped), "{name}, {options}");
         }
         let first = pixels(&file);
         assert!(first.pixels().all(|pixel| pixel.0 == RED), "{name}: {:?}", first.get_pixel(0, 0));

@@ -82,6 +82,7 @@ const VALUES: &[(&str, &[&str], &[&str])] = &[
     ("metadata", &["strip", "copyright", "keep"], &["", "all", "none"]),
     ("icc", &["srgb", "keep", "ignore"], &["", "p3"]),
     ("strict", &["true", "false"], &["", "x"]),
+    ("frames", &["all", "first", "0", "7", "2-9", "3-3"], &["", "none", "-1", "9-2", "1-", "1.5", "1000000"]),
     (
         "ops",
         &[

@@ -20,15 +20,18 @@ pub(super) fn of(plan: &Plan, source: &Source<'_>, spec: &Spec) -> u64 {
         // The walk to the end of the source takes a decode at most.
         Route::Passthrough => decoding(plan, source),
         Route::Lossless => decoding(plan, source).saturating_mul(2),
-        Route::Planar | Route::Pixels => {
+        Route::Planar | Route::Pixels | Route::Frames => {
             let ops: u64 = spec.ops.iter().map(ops::cost).fold(0, u64::saturating_add);
             let searches = spec.max_bytes.is_some() || spec.target.is_some();
             let tries = if searches { SEARCH_TRIES } else { 1 };
             let score = if spec.target.is_some() { SCORE } else { 0 };
             let each = (encoding(plan.format, spec) + score).saturating_mul(tries).saturating_add(ops);
-            decoding(plan, source)
+            let frame = decoding(plan, source)
                 .saturating_add(resizing(plan, spec))
-                .saturating_add(pixels.saturating_mul(each))
+                .saturating_add(pixels.saturating_mul(each));
+            // Frames before the first one are decoded, too.
+            let skipped = decoding(plan, source).saturating_mul(plan.frames.first.into());
+            frame.saturating_mul(plan.frames.count.into()).saturating_add(skipped)
         }
     };
     stages.max(source.probe.stored.pixels())

@@ -19,6 +19,7 @@ pub(super) fn needed(plan: &Plan, source: &Source<'_>, spec: &Spec) -> u64 {
             .map_or(0, |(header, moved)| moved.estimate(source.input, header, kept_coding(header, spec))),
         Route::Planar => planar::estimate(plan, spec).saturating_add(measured(plan, spec, Channels::Rgb)),
         Route::Pixels => over_pixels(plan, spec),
+        Route::Frames => over_pixels(plan, spec).saturating_add(over_frames(plan)),
     }
 }
 
@@ -49,6 +50,14 @@ fn over_pixels(plan: &Plan, spec: &Spec) -> u64 {
     let copies = if spec.max_bytes.is_some() && spec.allow_smaller { 3 } else { 1 };
     let encoding = held * copies + encoding(plan, spec, channels) + measured(plan, spec, channels);
     most.max(encoding)
+}
+
+/// What an animation holds beside the frame at work: canvases of the reader, frames of the writer, and the file, of
+/// which a pixel takes a byte at most.
+fn over_frames(plan: &Plan) -> u64 {
+    let (source, result) = (plan.source.stored.pixels(), plan.size().pixels());
+    let (canvases, held) = (source.saturating_mul(4 * 4), result.saturating_mul(4 * 5));
+    canvases.saturating_add(held).saturating_add(result.saturating_mul(plan.frames.count.into()))
 }
 
 /// A source decoded in full by any decoder but our JPEG one, and resized.

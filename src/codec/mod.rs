@@ -9,6 +9,7 @@ mod bytes; // Bytes: a checked reader.
 mod cost; // estimated work of a plan.
 mod encoded; // Encoded: the result, its source, times and warnings.
 mod error;
+mod frames; // an animation from end to end.
 mod format; // one file or folder a format: reader and writer.
 mod inspect; // what a file says about itself.
 pub(crate) mod jpeg; // our own codec.

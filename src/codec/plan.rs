@@ -2,7 +2,7 @@
 
 use crate::codec::cost;
 use crate::codec::error::CodecError;
-use crate::codec::format::{self, encode};
+use crate::codec::format::{self, animation, encode};
 use crate::codec::jpeg::encode::Coding;
 use crate::codec::jpeg::header::{self, JpegHeader};
 use crate::codec::jpeg::lossless::{Keep, Rearrangement};
@@ -14,7 +14,7 @@ use crate::codec::transform::geometry::{Geometry, Size};
 use crate::codec::transform::planar;
 use crate::format::Format;
 use crate::limits::{LimitKind, Limits, OverLimit};
-use crate::spec::{Effort, Icc, Op, OutputFormat, Spec, Subsampling};
+use crate::spec::{Effort, Frames, Icc, Op, OutputFormat, Spec, Subsampling};
 use std::fmt;
 
 /// The way of a picture from source to result.
@@ -28,6 +28,53 @@ pub enum Route {
     Planar,
     /// Decoded to pixels.
     Pixels,
+    /// An animation, decoded and encoded frame by frame.
+    Frames,
+}
+
+/// Frames of the source that the result has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FrameRange {
+    /// Number of the first one, from 0.
+    pub first: u32,
+    /// Their number, at least 1.
+    pub count: u32,
+    /// True if the source has others that were not left away on demand.
+    pub drops: bool,
+}
+
+impl FrameRange {
+    /// The first frame of `all`, or the only one.
+    const STILL: FrameRange = FrameRange { first: 0, count: 1, drops: false };
+
+    /// Decides which frames of a source make the result.
+    ///
+    /// # Errors
+    /// [`CodecError::BadRequest`] for frames that the source does not have.
+    fn of(source: &Source<'_>, format: Format, spec: &Spec) -> Result<FrameRange, CodecError> {
+        let all = if source.probe.animated { animation::count(source.probe.format, source.input) } else { 1 };
+        // A search for a size or a score tries one frame many times, not many frames.
+        let many = animation::is_writable(format) && spec.max_bytes.is_none() && spec.target.is_none();
+        match spec.frames {
+            _ if all == 1 && matches!(spec.frames, Frames::All | Frames::First) => Ok(FrameRange::STILL),
+            Frames::All if many => Ok(FrameRange { first: 0, count: all, drops: false }),
+            Frames::All => Ok(FrameRange { drops: true, ..FrameRange::STILL }),
+            Frames::First => Ok(FrameRange::STILL),
+            Frames::Range(first, last) if first < all => {
+                let count = last.min(all - 1) - first + 1;
+                Ok(FrameRange { first, count: if many { count } else { 1 }, drops: !many && count > 1 })
+            }
+            Frames::Range(first, _) => Err(CodecError::BadRequest(format!(
+                "frames begins with {first}, the last frame of the source is {}",
+                all - 1
+            ))),
+        }
+    }
+
+    /// Returns true if the result is the first picture alone, which needs no reader of animations.
+    fn is_first_alone(self) -> bool {
+        self.first == 0 && self.count == 1
+    }
 }
 
 impl Route {
@@ -38,6 +85,7 @@ impl Route {
             Route::Lossless => "lossless",
             Route::Planar => "planar",
             Route::Pixels => "pixels",
+            Route::Frames => "frames",
         }
     }
 }
@@ -57,6 +105,8 @@ pub struct Plan {
     pub format: Format,
     /// The way.
     pub route: Route,
+    /// The frames of the result.
+    pub frames: FrameRange,
     /// From the stored source to the result; `gravity=smart` counts as the centre.
     pub geometry: Geometry,
     /// Eighths of its size, 1 to 8, at which our own JPEG decoder hands out the picture; `None` where another
@@ -84,11 +134,20 @@ impl Plan {
         let format = output_format(spec.format, &probe);
         encode::check(format, spec)?;
         let geometry = Geometry::plan(probe.stored, probe.orientation, spec, limits)?;
-        let route = route(source, format, &geometry, spec, limits);
+        let frames = FrameRange::of(source, format, spec)?;
+        let route = match route(source, format, &geometry, spec, limits) {
+            Route::Passthrough => Route::Passthrough,
+            _ if !frames.is_first_alone() => Route::Frames,
+            route => route,
+        };
+        if route == Route::Frames {
+            OverLimit::check(LimitKind::Frames, frames.count.into(), limits.max_frames.into())?;
+        }
         let mut plan = Plan {
             source: probe,
             format,
             route,
+            frames,
             geometry,
             decode_scale: None,
             memory: 0,
@@ -231,6 +290,7 @@ fn grants_wishes(source: &Source<'_>, spec: &Spec) -> bool {
 /// Returns true if the source itself, provided that it is sound, is a result that `spec` allows.
 pub(super) fn may_pass(source: &Source<'_>, format: Format, geometry: &Geometry, spec: &Spec) -> bool {
     spec.passthrough
+        && (spec.frames == Frames::All || !source.probe.animated)
         && spec.ops.is_empty()
         && geometry.is_identity(source.probe.stored)
         && format == source.probe.format

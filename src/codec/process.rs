@@ -4,6 +4,7 @@ use crate::codec::encoded::{EncodeResult, Encoded, SourceInfo, StageTimes, Warni
 use crate::codec::error::CodecError;
 use crate::codec::format;
 use crate::codec::format::encode::Output;
+use crate::codec::frames;
 use crate::codec::jpeg;
 use crate::codec::jpeg::decode::{Flaws, Soundness};
 use crate::codec::metadata::exif::Thumbnail;
@@ -94,6 +95,7 @@ fn carry_out(
         Route::Planar if spec.max_bytes.is_none() && spec.target.is_none() => {
             transform.streamed(&output, scratch)?
         }
+        Route::Frames => return frames::process(source, plan, &output, started, scratch),
         Route::Planar | Route::Pixels => {
             let mut picture = transform.picture(scratch)?;
             let started = Instant::now();
@@ -115,7 +117,7 @@ fn carry_out(
         return Ok(untouched(source, started));
     }
     for (happened, warning) in [
-        (plan.source.animated, Warning::FramesDropped),
+        (plan.frames.drops, Warning::FramesDropped),
         (source.has_gain_map(), Warning::GainMapDropped),
         (geometry.enlarges_to(size), Warning::Upscaled),
         (size != geometry.output(), Warning::Shrunk),
@@ -176,7 +178,7 @@ fn untouched(source: &Source<'_>, started: Instant) -> Encoded {
     }
 }
 
-fn source_info(probe: &Probe) -> SourceInfo {
+pub(super) fn source_info(probe: &Probe) -> SourceInfo {
     let upright = probe.upright();
     SourceInfo { format: probe.format, width: upright.width, height: upright.height }
 }

@@ -53,6 +53,8 @@ pub struct Config {
     pub total_memory: u64,
     /// Most scans of a JPEG. Default: 100.
     pub max_scans: u32,
+    /// Most frames of an animation. Default: 1,000.
+    pub max_frames: u32,
     /// Longest time for the header of a request. Default: 5 s.
     pub header_timeout: Duration,
     /// Longest time for the body, plus a second for each 256 KiB. Default: 10 s.
@@ -215,6 +217,7 @@ impl Config {
             request_memory: limits.request_memory,
             total_memory: Config::shared_memory(machine.cores, machine),
             max_scans: limits.max_scans,
+            max_frames: limits.max_frames,
             header_timeout: server.header_timeout,
             body_timeout: server.body_timeout,
             stall_timeout: server.stall_timeout,
@@ -290,6 +293,7 @@ impl Config {
                 max_out_side: self.max_out_side,
                 request_memory: self.request_memory,
                 max_scans: self.max_scans,
+                max_frames: self.max_frames,
                 ..Limits::default()
             },
         }

@@ -68,6 +68,7 @@ pub const SETTINGS: &[Setting] = &[
     setting!(request_memory, "bytes, such as 256MiB", "memory that one request may need"),
     setting!(total_memory, "bytes, such as 1GiB", "memory that all requests share"),
     setting!(max_scans, "a number of scans", "most scans of a progressive JPEG"),
+    setting!(max_frames, "a number of frames", "most frames of an animation in one result"),
     setting!(header_timeout, "longest time for the header of a request"),
     setting!(body_timeout, "longest time for the body, plus a second for each 256 KiB"),
     setting!(stall_timeout, "longest pause within a body"),

@@ -130,7 +130,9 @@ impl JobError {
 fn over_limit(limit: LimitKind) -> RejectReason {
     match limit {
         LimitKind::Scans | LimitKind::ScannedPixels => RejectReason::TooManyScans,
-        LimitKind::SourceSide | LimitKind::SourcePixels | LimitKind::Memory => RejectReason::Bomb,
+        LimitKind::SourceSide | LimitKind::SourcePixels | LimitKind::Frames | LimitKind::Memory => {
+            RejectReason::Bomb
+        }
         LimitKind::ResultWidth
         | LimitKind::ResultHeight
         | LimitKind::ResultPixels

@@ -84,6 +84,8 @@ pub struct Spec {
     pub icc: Icc,
     /// Refuse truncated or damaged input instead of using the decoded part. Default: false.
     pub strict: bool,
+    /// Frames of an animation. Default: [`Frames::All`].
+    pub frames: Frames,
     /// Picture operations, in order, after the resize. Default: none.
     pub ops: Vec<Op>,
 }
@@ -119,6 +121,7 @@ impl Default for Spec {
             metadata: Metadata::Copyright,
             icc: Icc::Srgb,
             strict: false,
+            frames: Frames::All,
             ops: Vec::new(),
         }
     }
@@ -207,6 +210,18 @@ impl Gravity {
             Gravity::Smart => return None,
         })
     }
+}
+
+/// The frames of an animation that the result has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Frames {
+    /// All, where the format of the result can have many; otherwise the first.
+    All,
+    /// The first, as a still.
+    First,
+    /// Those from the first number to the second, counted from 0. One frame alone is a still.
+    Range(u32, u32),
 }
 
 /// A rectangle of the upright source picture, in pixels. Neither side is zero.

@@ -121,6 +121,10 @@ pub const OPTIONS: &[OptionDef<Spec>] = &[
     option!(metadata, "EXIF, IPTC and XMP of the result"),
     option!(icc, "convert to sRGB; embed the profile; drop it"),
     option!(strict, "refuse truncated or damaged input"),
+    option!(
+        frames,
+        "frames of an animation that a GIF, WebP or PNG result keeps; max_bytes and target work on one frame"
+    ),
     OptionDef {
         unset: "none",
         ..option!(ops, "up to 32 operations after the resize, in order, comma separated")

@@ -2,8 +2,8 @@
 
 use super::table::ValueSet;
 use super::{
-    Colour, CropBox, Effort, Fit, Gravity, Icc, Kernel, Metadata, OutputFormat, Quality, Rotate, Speed,
-    Subsampling,
+    Colour, CropBox, Effort, Fit, Frames, Gravity, Icc, Kernel, Metadata, OutputFormat, Quality, Rotate,
+    Speed, Subsampling,
 };
 use crate::format::Format;
 
@@ -117,6 +117,35 @@ impl Words for Metadata {
 impl Words for Icc {
     const WORDS: &'static [(&'static str, Icc)] =
         &[("srgb", Icc::Srgb), ("keep", Icc::Keep), ("ignore", Icc::Ignore)];
+}
+
+/// A word, a number, or two numbers with a hyphen.
+impl OptionValue for Frames {
+    fn values() -> ValueSet {
+        ValueSet::Text("all, first, a number from 0, or a range such as 2-9".into())
+    }
+
+    fn read(text: &str) -> Option<Self> {
+        match text {
+            "all" => Some(Frames::All),
+            "first" | "0" => Some(Frames::First),
+            text => {
+                let (first, last) = text.split_once('-').unwrap_or((text, text));
+                let number = |text: &str| text.parse().ok().filter(|n| *n < 1_000_000);
+                let (first, last) = (number(first)?, number(last)?);
+                (first <= last).then_some(Frames::Range(first, last))
+            }
+        }
+    }
+
+    fn show(&self) -> String {
+        match self {
+            Frames::All => "all".to_owned(),
+            Frames::First => "first".to_owned(),
+            Frames::Range(first, last) if first == last => first.to_string(),
+            Frames::Range(first, last) => format!("{first}-{last}"),
+        }
+    }
 }
 
 /// The words of a gravity; the first one of a value is its canonical one.

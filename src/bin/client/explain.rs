@@ -124,6 +124,9 @@ impl Explained<'_> {
             Route::Passthrough => "the source is a result that was asked for and comes back as it is",
             Route::Lossless => "the coefficients of the JPEG are kept, no sample is made and nothing is lost",
             Route::Planar => "the fast path, luma and chroma stay apart from decoder to encoder",
+            Route::Frames => {
+                "each frame of the animation is decoded, transformed and encoded before the next one"
+            }
             Route::Pixels => return format!("{word}: decoded to pixels, {}", self.why_pixels()),
         };
         format!("{word}: {why}")
@@ -263,7 +266,7 @@ impl Explained<'_> {
             (Warning::Passthrough, passed),
             (Warning::Lossless, plan.route == Route::Lossless),
             (Warning::Upscaled, !passed && plan.geometry.enlarges()),
-            (Warning::FramesDropped, !passed && facts.animated),
+            (Warning::FramesDropped, !passed && self.plan.frames.drops),
             (Warning::DepthReduced, !passed && facts.depth > 8),
         ] {
             if expected {

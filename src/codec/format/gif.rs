@@ -1,4 +1,5 @@
-//! GIF (87a, 89a): the first frame is read on its screen, one frame of at most 256 colours is written.
+//! GIF (87a, 89a): its blocks; the first frame is read on its screen, one frame of at most 256 colours is written.
+//! All frames are read and written in [`super::animation`].
 
 use crate::codec::bytes::Bytes;
 use crate::codec::encoded::{Warning, Warnings};
@@ -22,7 +23,7 @@ use std::num::NonZeroU64;
 pub(in crate::codec) fn probe(input: &[u8]) -> Result<Probe, CodecError> {
     let mut frames = blocks(input).filter_map(|block| match block {
         GifBlock::Frame(frame) => Some(frame),
-        GifBlock::Comment | GifBlock::Trailer => None,
+        GifBlock::Comment | GifBlock::Loops(_) | GifBlock::Trailer => None,
     });
     let frame = frames.next().ok_or_else(|| damaged("there is no picture"))?;
     let screen = screen(input, frame).ok_or_else(|| damaged("the screen descriptor is missing"))?;
@@ -34,7 +35,7 @@ pub(in crate::codec) fn probe(input: &[u8]) -> Result<Probe, CodecError> {
         depth: 8,
         animated: frames.next().is_some(),
         // One row of the frame at a time.
-        working: u64::from(frame.width),
+        working: u64::from(frame.width) * 5,
         cmyk: false,
         planar: false,
     })
@@ -98,7 +99,7 @@ pub(in crate::codec) fn decode(
 
 /// Returns true if every frame can be decoded to its end and the file has its trailer.
 pub(in crate::codec) fn is_sound(input: &[u8], limits: &Limits) -> Result<bool, CodecError> {
-    if !blocks(input).any(|block| matches!(block, GifBlock::Trailer)) {
+    if !has_trailer(input) {
         return Ok(false);
     }
     let Ok(mut decoder) = reader(input, limits) else { return Ok(false) };
@@ -121,7 +122,30 @@ pub(in crate::codec) fn is_sound(input: &[u8], limits: &Limits) -> Result<bool, 
     }
 }
 
-fn reader<'a>(input: &'a [u8], limits: &Limits) -> Result<gif::Decoder<&'a [u8]>, CodecError> {
+/// Returns true if the file has its trailer.
+pub(super) fn has_trailer(input: &[u8]) -> bool {
+    blocks(input).any(|block| matches!(block, GifBlock::Trailer))
+}
+
+/// Returns the number of frames.
+pub(super) fn frames(input: &[u8]) -> usize {
+    blocks(input).filter(|block| matches!(block, GifBlock::Frame(_))).count()
+}
+
+/// Returns how often the animation is played, 0 for ever. Browsers show it once more than the file repeats it.
+pub(super) fn plays(input: &[u8]) -> u32 {
+    let loops = blocks(input).find_map(|block| match block {
+        GifBlock::Loops(loops) => Some(loops),
+        _ => None,
+    });
+    match loops {
+        None => 1,
+        Some(0) => 0,
+        Some(loops) => u32::from(loops) + 1,
+    }
+}
+
+pub(super) fn reader<'a>(input: &'a [u8], limits: &Limits) -> Result<gif::Decoder<&'a [u8]>, CodecError> {
     let mut options = DecodeOptions::new();
     options.set_color_output(ColorOutput::Indexed);
     options.set_memory_limit(MemoryLimit::Bytes(
@@ -133,7 +157,7 @@ fn reader<'a>(input: &'a [u8], limits: &Limits) -> Result<gif::Decoder<&'a [u8]>
 }
 
 /// Returns the rows in the order of the data: interlaced ones come in four passes (appendix E).
-fn order(rows: usize, interlaced: bool) -> impl Iterator<Item = usize> {
+pub(super) fn order(rows: usize, interlaced: bool) -> impl Iterator<Item = usize> {
     let passes: &[(usize, usize)] = if interlaced { &[(0, 8), (4, 8), (2, 4), (1, 2)] } else { &[(0, 1)] };
     passes.iter().flat_map(move |(first, step)| (*first..rows).step_by(*step))
 }
@@ -143,6 +167,8 @@ enum GifBlock {
     Frame(FramePlace),
     /// A comment, plain text, an application block other than the loop count, or bytes behind the end.
     Comment,
+    /// Repetitions of the animation, 0 for ever.
+    Loops(u16),
     /// The end of the file.
     Trailer,
 }
@@ -203,7 +229,11 @@ fn blocks(input: &[u8]) -> impl Iterator<Item = GifBlock> {
                     let kind = bytes.u8()?;
                     let loops =
                         bytes.0.starts_with(b"\x0BNETSCAPE2.0") || bytes.0.starts_with(b"\x0BANIMEXTS1.0");
+                    let count = bytes.0.get(12..16);
                     skip_data(&mut bytes)?;
+                    if loops && let Some(&[3, 1, low, high]) = count {
+                        return Some(GifBlock::Loops(u16::from_le_bytes([low, high])));
+                    }
                     if matches!(kind, 0xFE | 0x01) || (kind == 0xFF && !loops) {
                         return Some(GifBlock::Comment);
                     }
@@ -249,18 +279,18 @@ pub(in crate::codec) fn encode(pixels: &Pixels, output: &Output<'_>) -> Result<V
     Ok(bytes)
 }
 
-fn damaged(reason: &str) -> CodecError {
+pub(super) fn damaged(reason: &str) -> CodecError {
     CodecError::damaged(Format::Gif, reason)
 }
 
-fn refused(error: DecodingError) -> CodecError {
+pub(super) fn refused(error: DecodingError) -> CodecError {
     match error {
         DecodingError::UnexpectedEof => damaged("the file ends before its picture"),
         error => damaged(&error.to_string()),
     }
 }
 
-fn defect(error: EncodingError) -> CodecError {
+pub(super) fn defect(error: EncodingError) -> CodecError {
     CodecError::Internal(format!("GIF: {error}"))
 }
 
@@ -298,7 +328,7 @@ mod tests {
     fn a_frame_larger_than_its_screen_costs_one_of_its_rows() {
         let probe = probe(&file(&[(60_000, 60_000)], false)).unwrap();
         assert_eq!(probe.stored, Size { width: 2, height: 1 });
-        assert_eq!(probe.working, 60_000);
+        assert_eq!(probe.working, 300_000);
     }
 
     fn read(file: &[u8], tolerance: Tolerance) -> Result<Decoded, CodecError> {

@@ -1,5 +1,6 @@
 //! One file or folder a format, its decoder and encoder together; this file chooses among them.
 
+pub(in crate::codec) mod animation;
 #[cfg(feature = "avif")]
 mod avif;
 mod bmp;

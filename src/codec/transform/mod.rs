@@ -9,7 +9,7 @@ pub(in crate::codec) mod planar; // the fast path of JPEG and lossy WebP sources
 pub(in crate::codec) mod resize; // interleaved pixels.
 pub(in crate::codec) mod smart_crop; // the part of a picture with the most detail.
 
-use crate::codec::encoded::{EncodeResult, StageTimes, Warning};
+use crate::codec::encoded::{EncodeResult, StageTimes, Warning, Warnings};
 use crate::codec::error::CodecError;
 use crate::codec::format::encode::Output;
 use crate::codec::format::{self, Decoded, Tolerance};
@@ -184,13 +184,39 @@ impl<'a> Transform<'a> {
         Geometry::plan(probe.stored, probe.orientation, &spec, limits)
     }
 
-    /// Converts colours, adds the canvas, applies operations, and flattens for formats without alpha. These steps come last
-    /// because the result mostly has fewer pixels than the source.
     fn finished(
         &self,
-        mut done: EncodeResult<Pixels>,
+        done: EncodeResult<Pixels>,
         geometry: Geometry,
     ) -> Result<EncodeResult<Picture<'a>>, CodecError> {
+        let done = self.coloured(done, &geometry)?;
+        Ok(done.map(|pixels| Picture::of_pixels(pixels, geometry)))
+    }
+
+    /// Makes a frame of an animation from the stored pixels of its canvas. `geometry` is settled by the first frame.
+    ///
+    /// # Errors
+    /// See [`CodecError`].
+    pub(in crate::codec) fn frame(
+        &self,
+        pixels: Pixels,
+        scratch: &mut Scratch,
+    ) -> Result<EncodeResult<(Pixels, Geometry)>, CodecError> {
+        let started = Instant::now();
+        let (pixels, geometry) = self.arranged(pixels, scratch)?;
+        let value = orient_pad::turned(pixels, geometry.orientation)?;
+        let times = StageTimes { resize: started.elapsed(), ..StageTimes::default() };
+        let done = self.coloured(EncodeResult { value, warnings: Warnings::default(), times }, &geometry)?;
+        Ok(done.map(|pixels| (pixels, geometry)))
+    }
+
+    /// Converts colours, adds the canvas, applies operations, and flattens for formats without alpha. These steps come last
+    /// because the result mostly has fewer pixels than the source.
+    fn coloured(
+        &self,
+        mut done: EncodeResult<Pixels>,
+        geometry: &Geometry,
+    ) -> Result<EncodeResult<Pixels>, CodecError> {
         let Transform { source, plan, spec, limits } = *self;
         let started = Instant::now();
         let mut pixels = done.value;
@@ -213,8 +239,7 @@ impl<'a> Transform<'a> {
             pixels = orient_pad::flattened(pixels, spec.background)?;
         }
         done.times.resize += started.elapsed();
-        let value = Picture::of_pixels(pixels, geometry);
-        Ok(EncodeResult { value, warnings: done.warnings, times: done.times })
+        Ok(EncodeResult { value: pixels, warnings: done.warnings, times: done.times })
     }
 }
 

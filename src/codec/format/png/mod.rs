@@ -169,7 +169,7 @@ pub(in crate::codec) fn is_sound(input: &[u8], limits: &Limits) -> Result<bool, 
 }
 
 /// Returns kind and data of each whole chunk.
-fn chunks(input: &[u8]) -> impl Iterator<Item = ([u8; 4], &[u8])> {
+pub(in crate::codec::format) fn chunks(input: &[u8]) -> impl Iterator<Item = ([u8; 4], &[u8])> {
     let mut bytes = Bytes(input.get(SIGNATURE..).unwrap_or_default());
     std::iter::from_fn(move || {
         let len = bytes.be32()?;
@@ -180,6 +180,6 @@ fn chunks(input: &[u8]) -> impl Iterator<Item = ([u8; 4], &[u8])> {
     })
 }
 
-fn damaged(reason: &str) -> CodecError {
+pub(in crate::codec::format) fn damaged(reason: &str) -> CodecError {
     CodecError::damaged(Format::Png, reason)
 }

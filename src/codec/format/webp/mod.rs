@@ -152,15 +152,24 @@ fn on_canvas(frame: &Pixels, place: &AnimationFrame<'_>, probe: &Probe) -> Resul
 }
 
 /// A frame of an animation (ANMF, RFC 9649 section 2.7.1.1).
-struct AnimationFrame<'a> {
-    x: u32,
-    y: u32,
-    size: Size,
+pub(in crate::codec::format) struct AnimationFrame<'a> {
+    pub(in crate::codec::format) x: u32,
+    pub(in crate::codec::format) y: u32,
+    pub(in crate::codec::format) size: Size,
+    /// Milliseconds for which it is shown.
+    pub(in crate::codec::format) duration: u32,
+    /// Bits of disposal (0x01: its area becomes clear) and blending (0x02: its pixels replace those below).
+    pub(in crate::codec::format) flags: u8,
     /// The chunks of its picture.
     chunks: &'a [u8],
 }
 
 impl AnimationFrame<'_> {
+    /// Decodes the picture of the frame.
+    pub(in crate::codec::format) fn decode(&self, limits: &Limits) -> Result<Pixels, CodecError> {
+        still(&self.file(), self.size, limits, &mut Frames::default())
+    }
+
     /// Returns the frame as a file of its own.
     fn file(&self) -> Vec<u8> {
         let mut header = Vec::new();
@@ -180,13 +189,14 @@ fn first_frame(input: &[u8]) -> Option<AnimationFrame<'_>> {
     animation_frame(data)
 }
 
-fn animation_frame(data: &[u8]) -> Option<AnimationFrame<'_>> {
+pub(in crate::codec::format) fn animation_frame(data: &[u8]) -> Option<AnimationFrame<'_>> {
     let mut bytes = Bytes(data);
     let mut number = || bytes.array().map(|[low, middle, high]| u32::from_le_bytes([low, middle, high, 0]));
     let (x, y, width, height) = (number()?, number()?, number()?, number()?);
-    bytes.skip(4)?; // duration, blending and disposal
+    let duration = number()?;
+    let flags = bytes.u8()?;
     let size = Size { width: width + 1, height: height + 1 };
-    Some(AnimationFrame { x: x * 2, y: y * 2, size, chunks: bytes.0 })
+    Some(AnimationFrame { x: x * 2, y: y * 2, size, duration, flags, chunks: bytes.0 })
 }
 
 /// Returns true if the file has every byte that its chunks, and the partitions of its lossy pictures, state. Whether a
@@ -338,7 +348,7 @@ fn lossless(data: &[u8]) -> Option<(Size, bool)> {
 }
 
 /// Returns kind and data of each chunk; data that the file does not have is cut off.
-fn chunks(input: &[u8]) -> impl Iterator<Item = ([u8; 4], &[u8])> {
+pub(in crate::codec::format) fn chunks(input: &[u8]) -> impl Iterator<Item = ([u8; 4], &[u8])> {
     let mut bytes = Bytes(input.get(12..).unwrap_or_default());
     std::iter::from_fn(move || {
         let kind = bytes.array::<4>()?;
@@ -349,7 +359,7 @@ fn chunks(input: &[u8]) -> impl Iterator<Item = ([u8; 4], &[u8])> {
     })
 }
 
-fn damaged(reason: &str) -> CodecError {
+pub(in crate::codec::format) fn damaged(reason: &str) -> CodecError {
     CodecError::damaged(Format::WebP, reason)
 }
 

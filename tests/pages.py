@@ -546,10 +546,55 @@ def phone_dark_and_reading_aloud(scene, pictures):
     page.goto(f"{scene.url}/docs")
     page.wait_for_selector("details")
     paths = page.inner_text("main")
-    for path in ["/resize", "/pipeline/{operations}", "/status/{id}", "/RPC2"]:
+    for path in ["/resize", "/pipeline/{operations}", "/status/{task_id}", "/RPC2"]:
         assert path in paths, path
+    page.locator("#resize summary").click()
     page.emulate_media(color_scheme="light")
     check("docs")
+
+
+def endpoints_to_read_and_send(scene, pictures):
+    """The page of endpoints: groups, anchors, filter, curl, and sending a file."""
+    page = scene.page
+    page.goto(f"{scene.url}/docs#thumbnail")
+    page.wait_for_selector("html[data-ready]")
+    assert page.eval_on_selector("#thumbnail", "one => one.open"), "the anchor opens its endpoint"
+    assert page.locator("main h2").count() == page.locator("#groups a").count() == 4
+    shown = "[...document.querySelectorAll('#endpoints details')].filter((one) => one.checkVisibility()).map((one) => one.id)"
+    page.fill("#filter", "deadline_ms upload")
+    assert page.evaluate(shown) == ["submitTask"], page.evaluate(shown)
+    page.fill("#filter", "no such thing")
+    assert page.evaluate(shown) == [] and page.is_visible("#nothing")
+    page.fill("#filter", "")
+    resize = page.locator("#resize")
+    resize.locator("summary").click()
+    resize.get_by_role("button", name="Send").click()
+    assert "Choose a file" in resize.locator(".sent").inner_text()
+    scene.page.set_input_files("#file", str(pictures.many[3]))
+    resize.get_by_label("width", exact=True).fill("64")
+    resize.get_by_label("format", exact=True).select_option("png")
+    resize.get_by_label("ops", exact=True).fill("grayscale,blur:2")
+    curl = resize.locator(".curl").inner_text()
+    assert shlex.split(curl)[-1] == "result" and f"@{pictures.many[3].name}" in curl, curl
+    resize.get_by_role("button", name="Send").click()
+    resize.locator(".sent img").wait_for()
+    scene.until("document.querySelector('#resize .sent img').naturalWidth === 64")
+    # The line of curl gets as many bytes.
+    done = subprocess.run(shlex.split(curl)[:-2], capture_output=True, cwd=pictures.folder, check=True).stdout
+    assert f"{len(done)} bytes" in resize.locator(".sent p").first.inner_text()
+    resize.get_by_label("quality", exact=True).fill("101")
+    resize.get_by_role("button", name="Send").click()
+    assert resize.locator("input:invalid").count() == 1, "the browser checks the range"
+    page.locator("#getInfo summary").click()
+    page.locator("#getInfo").get_by_role("button", name="Send").click()
+    scene.until("document.querySelector('#getInfo .sent pre')?.textContent.includes('\"jpeg\"')")
+    page.locator("#getTask summary").click()
+    page.locator("#getTask").get_by_label("task_id", exact=True).fill("0" * 32)
+    page.locator("#getTask").get_by_role("button", name="Send").click()
+    scene.until("document.querySelector('#getTask .sent .failed')?.textContent.startsWith('404')")
+    for width in (375, 1440):
+        page.set_viewport_size({"width": width, "height": 812})
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, f"wider than {width} px"
 
 
 def free_port():
@@ -679,7 +724,7 @@ def screenshots(browser, url, pictures, folder):
 SHARED = [
     fifty_with_a_broken_one, streamed_zip, folder_drop_and_paste, own_settings, every_option_of_the_table, look_closely,
     several_results, eight_operations, code_for_what_is_set, quality_curve, tasks_and_health, slow_network, ten_thousand,
-    phone_dark_and_reading_aloud,
+    phone_dark_and_reading_aloud, endpoints_to_read_and_send,
 ]  # fmt: skip
 ALONE = [server_gone_and_back, token_asked_for, busy_server, opened_by_the_server]
 

@@ -44,6 +44,8 @@ export interface Options {
   metadata?: "strip" | "copyright" | "keep" | null;
   icc?: "srgb" | "keep" | "ignore" | null;
   strict?: boolean | null;
+  /** of an animation: all, first, a number from 0, or a range such as 2-9 */
+  frames?: number | string | null;
   /** operations in order, such as ["grayscale", "blur:2"] */
   ops?: string | readonly string[] | null;
   /** a preset of the server, from which the other options start */

@@ -52,6 +52,8 @@ class Options(TypedDict, total=False):
     metadata: Union[Literal["strip", "copyright", "keep"], None]
     icc: Union[Literal["srgb", "keep", "ignore"], None]
     strict: Union[bool, None]
+    #: of an animation: all, first, a number from 0, or a range such as 2-9
+    frames: Union[int, str, None]
     #: operations in order, such as ["grayscale", "blur:2"]
     ops: Union[Iterable[str], str, None]
     #: a preset of the server, from which the other options start

@@ -176,7 +176,12 @@ impl GifWriter {
         }
         let rounds = if output.spec.effort == Effort::Fast { 0 } else { 4 };
         let options = PaletteOptions { dither: output.spec.dither, rounds };
-        let Palette { colours, indices, clear } = Palette::of(&part, options, &output.limits.cancel)?;
+        let Palette { mut colours, indices, mut clear } = Palette::of(&part, options, &output.limits.cancel)?;
+        if dispose == DisposalMethod::Background && clear.is_none() && colours.len() < 256 {
+            // Pillow paints the area with the first colour unless the frame has a clear one.
+            clear = Some(colours.len() as u8);
+            colours.push([0; 3]);
+        }
         // The sides fit: they are those of a result, checked when the first frame was written.
         let side = |n: usize| u16::try_from(n).map_err(|_| too_large());
         let hundredths = u16::try_from(frame.delay.as_millis().div_ceil(10)).unwrap_or(u16::MAX);

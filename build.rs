@@ -7,8 +7,8 @@ fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-env-changed=IMGSRV_COMMIT");
     let target = std::env::var("TARGET").unwrap_or_default();
-    println!("cargo::rustc-env=IMGSRV_BUILD_TARGET={target}");
-    println!("cargo::rustc-env=IMGSRV_BUILD_COMMIT={}", commit().unwrap_or_default());
+    println!("cargo::rustc-env=BUILD_TARGET={target}");
+    println!("cargo::rustc-env=BUILD_COMMIT={}", commit().unwrap_or_default());
 }
 
 /// The commit: as the packager gives it, as `cargo package` recorded it, or of this clone.

@@ -1,5 +1,5 @@
 //! The parts of the JPEG fast path: resample, encode, and the whole of it. Times are to be compared within
-//! one run only. Besides pictures made here it takes the photos in `$IMGSRV_SHARED/photos` (or `../shared`).
+//! one run only. Besides pictures made here it takes the photos in `$TEST_SHARED/photos` (or `../shared`).
 
 use divan::{Bencher, black_box};
 use imgsrv::internals::codec::jpeg::encode::{Coding, EncodeOptions, Encoder, JpegQuality};
@@ -134,8 +134,8 @@ fn photo_by_two(bencher: Bencher<'_, '_>, (name, width, height, quality): (&str,
 }
 
 fn photo_file(name: &str) -> Option<Vec<u8>> {
-    let shared = std::env::var("IMGSRV_SHARED")
-        .unwrap_or_else(|_| format!("{}/../shared", env!("CARGO_MANIFEST_DIR")));
+    let shared =
+        std::env::var("TEST_SHARED").unwrap_or_else(|_| format!("{}/../shared", env!("CARGO_MANIFEST_DIR")));
     let Ok(input) = std::fs::read(Path::new(&shared).join("photos").join(name)) else {
         println!("no {name} in {shared}/photos: skipped");
         return None;

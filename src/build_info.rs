@@ -17,8 +17,8 @@ pub struct BuildInfo {
 /// This build.
 pub const BUILD_INFO: BuildInfo = BuildInfo {
     version: env!("CARGO_PKG_VERSION"),
-    commit: env!("IMGSRV_BUILD_COMMIT"),
-    target: env!("IMGSRV_BUILD_TARGET"),
+    commit: env!("BUILD_COMMIT"),
+    target: env!("BUILD_TARGET"),
 };
 
 /// Every cargo feature, and true for those that were on.

@@ -1,5 +1,5 @@
 //! Decompression bombs, built by the corpus's own script: each must end quickly and small, one way or the
-//! other. Skipped, saying so, where the script (below `IMGSRV_SHARED`, else `../shared`) or Python is missing.
+//! other. Skipped, saying so, where the script (below `TEST_SHARED`, else `../shared`) or Python is missing.
 
 mod support;
 
@@ -12,7 +12,7 @@ use std::time::Instant;
 
 /// Builds the bombs, or their harmless twins, in a folder that goes when the result is dropped.
 fn built(small: bool) -> Option<tempfile::TempDir> {
-    let shared = std::env::var_os("IMGSRV_SHARED")
+    let shared = std::env::var_os("TEST_SHARED")
         .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared"), PathBuf::from);
     let script = shared.join("tools/gen_bombs.py");
     let folder = tempfile::tempdir().expect("a temporary folder");

@@ -19,7 +19,7 @@ def inside_venv(script, packages, arguments):
     if not python.exists():
         venv.create(HOME, with_pip=True)
     subprocess.run([python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *packages], check=True)
-    os.execve(python, [str(python), script, *arguments], {**os.environ, "IMGSRV_CLIENTS": "installed"})
+    os.execve(python, [str(python), script, *arguments], {**os.environ, "TEST_CLIENTS": "installed"})
 
 
 @contextlib.contextmanager
@@ -55,7 +55,7 @@ def certificate():
 
 def main(script, packages, serve):
     """Calls `serve(url)` in the clear and under TLS."""
-    if "IMGSRV_CLIENTS" not in os.environ:
+    if "TEST_CLIENTS" not in os.environ:
         inside_venv(script, [*packages, "Pillow", "trustme"], sys.argv[1:])
     with certificate() as tls:
         for scheme, flags in [("http", []), ("https", tls)]:

@@ -1,6 +1,8 @@
 //! The settings as the program takes them: precedence, origins, and errors with their place.
 #![allow(clippy::unwrap_used, reason = "a test may")]
 
+mod support;
+
 use std::process::{Command, Output};
 
 fn imgsrv(arguments: &[&str], variables: &[(&str, &str)]) -> Output {
@@ -124,4 +126,64 @@ fn completions_and_manual_know_the_settings() {
     let root = tempfile::tempdir().unwrap();
     assert!(imgsrv(&["man", "--dir", root.path().to_str().unwrap()], &[]).status.success());
     assert!(root.path().join("imgsrv.1").exists() && root.path().join("imgsrv-health.1").exists());
+}
+
+#[test]
+fn a_variable_that_is_no_setting_stops_the_server_and_makes_the_client_warn() {
+    let run = |program: &str, arguments: &[&str]| {
+        let output = Command::new(program).args(arguments).env("IMGSRV_MAX_BODDY", "1MiB").output().unwrap();
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let (code, told) = run(env!("CARGO_BIN_EXE_imgsrv"), &["--print-config"]);
+    assert_eq!(code, Some(2));
+    assert!(told.contains("unknown variable IMGSRV_MAX_BODDY, did you mean IMGSRV_MAX_BODY?"), "{told}");
+    let (code, told) = run(env!("CARGO_BIN_EXE_imgcli"), &["completions", "bash"]);
+    assert_eq!(code, Some(0));
+    assert!(told.contains("IMGSRV_MAX_BODDY"), "{told}");
+}
+
+#[cfg(unix)]
+#[test]
+fn sighup_reads_presets_and_log_level_again_and_says_what_changed() {
+    use support::{Server, extended, png, read_extended, send};
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("imgsrv.toml");
+    let write = |text: &str| std::fs::write(&file, text).unwrap();
+    write("[preset.small]\nwidth = 10\n[preset.old]\nwidth = 7\n");
+    let server = Server::start(&[&format!("--config={}", file.display())]);
+    let ask = |options: &str| {
+        let mut socket = server.connect();
+        send(&mut socket, &extended(&png(40, 20), 0, 0, options));
+        read_extended(&mut socket).1
+    };
+    assert!(ask("preset=small").contains("width=10"));
+    // Signals are acted on in order, each in its time.
+    let until = |is_so: &dyn Fn() -> bool| {
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+        while !is_so() {
+            assert!(std::time::Instant::now() < deadline, "never so");
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+    };
+    write("log_level = \"warn\"\n[preset.small]\nwidth = 12\n[preset.new]\nwidth = 5\n");
+    server.signal(1);
+    until(&|| ask("preset=new").contains("width=5"));
+    assert!(ask("preset=small").contains("width=12"));
+    assert!(ask("preset=old").contains("status=bad_request"));
+    write("[preset.small]\nwidth = \"wide\"\n");
+    server.signal(1);
+    std::thread::sleep(std::time::Duration::from_millis(200));
+    assert!(ask("preset=small").contains("width=12"), "a broken file changes nothing");
+    let log = server.stop();
+    for said in [
+        "preset 'new' is new",
+        "preset 'small' changed",
+        "preset 'old' is gone",
+        "log_level is Warn from now on",
+    ] {
+        assert!(log.contains(said), "{said} in\n{log}");
+    }
+    assert!(log.contains("reload failed, keeping the previous settings"), "{log}");
+    let after = log.split("log_level is Warn").nth(1).unwrap();
+    assert!(!after.contains(" INFO "), "nothing below a warning is logged any more: {after}");
 }

@@ -1,6 +1,6 @@
 //! Thousands of odd and hostile files, each with the verdict of Pillow and sharp: what both read must be
 //! read, what both refuse must be refused or read with a warning (they have no lenient mode), and nothing may panic. Skipped, saying so, where the corpus
-//! (`IMGSRV_SHARED`, else `../shared`) is missing.
+//! (`TEST_SHARED`, else `../shared`) is missing.
 //!
 //! `cargo test --test corpus -- --nocapture` lists the rest.
 
@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 const ENABLED: [&str; 10] = ["bmp", "gif", "ico", "jpeg", "png", "pnm", "qoi", "tga", "tiff", "webp"];
 
 fn shared() -> Option<PathBuf> {
-    let folder = std::env::var_os("IMGSRV_SHARED")
+    let folder = std::env::var_os("TEST_SHARED")
         .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared"), PathBuf::from);
     let found = folder.join("corpus/INDEX.tsv").is_file();
     if !found {

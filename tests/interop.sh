@@ -67,7 +67,7 @@ print(f"Pillow opens all {len(files)}")
 PY
 
 # Every odd picture of the corpus, as Pillow shows it. Files that imgcli refuses are not compared.
-shared=${IMGSRV_SHARED:-../shared}
+shared=${TEST_SHARED:-../shared}
 if [ -d "$shared/corpus/odd" ]; then
     target/release/imgcli --local -r "$shared/corpus/odd" --out "$work/odd" --name '{dir}/{name}.png' --format png \
         --effort fast --passthrough false --width 0 --height 0 >/dev/null 2>&1 || true

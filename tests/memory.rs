@@ -65,8 +65,8 @@ fn a_progressive_picture_of_24_megapixels_takes_at_most_64_mib() {
 #[test]
 #[ignore = "with the others"]
 fn a_progressive_photo_of_24_megapixels_takes_at_most_64_mib() {
-    let shared = std::env::var("IMGSRV_SHARED")
-        .unwrap_or_else(|_| format!("{}/../shared", env!("CARGO_MANIFEST_DIR")));
+    let shared =
+        std::env::var("TEST_SHARED").unwrap_or_else(|_| format!("{}/../shared", env!("CARGO_MANIFEST_DIR")));
     let Ok(file) = std::fs::read(format!("{shared}/photos/progressive_4000x6000.jpg")) else {
         return support::skip(&format!("no progressive_4000x6000.jpg in {shared}/photos"));
     };

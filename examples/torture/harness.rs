@@ -371,7 +371,7 @@ impl Rng {
 /// A folder of files that are not part of the project; `None` when it is missing, which fails in CI.
 pub(crate) fn shared(what: &str) -> Option<PathBuf> {
     let beside = || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared");
-    let path = std::env::var_os("IMGSRV_SHARED").map_or_else(beside, PathBuf::from).join(what);
+    let path = std::env::var_os("TEST_SHARED").map_or_else(beside, PathBuf::from).join(what);
     assert!(path.exists() || std::env::var_os("CI").is_none(), "{} is missing", path.display());
     path.exists().then_some(path)
 }

@@ -3,7 +3,7 @@
 //! `cargo run --release --example torture` runs everything (less than twenty minutes) and writes the table into
 //! `docs/reliability.md`; `-- --quick` runs it reduced; `-- --soak MINUTES` runs the long mixed load alone;
 //! `-- --program PATH` attacks that server instead of building one; further words run only the rows of that name.
-//! Hostile pictures and the corpus come from `$IMGSRV_SHARED`, else `../shared`, when present.
+//! Hostile pictures and the corpus come from `$TEST_SHARED`, else `../shared`, when present.
 
 mod confined;
 mod protocol;

@@ -56,6 +56,10 @@ fn main() -> ExitCode {
             writeln!(out, "{}{DIM}imgcli: {}{DIM:#}", over_bar(), escaped(&record.args().to_string()))
         })
         .init();
+    #[cfg(feature = "server")]
+    for unknown in imgsrv::internals::config::unknown_variables(std::env::vars_os().map(|(name, _)| name)) {
+        log::warn!("{unknown}");
+    }
     match run(&arguments) {
         Ok(code) => ExitCode::from(code),
         Err(failure) => ExitCode::from(failure.report()),

@@ -12,7 +12,7 @@ mod server {
 mod manual; // completions and manual pages, for both programs.
 
 use anyhow::{Context, bail};
-use imgsrv::internals::config::Effective;
+use imgsrv::internals::config::{Effective, LogLevel};
 use imgsrv::internals::net::ListenAddress;
 use imgsrv::server::{Reload, Server, Shutdown};
 use server::arguments::{self, Action};
@@ -20,6 +20,7 @@ use server::{browser, health, logging, process};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use std::process::ExitCode;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 /// The allocator of static builds: musl's own has one lock for all threads.
@@ -63,8 +64,8 @@ fn run() -> anyhow::Result<ExitCode> {
             }
         }
         Action::Serve { verbosity, opens_page, stops_at_eof } => {
-            logging::start(verbosity, effective.config.log_format);
-            if !start(effective, opens_page, stops_at_eof)? {
+            logging::start(effective.config.log_level, verbosity, effective.config.log_format);
+            if !start(effective, verbosity, opens_page, stops_at_eof)? {
                 return Ok(ExitCode::from(EXIT_UNHEALTHY));
             }
         }
@@ -73,13 +74,20 @@ fn run() -> anyhow::Result<ExitCode> {
 }
 
 /// Serves until a signal ends it. Returns true if every request in flight was finished.
-fn start(mut effective: Effective, opens_page: bool, stops_at_eof: bool) -> anyhow::Result<bool> {
+fn start(
+    mut effective: Effective,
+    verbosity: i8,
+    opens_page: bool,
+    stops_at_eof: bool,
+) -> anyhow::Result<bool> {
     process::log_panics();
     process::forbid_core_dumps();
     effective.config.max_connections = process::connections(effective.config.max_connections);
     let opener = opens_page.then(browser::opener).transpose()?;
     let mut server = Server::start(&effective)?;
-    act_on_signals(server.shutdown(), server.stop_delay(), server.take_reloads())?;
+    let mut reloads = server.take_reloads();
+    reloads.push(reload_of_settings(&server, verbosity, effective.config.log_level));
+    act_on_signals(server.shutdown(), server.stop_delay(), reloads)?;
     if stops_at_eof {
         stop_at_eof(server.shutdown())?;
     }
@@ -101,6 +109,27 @@ fn start(mut effective: Effective, opens_page: bool, stops_at_eof: bool) -> anyh
         let _ = opener.send(page); // the thread waits for nothing else
     }
     Ok(server.run())
+}
+
+/// Reads presets and log level again.
+fn reload_of_settings(server: &Server, verbosity: i8, level: LogLevel) -> Reload {
+    let (policy, level) = (server.policy(), Mutex::new(level));
+    Reload::new("settings", move || {
+        let (fresh, _) = arguments::parse()?;
+        if let Some(changes) = policy.replace(fresh.policy) {
+            log::info!("{changes}");
+        }
+        let mut level = level.lock().unwrap_or_else(PoisonError::into_inner);
+        let wanted = fresh.config.log_level;
+        if *level != wanted {
+            log::warn!("log_level is {wanted:?} from now on");
+            if !logging::set_level(wanted, verbosity) {
+                log::warn!("log_level has no effect: the variable RUST_LOG sets the level");
+            }
+            *level = wanted;
+        }
+        Ok(())
+    })
 }
 
 /// Shuts down at the end of standard input. The other end of a pipe closes with the processes that hold it, however

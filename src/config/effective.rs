@@ -7,6 +7,7 @@ use crate::engine;
 use crate::service::policy::RequestPolicy;
 use crate::spec::{BadValue, SpecError, clip, nearest};
 use std::fmt;
+use std::path::PathBuf;
 
 /// Origin of a value, in order of precedence.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -84,6 +85,8 @@ pub struct Effective {
     pub config: Config,
     /// Options that callers may use, presets included.
     pub policy: RequestPolicy,
+    /// The file, if there is one.
+    pub file: Option<PathBuf>,
     /// One origin for each of [`SETTINGS`].
     pub(super) origins: Vec<Origin>,
     /// Name and origin of each preset.
@@ -144,7 +147,8 @@ impl Effective {
             })?;
             preset_origins.push((preset.name, at(preset.line)));
         }
-        Ok(Effective { config, policy, origins, preset_origins })
+        let file = (!name.is_empty()).then(|| name.into());
+        Ok(Effective { config, policy, file, origins, preset_origins })
     }
 
     /// Takes the port that a hosting platform gives in the variable `PORT`, unless a source sets the HTTP address.

@@ -7,6 +7,7 @@ mod machine;
 mod setting;
 mod show;
 mod value;
+mod variables;
 
 pub use data_dir::DataDir;
 pub use effective::{ConfigError, Effective, Origin};
@@ -14,11 +15,12 @@ pub use machine::Machine;
 pub use setting::{SETTINGS, Setting};
 pub use show::example;
 pub use value::HostNames;
+pub use variables::{UnknownVariable, unknown_variables};
 
 use crate::engine;
 use crate::limits::{Limits, MIB};
 use crate::service;
-use crate::service::policy::RequestPolicy;
+use crate::service::policy::{CurrentPolicy, RequestPolicy};
 use crate::service::proxies::{Proxies, ProxyHeader};
 use crate::spec::{Quality, Spec};
 use std::path::PathBuf;
@@ -79,6 +81,8 @@ pub struct Config {
     pub drain: Duration,
     /// Trust the network: no warning of a public address without tokens, and tokens without TLS. Default: false.
     pub insecure: bool,
+    /// Least urgent lines of the log. Default: info.
+    pub log_level: LogLevel,
     /// Form of the log. Default: text on a terminal, json otherwise.
     pub log_format: LogFormat,
     /// Address of the metrics, `/health` and `/ready`. Default: none.
@@ -175,6 +179,21 @@ impl Role {
     }
 }
 
+/// Urgency of log lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogLevel {
+    /// Failures of the server.
+    Error,
+    /// What an operator should look at.
+    Warn,
+    /// One line a request.
+    Info,
+    /// What a developer looks for.
+    Debug,
+    /// Everything.
+    Trace,
+}
+
 /// Form of the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogFormat {
@@ -230,6 +249,7 @@ impl Config {
             per_ip: server.per_ip,
             drain: server.drain,
             insecure: false,
+            log_level: LogLevel::Info,
             log_format: LogFormat::Auto,
             metrics: None,
             token_file: None,
@@ -318,7 +338,7 @@ impl Config {
             allowed_hosts: self.allowed_hosts.0.clone(),
             rate_requests: self.rate_requests,
             rate_megapixels: self.rate_megapixels,
-            policy: self.policy(),
+            policy: CurrentPolicy::new(self.policy()),
             #[cfg(feature = "tls")]
             tls: None,
         }

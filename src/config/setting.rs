@@ -144,6 +144,7 @@ pub const SETTINGS: &[Setting] = &[
         "a time, or nothing",
         "time between a stop and the end of the listeners, in which /ready fails already"
     ),
+    setting!(log_level, "least urgent lines of the log; read again on SIGHUP, as the presets are"),
     setting!(log_format, "form of the log; auto is text on a terminal, json otherwise"),
 ];
 

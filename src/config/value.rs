@@ -1,6 +1,6 @@
 //! The types of setting values beside those of options: numbers, bytes, pixels, times, paths, words.
 
-use super::{DataDir, LogFormat, Role, Sandbox};
+use super::{DataDir, LogFormat, LogLevel, Role, Sandbox};
 use crate::service::proxies::{Proxies, ProxyHeader};
 use crate::spec::{OptionValue, ValueSet, Words};
 use std::path::PathBuf;
@@ -158,6 +158,16 @@ impl OptionValue for DataDir {
 impl Words for LogFormat {
     const WORDS: &'static [(&'static str, LogFormat)] =
         &[("auto", LogFormat::Auto), ("text", LogFormat::Text), ("json", LogFormat::Json)];
+}
+
+impl Words for LogLevel {
+    const WORDS: &'static [(&'static str, LogLevel)] = &[
+        ("error", LogLevel::Error),
+        ("warn", LogLevel::Warn),
+        ("info", LogLevel::Info),
+        ("debug", LogLevel::Debug),
+        ("trace", LogLevel::Trace),
+    ];
 }
 
 impl Words for Sandbox {

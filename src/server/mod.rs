@@ -15,6 +15,7 @@ use crate::engine::Engine;
 use crate::net::{ListenAddress, Listener};
 use crate::service::Service;
 use crate::service::metrics_listener::serve_metrics;
+use crate::service::policy::CurrentPolicy;
 use crate::service::sandbox::SandboxError;
 use crate::tcp;
 use crate::token::TokenFileError;
@@ -166,7 +167,7 @@ impl Server {
     pub fn start(effective: &Effective) -> Result<Server, ServerError> {
         let config = &effective.config;
         let mut settings = config.service();
-        settings.policy = effective.policy.clone();
+        settings.policy = CurrentPolicy::new(effective.policy.clone());
         let reloads = reload::read_secrets(config, &mut settings)?;
         let needs_token = settings.tokens.is_some();
 
@@ -193,7 +194,7 @@ impl Server {
         let metrics_address = metrics.as_ref().map(|listener| listener.address().clone());
 
         // Before the first thread, so that all threads are restricted.
-        sandbox::enter(config, tasks_folder, tcp.as_ref().map(Listener::address))?;
+        sandbox::enter(effective.file.as_deref(), config, tasks_folder, tcp.as_ref().map(Listener::address))?;
         let engine = Engine::new(config.engine()).map_err(ServerError::threads("workers"))?;
         let service = Service::new(Arc::new(engine), settings, Shutdown::default());
         if let Some(listener) = metrics {
@@ -244,6 +245,11 @@ impl Server {
     /// Time between the first signal to stop and the end of the listeners.
     pub fn stop_delay(&self) -> Option<Duration> {
         self.stop_delay
+    }
+
+    /// The policy of requests, which can be replaced while the server runs.
+    pub fn policy(&self) -> CurrentPolicy {
+        self.service.settings().policy.clone()
     }
 
     /// Takes the values that a signal handler reads again.

@@ -24,6 +24,11 @@ impl fmt::Debug for Reload {
 }
 
 impl Reload {
+    /// A value of the programs: `read` replaces it, and says what changed.
+    pub fn new(name: &'static str, read: impl Fn() -> Result<(), Box<dyn Error>> + Send + 'static) -> Reload {
+        Reload { name, read: Box::new(read) }
+    }
+
     /// Reads the files again. A failure keeps the previous value.
     pub fn run(&self) {
         match (self.read)() {

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 /// # Errors
 /// When the settings require a sandbox that this system lacks.
 pub(super) fn enter(
+    file: Option<&Path>,
     config: &Config,
     tasks: Option<&Path>,
     own: Option<&ListenAddress>,
@@ -21,6 +22,8 @@ pub(super) fn enter(
         return Ok(());
     }
     let mut read = BTreeSet::from([PathBuf::from("/dev/null")]);
+    // The presets are read again on SIGHUP.
+    read.extend(file.into_iter().flat_map(folders));
     let Config { token_file, tls_cert, tls_key, nats_creds, nats_ca, nats_cert, nats_key, .. } = config;
     for file in
         [token_file, tls_cert, tls_key, nats_creds, nats_ca, nats_cert, nats_key].into_iter().flatten()

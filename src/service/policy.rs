@@ -2,6 +2,7 @@
 
 use crate::spec::{OptionDef, Options, Spec, SpecError, decode_pairs};
 use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError, RwLock};
 
 /// The defaults and presets of a server.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -14,7 +15,52 @@ pub struct RequestPolicy {
     pub only_presets: bool,
 }
 
+/// The policy in force, which a reload replaces. Clones share it.
+#[derive(Debug, Clone, Default)]
+pub struct CurrentPolicy(Arc<RwLock<Arc<RequestPolicy>>>);
+
+impl CurrentPolicy {
+    /// A policy that holds until another one replaces it.
+    pub fn new(policy: RequestPolicy) -> CurrentPolicy {
+        CurrentPolicy(Arc::new(RwLock::new(Arc::new(policy))))
+    }
+
+    /// The policy of requests that begin now.
+    pub fn current(&self) -> Arc<RequestPolicy> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Replaces the policy. Returns what changes, for the log; `None` if nothing does.
+    pub fn replace(&self, policy: RequestPolicy) -> Option<String> {
+        let mut current = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let changes = current.changes_to(&policy);
+        *current = Arc::new(policy);
+        changes
+    }
+}
+
 impl RequestPolicy {
+    /// Names the presets that differ in `other`.
+    fn changes_to(&self, other: &RequestPolicy) -> Option<String> {
+        let mut changes = Vec::new();
+        for (name, spec) in &other.presets {
+            match self.presets.get(name) {
+                None => changes.push(format!("preset '{name}' is new")),
+                Some(before) if before != spec => changes.push(format!("preset '{name}' changed")),
+                Some(_) => {}
+            }
+        }
+        let gone = self.presets.keys().filter(|name| !other.presets.contains_key(*name));
+        changes.extend(gone.map(|name| format!("preset '{name}' is gone")));
+        if self.only_presets != other.only_presets {
+            changes.push(format!("only_presets is {}", other.only_presets));
+        }
+        if self.base != other.base {
+            changes.push("the defaults of requests changed".to_owned());
+        }
+        (!changes.is_empty()).then(|| changes.join(", "))
+    }
+
     /// Adds a preset made of the same pairs as a request.
     ///
     /// # Errors

@@ -2,7 +2,7 @@
 
 use crate::service::auth::TokenSource;
 use crate::service::body::transfer_time;
-use crate::service::policy::RequestPolicy;
+use crate::service::policy::CurrentPolicy;
 use crate::service::proxies::{Proxies, ProxyHeader};
 #[cfg(feature = "tls")]
 use crate::service::tls::Tls;
@@ -46,7 +46,7 @@ pub struct ServiceSettings {
     /// Source megapixels a minute of one caller. Default: no limit.
     pub rate_megapixels: Option<u32>,
     /// Defaults and presets of requests.
-    pub policy: RequestPolicy,
+    pub policy: CurrentPolicy,
     /// Certificate and key. Default: none, no encryption.
     #[cfg(feature = "tls")]
     pub tls: Option<Arc<Tls>>,
@@ -83,7 +83,7 @@ impl Default for ServiceSettings {
             allowed_hosts: Vec::new(),
             rate_requests: None,
             rate_megapixels: None,
-            policy: RequestPolicy::default(),
+            policy: CurrentPolicy::default(),
             #[cfg(feature = "tls")]
             tls: None,
         }

@@ -192,7 +192,7 @@ impl<'a> Connection<'a> {
         let token = named.find_map(|(key, value)| (key == "token").then(|| value.clone()));
         let options = pairs.and_then(|pairs| match form {
             Form::Plain => Ok(Options::default()),
-            Form::Extended => settings.policy.parse_pairs(pairs),
+            Form::Extended => settings.policy.current().parse_pairs(pairs),
         });
         if let Ok(Options { call, .. }) = &options
             && let Some(id) = &call.id
@@ -208,7 +208,7 @@ impl<'a> Connection<'a> {
 
     /// Applies the size of the header, and admits the body.
     fn admit(&self, request: &mut Request, caller: &AuthenticatedCaller) -> Result<BodyBudget, RequestError> {
-        let policy = &self.service.settings().policy;
+        let policy = self.service.settings().policy.current();
         let Header { form, body_len, width, height } = request.header;
         request.options.spec = match form {
             Form::Plain => policy.plain(width, height)?,

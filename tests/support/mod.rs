@@ -254,7 +254,7 @@ pub fn skip(reason: &str) {
 /// A folder of photos or odd files that is not part of the project; `None` when it is missing.
 pub fn shared(what: &str) -> Option<PathBuf> {
     let beside = || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared");
-    let folder = std::env::var_os("IMGSRV_SHARED").map_or_else(beside, PathBuf::from).join(what);
+    let folder = std::env::var_os("TEST_SHARED").map_or_else(beside, PathBuf::from).join(what);
     if !folder.exists() {
         skip(&format!("{} is missing", folder.display()));
         return None;

@@ -5,7 +5,7 @@ use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use clap_complete::Shell;
 use imgsrv::internals::build_info::BUILD_INFO;
-use imgsrv::internals::config::{Config, Effective, Machine, Origin, SETTINGS, Setting};
+use imgsrv::internals::config::{Config, Effective, Machine, Origin, SETTINGS, Setting, unknown_variables};
 use std::path::PathBuf;
 
 /// What is to be done.
@@ -38,6 +38,9 @@ pub(crate) fn parse() -> anyhow::Result<(Effective, Action)> {
     let machine = Machine::detect();
     let defaults = Config::defaults(machine);
     let matches = command(|setting| setting.show(&defaults)).get_matches();
+    if let Some(unknown) = unknown_variables(std::env::vars_os().map(|(name, _)| name)).into_iter().next() {
+        return Err(unknown.into());
+    }
     let path = matches.get_one::<String>("config");
     let text = path.map(|path| std::fs::read_to_string(path).with_context(|| path.clone())).transpose()?;
     let file = path.map(String::as_str).zip(text.as_deref());

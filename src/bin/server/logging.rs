@@ -2,31 +2,54 @@
 
 use env_logger::fmt::Formatter;
 use humantime::Rfc3339Timestamp;
-use imgsrv::internals::config::LogFormat;
+use imgsrv::internals::config::{LogFormat, LogLevel};
 use log::kv::{self, Key, Value, VisitSource, VisitValue};
 use log::{LevelFilter, Record};
 use serde_json::Value as Json;
 use std::io::{self, IsTerminal, Write};
 use std::time::SystemTime;
 
-/// Starts logging. `verbosity` shifts the level from info; the variable `RUST_LOG` has the last word.
-pub(crate) fn start(verbosity: i8, format: LogFormat) {
-    let level = match verbosity {
-        ..=-2 => LevelFilter::Off,
-        -1 => LevelFilter::Warn,
-        0 => LevelFilter::Info,
-        1 => LevelFilter::Debug,
-        _ => LevelFilter::Trace,
+/// The filter of a level that `verbosity` shifts.
+fn filter(level: LogLevel, verbosity: i8) -> LevelFilter {
+    use LevelFilter::{Debug, Error, Info, Off, Trace, Warn};
+    let levels = [Off, Error, Warn, Info, Debug, Trace];
+    let at = match level {
+        LogLevel::Error => 1,
+        LogLevel::Warn => 2,
+        LogLevel::Info => 3,
+        LogLevel::Debug => 4,
+        LogLevel::Trace => 5,
     };
+    let shifted = match verbosity {
+        // Once quiet keeps warnings, twice says nothing.
+        ..=-2 => 0,
+        verbosity => at + verbosity,
+    };
+    levels[usize::try_from(shifted).unwrap_or(0).min(levels.len() - 1)]
+}
+
+/// Changes the level of a running program. Returns false where the variable `RUST_LOG` has the last word.
+pub(crate) fn set_level(level: LogLevel, verbosity: i8) -> bool {
+    let is_free = std::env::var_os("RUST_LOG").is_none();
+    if is_free {
+        log::set_max_level(filter(level, verbosity));
+    }
+    is_free
+}
+
+/// Starts logging. `verbosity` shifts the level; the variable `RUST_LOG` has the last word.
+pub(crate) fn start(level: LogLevel, verbosity: i8, format: LogFormat) {
     let json = match format {
         LogFormat::Json => true,
         LogFormat::Text => false,
         LogFormat::Auto => !io::stderr().is_terminal(),
     };
     let mut builder = env_logger::Builder::new();
-    builder.filter_level(level).parse_default_env();
+    // The level is the crate's, so that it can change; the builder lets all of it through.
+    builder.filter_level(LevelFilter::Trace).parse_default_env();
     builder.format(if json { write_json } else { write_text });
     builder.init();
+    set_level(level, verbosity);
 }
 
 fn timestamp() -> Rfc3339Timestamp {

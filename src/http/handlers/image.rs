@@ -80,7 +80,7 @@ pub(in crate::http) async fn info(
     request: Request,
 ) -> Reply {
     let (head, body) = request.into_parts();
-    options::read(&state.service.settings().policy, &context, head.uri.query(), Vec::new())?;
+    options::read(&state.service.settings().policy.current(), &context, head.uri.query(), Vec::new())?;
     let Upload { image: ReceivedBody { bytes, memory }, .. } =
         form::read(&state, &caller, &head.headers, body).await?;
     let limits = state.service.engine().settings().limits.clone();
@@ -109,7 +109,7 @@ async fn process(
     set_base: impl FnOnce(&mut Spec),
 ) -> Reply {
     let (head, body) = request.into_parts();
-    let mut policy = RequestPolicy::clone(&state.service.settings().policy);
+    let mut policy = RequestPolicy::clone(&state.service.settings().policy.current());
     set_base(&mut policy.base);
     let query = head.uri.query();
     if !form::is_form(&head.headers) {

@@ -149,9 +149,9 @@ pub(in crate::http) async fn presets(
     State(state): State<Arc<HttpState>>,
     _: AuthenticatedCaller,
 ) -> Response {
-    let presets = &state.service.settings().policy.presets;
+    let policy = state.service.settings().policy.current();
     let presets: Value =
-        presets.iter().map(|(name, spec)| (name.clone(), Value::from(spec.canonical()))).collect();
+        policy.presets.iter().map(|(name, spec)| (name.clone(), Value::from(spec.canonical()))).collect();
     reply::json(&json!({ "presets": presets }))
 }
 

@@ -46,13 +46,13 @@ pub(in crate::http) async fn upload(
 ) -> Result<Response, RequestError> {
     let tasks = tasks(&state)?;
     let (head, body) = request.into_parts();
-    let (policy, query) = (&state.service.settings().policy, head.uri.query());
+    let (policy, query) = (state.service.settings().policy.current(), head.uri.query());
     if !form::is_form(&head.headers) {
         // No options follow in the body: refuse wrong ones before reading it.
-        options::read(policy, &context, query, Vec::new())?;
+        options::read(&policy, &context, query, Vec::new())?;
     }
     let Upload { image, fields } = form::read(&state, &caller, &head.headers, body).await?;
-    let Options { mut spec, .. } = options::read(policy, &context, query, fields)?;
+    let Options { mut spec, .. } = options::read(&policy, &context, query, fields)?;
     spec.format = Candidates::new(&spec, &head.headers).newest();
     let (owner, service) = (owner(&caller), state.service.clone());
     let id = blocking(move || {

@@ -81,7 +81,7 @@ fn open(state: Arc<HttpState>, mut request: Request, endpoint: Endpoint) -> Resu
     if let Some(caller) = &caller {
         context.set_token(caller);
     }
-    let policy = &state.service.settings().policy;
+    let policy = &*state.service.settings().policy.current();
     let first_request = match (endpoint, request.uri().query()) {
         #[cfg(feature = "legacy")]
         (Endpoint::Gray, _) => crate::http::legacy::gray::spec(policy)

@@ -285,7 +285,7 @@ impl Session {
 
     /// Acts on a text that is not an image.
     async fn handle_text(&mut self, text: &str) -> Result<(), CloseReason> {
-        match command::parse(&self.state.service.settings().policy, text) {
+        match command::parse(&self.state.service.settings().policy.current(), text) {
             Ok(Command::Options(mut request)) => {
                 if self.caller.is_none() {
                     let token = request.token.as_ref().map(|token| token.0.as_str());

@@ -29,7 +29,7 @@ const IMAGES: [(&str, &str, &str); 5] = [
 ];
 
 pub(in crate::http) async fn openapi(State(state): State<Arc<HttpState>>) -> Response {
-    reply::json(&document(&state.service.settings().policy, state.service.needs_token()))
+    reply::json(&document(&state.service.settings().policy.current(), state.service.needs_token()))
 }
 
 fn document(policy: &RequestPolicy, needs_token: bool) -> Value {

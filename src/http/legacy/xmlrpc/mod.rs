@@ -202,7 +202,7 @@ fn spec_of(
     context: &RequestContext,
     work: &Work,
 ) -> Result<(Spec, Option<Duration>), RequestError> {
-    let policy = &service.settings().policy;
+    let policy = &*service.settings().policy.current();
     match work {
         Work::Gray(_) => Ok((gray::spec(policy)?, None)),
         Work::Process(pairs) => {

@@ -65,7 +65,7 @@ pub(super) fn process(
         done.warnings.iter().for_each(|warning| warnings.add(warning));
         times.decode += done.times.decode;
         times.resize += done.times.resize;
-        let (pixels, delay, settled) = done.value;
+        let TransformedFrame { pixels, delay, geometry: settled } = done.value;
         geometry = settled;
         let encoding = Instant::now();
         let pixels = match pixels.channels() {
@@ -96,6 +96,13 @@ pub(super) fn process(
     })
 }
 
+/// A frame as it is to be in the result.
+struct TransformedFrame {
+    pixels: Pixels,
+    delay: Duration,
+    geometry: Geometry,
+}
+
 /// Frames of the source as they are to be in the result.
 struct Frames<'a> {
     reader: Reader<'a>,
@@ -107,11 +114,8 @@ struct Frames<'a> {
 }
 
 impl Frames<'_> {
-    /// Decodes and transforms the next frame. Returns its pixels, delay and geometry.
-    fn next(
-        &mut self,
-        scratch: &mut Scratch,
-    ) -> Result<Option<EncodeResult<(Pixels, Duration, Geometry)>>, CodecError> {
+    /// Decodes and transforms the next frame.
+    fn next(&mut self, scratch: &mut Scratch) -> Result<Option<EncodeResult<TransformedFrame>>, CodecError> {
         let decoding = Instant::now();
         let Some(Frame { pixels, delay }) = self.reader.next()? else { return Ok(None) };
         let decoded = decoding.elapsed();
@@ -124,7 +128,7 @@ impl Frames<'_> {
         if self.spec.gravity == Gravity::Smart {
             self.spec.gravity = Gravity::Center;
         }
-        Ok(Some(done.map(|(pixels, geometry)| (pixels, delay, geometry))))
+        Ok(Some(done.map(|(pixels, geometry)| TransformedFrame { pixels, delay, geometry })))
     }
 
     /// Makes a still of the next frame.
@@ -132,7 +136,8 @@ impl Frames<'_> {
         let Some(done) = self.next(scratch)? else {
             return Err(CodecError::damaged(self.plan.source.format, "the frame is missing"));
         };
-        let EncodeResult { value: (pixels, _, geometry), mut warnings, mut times } = done;
+        let EncodeResult { value, mut warnings, mut times } = done;
+        let TransformedFrame { pixels, geometry, .. } = value;
         times.decode = started.elapsed().saturating_sub(times.resize);
         let encoding = Instant::now();
         let mut picture = Picture::of_pixels(pixels, geometry);

@@ -143,7 +143,7 @@ impl GifWriter {
         let held = self.held.take().ok_or_else(no_frame)?;
         self.write_change(held, output)?;
         let encoder = self.encoder.ok_or_else(no_frame)?;
-        encoder.into_inner().map_err(|error| defect(error.into()))
+        encoder.into_inner().map_err(defect)
     }
 
     /// Writes what a frame changes, and keeps it as what lies below the next one.

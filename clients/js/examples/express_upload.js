@@ -26,5 +26,5 @@ export async function createApp(folder) {
       response.status(422).json({ error: error.message });
     }
   });
-  return { app, close: () => images.close() };
+  return { app, pid: images.pid, close: () => images.close() };
 }

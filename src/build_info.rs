@@ -63,6 +63,7 @@ impl fmt::Display for BuildInfo {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeSet;
 
     #[test]
     fn the_features_are_those_of_the_manifest() {
@@ -70,8 +71,8 @@ mod tests {
         let (_, rest) = manifest.split_once("[features]\n").unwrap();
         let (section, _) = rest.split_once("\n[").unwrap();
         let names = section.lines().filter_map(|line| line.split_once(" = ")).map(|(name, _)| name);
-        let declared: Vec<&str> = names.filter(|name| *name != "default").collect();
-        assert_eq!(FEATURES.iter().map(|(name, _)| *name).collect::<Vec<_>>(), declared);
+        let declared: BTreeSet<&str> = names.filter(|name| *name != "default").collect();
+        assert_eq!(FEATURES.iter().map(|(name, _)| *name).collect::<BTreeSet<_>>(), declared);
     }
 
     #[test]

@@ -1,14 +1,18 @@
-//! Image bytes in, a resized and compressed image out.
+//! Image bytes in, a resized and compressed image out: decode, resize and encode are one call.
 //!
-//! ```no_run
-//! use imgsrv::{codec::{Scratch, process}, limits::Limits, spec::Spec};
+//! ```
+//! use imgsrv::{codec::{Scratch, process}, limits::Limits, spec::{Quality, Spec}};
 //!
-//! let photo = std::fs::read("photo.jpg")?;
-//! let spec = Spec { width: 800, ..Spec::default() };
+//! let photo = std::fs::read("docs/photo.png")?;
+//! let spec = Spec { width: 800, quality: Quality::new(80), ..Spec::default() };
 //! let small = process(&photo, &spec, &Limits::default(), &mut Scratch::new())?;
-//! std::fs::write("small.jpg", small.bytes)?;
+//! assert_eq!((small.width, small.height), (800, 600));
+//! assert!(small.bytes.starts_with(b"\xff\xd8\xff") && small.bytes.len() < photo.len() / 10);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! `imgsrv = { version = "0.1", default-features = false, features = ["webp"] }` is the codec alone, without server, network and
+//! command line. [`client::Client`] asks a server instead, and [`server::Server`] is one.
 //!
 //! The path of one request through the crate:
 //!

@@ -11,23 +11,24 @@ pip() { "$venv/bin/pip" --quiet --disable-pip-version-check "$@"; }
 # From a copy: a build leaves folders beside its sources.
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-cp -r pyproject.toml setup.py README.md src "$work"
+cp -r pyproject.toml README.md src "$work"
 rm -rf "$work/src/imgsrv.egg-info"
 pip wheel --no-deps --wheel-dir "$work/plain" "$work"
 ls "$work"/plain/imgsrv-*-py3-none-any.whl >/dev/null
 
-# The wheel that carries the program has the tag of this platform.
-mkdir "$work/src/imgsrv/bin"
-cp "$program" "$work/src/imgsrv/bin/imgsrv"
-rm -rf "$work/build"
-pip wheel --no-deps --wheel-dir "$work/carrying" "$work"
+# The wheel of a release carries the programs, and is for this platform alone.
+pip install build "setuptools>=77"
+mkdir "$work/carrying"
+(cd ../.. && SOURCE_DATE_EPOCH=$(date +%s) "$venv/bin/python" packaging/wheel.py \
+    "$(dirname "$program")" "$(uname -m)-unknown-linux-musl" "$work/carrying")
 pip install --force-reinstall --no-deps "$work"/carrying/imgsrv-*.whl
 if ls "$work"/carrying/*-any.whl 2>/dev/null; then exit 1; fi
 (cd "$work" && env -u IMGSRV_PROGRAM PATH=/usr/bin:/bin "$venv/bin/python" -c '
+import sys
 import imgsrv
 with imgsrv.local() as images:
     assert images.health()
-    assert "site-packages" in images.server._program, images.server._program
+    assert images.server._program == sys.prefix + "/bin/imgsrv", images.server._program
 ')
 
 pip install --force-reinstall --no-deps "$work"/plain/imgsrv-*.whl

@@ -11,8 +11,8 @@ import { connect } from "node:net";
 import * as os from "node:os";
 import * as path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
 import { LocalError } from "./errors.js";
+import { carriedProgram } from "./programs.js";
 
 /** Milliseconds that a server may take to start. */
 const PATIENCE = 10_000;
@@ -132,9 +132,9 @@ function answers(socketPath) {
 /** The path of the server's program. @param {string} [program] */
 function findProgram(program) {
   const named = program ?? process.env.IMGSRV_PROGRAM;
-  const carried = fileURLToPath(new URL("../bin/imgsrv", import.meta.url));
   const onPath = (process.env.PATH ?? "").split(path.delimiter).map((folder) => path.join(folder, "imgsrv"));
-  const found = (named !== undefined ? [named] : [carried, ...onPath]).find((candidate) => {
+  const found = (named !== undefined ? [named] : [carriedProgram("imgsrv"), ...onPath]).find((candidate) => {
+    if (candidate === undefined) return false;
     try {
       fs.accessSync(candidate, fs.constants.X_OK);
       return fs.statSync(candidate).isFile();

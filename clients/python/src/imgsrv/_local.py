@@ -14,12 +14,14 @@ import shutil
 import socket
 import stat
 import subprocess
+import sys
+import sysconfig
 import tempfile
 import threading
 import time
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Optional, Union
+from typing import Any, Iterator, Optional, Union
 
 from ._async import AsyncClient
 from ._client import Client
@@ -210,14 +212,25 @@ class AsyncLocalClient(AsyncClient):
         await self.close()
 
 
+def carried_programs() -> Iterator[str]:
+    """Places of the program that the package carries: the scripts of this environment, of the user, of pip's --target."""
+    yield os.path.join(sysconfig.get_path("scripts"), "imgsrv")
+    user = "osx_framework_user" if sys.platform == "darwin" else f"{os.name}_user"
+    yield os.path.join(sysconfig.get_path("scripts", user), "imgsrv")
+    yield str(Path(__file__).parents[1] / "bin" / "imgsrv")
+
+
+def is_program(path: str) -> bool:
+    return os.path.isfile(path) and os.access(path, os.X_OK)
+
+
 def find_program(program: Optional[str] = None) -> str:
     """The path of the server's program."""
     named = program or os.environ.get("IMGSRV_PROGRAM")
     if named is not None:
         found = shutil.which(named)
     else:
-        carried = Path(__file__).with_name("bin") / "imgsrv"
-        found = str(carried) if os.access(carried, os.X_OK) else shutil.which("imgsrv")
+        found = next(filter(is_program, carried_programs()), None) or shutil.which("imgsrv")
     if found is None:
         raise LocalError(
             f"no program {named or 'imgsrv'}: put imgsrv on the PATH, or name it by program= or IMGSRV_PROGRAM"

@@ -167,7 +167,7 @@ fn a_worker_has_let_go_of_a_large_picture_when_its_caller_is_answered() {
     let large = made(&encoded(ImageFormat::Png), "format=bmp&width=3200&height=2800&kernel=nearest");
     for _ in 0..3 {
         let before = LIVE.load(Ordering::Relaxed);
-        let mut memory = engine.reserve();
+        let mut memory = engine.reserve(CallerKey::default());
         memory.resize(large.len() as u64).expect("room for the body");
         let job = Job { body: large.clone(), memory, spec: Spec::plain(64, 48), deadline: None };
         let done = engine.run(job, CallerKey::default(), || true).expect("a picture");

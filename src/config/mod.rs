@@ -63,6 +63,8 @@ pub struct Config {
     pub body_timeout: Duration,
     /// Longest pause within a body. Default: 5 s.
     pub stall_timeout: Duration,
+    /// Bytes a second below which a body gives its memory up when another caller needs it. Default: 256 KiB.
+    pub slow_body: u64,
     /// Longest pause of a client that receives its reply. Default: 10 s.
     pub write_timeout: Duration,
     /// Longest pause between two requests. Default: 75 s.
@@ -240,6 +242,7 @@ impl Config {
             header_timeout: server.header_timeout,
             body_timeout: server.body_timeout,
             stall_timeout: server.stall_timeout,
+            slow_body: server.slow_body,
             write_timeout: server.write_timeout,
             idle_timeout: server.idle_timeout,
             request_timeout: engine.request_timeout,
@@ -326,6 +329,7 @@ impl Config {
             header_timeout: self.header_timeout,
             body_timeout: self.body_timeout,
             stall_timeout: self.stall_timeout,
+            slow_body: self.slow_body,
             write_timeout: self.write_timeout,
             idle_timeout: self.idle_timeout,
             drain: self.drain,

@@ -72,6 +72,11 @@ pub const SETTINGS: &[Setting] = &[
     setting!(header_timeout, "longest time for the header of a request"),
     setting!(body_timeout, "longest time for the body, plus a second for each 256 KiB"),
     setting!(stall_timeout, "longest pause within a body"),
+    setting!(
+        slow_body,
+        "bytes a second, such as 256KiB",
+        "speed below which a body gives its memory up when another caller needs it"
+    ),
     setting!(write_timeout, "longest pause of a client that receives its reply"),
     setting!(idle_timeout, "longest pause between two requests"),
     setting!(request_timeout, "longest time for one job, its wait in the queue included"),

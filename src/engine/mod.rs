@@ -169,9 +169,14 @@ impl Engine {
         self.core.queue.admit(caller)
     }
 
-    /// An empty reservation for a body, to be grown as its bytes arrive.
-    pub fn reserve(&self) -> Reservation {
-        self.core.budget.reserve()
+    /// An empty reservation for a body of `caller`, to be grown as its bytes arrive.
+    pub fn reserve(&self, caller: CallerKey) -> Reservation {
+        self.core.budget.reserve(caller)
+    }
+
+    /// The memory that all requests share.
+    pub fn budget(&self) -> &Budget {
+        &self.core.budget
     }
 
     /// The answer for a body that does not fit the memory budget.

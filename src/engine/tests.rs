@@ -20,7 +20,7 @@ fn giant() -> Vec<u8> {
 }
 
 fn job(engine: &Engine, body: Vec<u8>) -> Job {
-    Job { body, memory: engine.reserve(), spec: Spec::plain(8, 8), deadline: None }
+    Job { body, memory: engine.reserve(me()), spec: Spec::plain(8, 8), deadline: None }
 }
 
 /// The caller of tests that need only one.

@@ -5,6 +5,7 @@ use crate::http::deadlines::BusyGuard;
 use crate::service::{BodyBudget, ReceivedBody, RequestError, Service};
 use axum::body::{Body, BodyDataStream, Bytes, HttpBody};
 use axum::http::header::{CONTENT_LENGTH, HeaderMap};
+use futures_util::task::AtomicWaker;
 use futures_util::{Stream, StreamExt};
 use http_body::{Frame, SizeHint};
 use hyper::body::Incoming;
@@ -117,12 +118,16 @@ pub(crate) struct BodyStream {
     chunks: BodyDataStream,
     budget: BodyBudget,
     timer: Pin<Box<Sleep>>,
+    reader: Arc<AtomicWaker>,
 }
 
 impl BodyStream {
     pub(crate) fn new(body: Body, budget: BodyBudget) -> BodyStream {
         let timer = Box::pin(sleep_until(budget.deadline().0.into()));
-        BodyStream { chunks: body.into_data_stream(), budget, timer }
+        let reader = Arc::new(AtomicWaker::new());
+        let woken = reader.clone();
+        budget.on_cut(move || woken.wake());
+        BodyStream { chunks: body.into_data_stream(), budget, timer, reader }
     }
 
     /// Reads the whole body.
@@ -164,6 +169,10 @@ impl Stream for BodyStream {
                 Poll::Ready(Some(accepted.map(|()| chunk)))
             }
             Poll::Pending => {
+                this.reader.register(context.waker());
+                if let Err(gave_way) = this.budget.check() {
+                    return Poll::Ready(Some(Err(gave_way)));
+                }
                 this.timer.as_mut().reset(this.budget.deadline().0.into());
                 this.timer.as_mut().poll(context).map(|()| Some(Err(this.budget.timed_out())))
             }

@@ -1,8 +1,9 @@
 //! `BodyBudget`: limits, deadlines and memory of one request body, without I/O. The clock is an argument.
 
-use crate::engine::{BudgetSpent, Engine, Reservation};
+use crate::engine::{CallerKey, Reservation};
 use crate::net::TimeoutKind;
 use crate::service::error::RequestError;
+use crate::service::memory::{ArrivingMemory, MemoryShares};
 use crate::service::settings::ServiceSettings;
 use std::io;
 use std::sync::Arc;
@@ -60,15 +61,16 @@ pub struct BodyBudget {
     started: Instant,
     last_read: Instant,
     arrived: u64,
-    memory: Reservation,
-    engine: Arc<Engine>,
+    memory: ArrivingMemory,
+    shares: Arc<MemoryShares>,
 }
 
 impl BodyBudget {
     /// A budget for a body of this length. [`crate::service::Service::admit`] makes one.
     pub(super) fn new(
-        engine: &Arc<Engine>,
+        shares: &Arc<MemoryShares>,
         settings: &ServiceSettings,
+        caller: CallerKey,
         BodyLength { announced, overhead }: BodyLength,
         now: Instant,
     ) -> Result<BodyBudget, RequestError> {
@@ -86,9 +88,22 @@ impl BodyBudget {
             started: now,
             last_read: now,
             arrived: 0,
-            memory: engine.reserve(),
-            engine: engine.clone(),
+            memory: shares.arriving(caller, now),
+            shares: shares.clone(),
         })
+    }
+
+    /// Calls `wake` when the body has to give way to other callers while its reader may wait for bytes.
+    pub fn on_cut(&self, wake: impl Fn() + Send + Sync + 'static) {
+        self.memory.on_cut(wake);
+    }
+
+    /// Tells whether the body has had to give way. Its reader asks when it was woken.
+    ///
+    /// # Errors
+    /// [`RequestError::GaveWay`].
+    pub fn check(&self) -> Result<(), RequestError> {
+        self.memory.check()
     }
 
     /// Bytes that have arrived.
@@ -118,7 +133,7 @@ impl BodyBudget {
     /// Accepts `len` bytes that have arrived, and reserves memory for them.
     ///
     /// # Errors
-    /// [`RequestError::Timeout`], [`RequestError::BodyTooLarge`], and `Busy` when the memory budget is spent.
+    /// [`RequestError::Timeout`], [`RequestError::BodyTooLarge`], and those of [`ArrivingMemory::grow`].
     pub fn accept(&mut self, len: usize, now: Instant) -> Result<(), RequestError> {
         if now > self.deadline().0 {
             return Err(self.timed_out());
@@ -126,13 +141,9 @@ impl BodyBudget {
         self.arrived += len as u64;
         self.last_read = now;
         check_len(self.arrived, self.max)?;
-        if self.arrived > self.memory.bytes() {
-            // In steps of a quarter, and never more than a quarter beyond what has arrived.
-            let step =
-                (self.arrived / 4).min(self.announced.unwrap_or(u64::MAX).saturating_sub(self.arrived));
-            self.memory.resize(self.arrived + step).map_err(|BudgetSpent| self.engine.busy())?;
-        }
-        Ok(())
+        // In steps of a quarter, and never more than a quarter beyond what has arrived.
+        let step = (self.arrived / 4).min(self.announced.unwrap_or(u64::MAX).saturating_sub(self.arrived));
+        self.memory.grow(len as u64, self.arrived, self.arrived + step, now)
     }
 
     /// Makes room in `body` for at least `least` bytes more, and returns the most that may be read into it.
@@ -172,17 +183,19 @@ impl BodyBudget {
     /// Ends the body: its memory goes with the image into the engine.
     ///
     /// # Errors
-    /// [`RequestError::Truncated`] when bytes are missing; [`RequestError::Empty`] for a body of none.
-    pub fn finish(mut self, bytes: Vec<u8>) -> Result<ReceivedBody, RequestError> {
+    /// [`RequestError::Truncated`] when bytes are missing; [`RequestError::Empty`] for a body of none;
+    /// [`RequestError::GaveWay`].
+    pub fn finish(self, bytes: Vec<u8>) -> Result<ReceivedBody, RequestError> {
+        self.check()?;
         if let Some(want) = self.announced.filter(|want| self.arrived < *want) {
             return Err(RequestError::Truncated { part: "image", got: self.arrived, want });
         }
         if bytes.is_empty() {
             return Err(RequestError::Empty);
         }
-        self.engine.metrics().bytes_in.add(self.arrived);
-        self.memory.resize(bytes.len() as u64).map_err(|BudgetSpent| self.engine.busy())?;
-        Ok(ReceivedBody { bytes, memory: self.memory })
+        self.shares.engine().metrics().bytes_in.add(self.arrived);
+        let memory = self.memory.finish(bytes.len() as u64, self.last_read)?;
+        Ok(ReceivedBody { bytes, memory })
     }
 }
 
@@ -193,30 +206,41 @@ fn check_len(len: u64, max: u64) -> Result<(), RequestError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::EngineSettings;
+    use crate::engine::{Engine, EngineSettings};
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    fn engine(total_memory: u64) -> Arc<Engine> {
-        Arc::new(Engine::new(EngineSettings { total_memory, ..EngineSettings::for_workers(1) }).unwrap())
+    fn shares(total_memory: u64) -> Arc<MemoryShares> {
+        let settings = EngineSettings { total_memory, ..EngineSettings::for_workers(1) };
+        MemoryShares::new(Arc::new(Engine::new(settings).unwrap()), 256 << 10)
     }
 
-    fn budget(engine: &Arc<Engine>, announced: Option<u64>, now: Instant) -> BodyBudget {
+    fn reserved(shares: &MemoryShares) -> u64 {
+        shares.engine().load().memory_reserved
+    }
+
+    fn budget(shares: &Arc<MemoryShares>, announced: Option<u64>, now: Instant) -> BodyBudget {
         let length = BodyLength { announced, overhead: 0 };
-        BodyBudget::new(engine, &ServiceSettings::default(), length, now).unwrap()
+        BodyBudget::new(shares, &ServiceSettings::default(), CallerKey::default(), length, now).unwrap()
     }
 
     #[test]
     fn a_length_over_the_limit_is_refused_before_a_byte_is_read() {
-        let (engine, settings) = (engine(1 << 20), ServiceSettings::default());
-        let refused = BodyBudget::new(&engine, &settings, BodyLength::exactly(1 << 40), Instant::now());
+        let (shares, settings) = (shares(1 << 20), ServiceSettings::default());
+        let refused = BodyBudget::new(
+            &shares,
+            &settings,
+            CallerKey::default(),
+            BodyLength::exactly(1 << 40),
+            Instant::now(),
+        );
         assert!(matches!(refused, Err(RequestError::BodyTooLarge { max }) if max == 32 << 20));
     }
 
     #[test]
     fn a_body_without_a_length_is_refused_when_it_grows_too_large() {
-        let (engine, now) = (engine(256 << 20), Instant::now());
-        let mut body = budget(&engine, None, now);
+        let (shares, now) = (shares(256 << 20), Instant::now());
+        let mut body = budget(&shares, None, now);
         body.accept(32 << 20, now).unwrap();
         assert!(matches!(body.accept(1, now), Err(RequestError::BodyTooLarge { .. })));
     }
@@ -224,7 +248,7 @@ mod tests {
     #[test]
     fn an_announced_body_has_ten_seconds_and_one_for_each_256_kib() {
         let now = Instant::now();
-        let mut body = budget(&engine(64 << 20), Some(1 << 20), now);
+        let mut body = budget(&shares(64 << 20), Some(1 << 20), now);
         assert_eq!(body.deadline(), (now + 5 * SECOND, TimeoutKind::Stall));
         for second in (4..=12).step_by(4) {
             body.accept(1, now + second * SECOND).unwrap();
@@ -239,7 +263,7 @@ mod tests {
     #[test]
     fn a_body_of_unknown_length_earns_its_time() {
         let now = Instant::now();
-        let mut body = budget(&engine(64 << 20), None, now);
+        let mut body = budget(&shares(64 << 20), None, now);
         body.accept(1 << 20, now + 4 * SECOND).unwrap();
         body.accept(1 << 20, now + 8 * SECOND).unwrap();
         body.accept(0, now + 13 * SECOND).unwrap();
@@ -249,7 +273,7 @@ mod tests {
     #[test]
     fn a_pause_longer_than_the_stall_time_is_late() {
         let now = Instant::now();
-        let mut body = budget(&engine(64 << 20), Some(1 << 20), now);
+        let mut body = budget(&shares(64 << 20), Some(1 << 20), now);
         assert!(body.accept(1, now + 5 * SECOND).is_ok());
         let late = body.accept(1, now + 11 * SECOND);
         assert!(matches!(late, Err(RequestError::Timeout { kind: TimeoutKind::Stall, .. })));
@@ -257,22 +281,22 @@ mod tests {
 
     #[test]
     fn memory_follows_what_arrived_and_never_the_promise() {
-        let (engine, now) = (engine(64 << 20), Instant::now());
-        let mut body = budget(&engine, Some(32 << 20), now);
-        assert_eq!(engine.load().memory_reserved, 0);
+        let (shares, now) = (shares(64 << 20), Instant::now());
+        let mut body = budget(&shares, Some(32 << 20), now);
+        assert_eq!(reserved(&shares), 0);
         for _ in 0..1000 {
             body.accept(4096, now).unwrap();
-            let (arrived, reserved) = (body.arrived(), engine.load().memory_reserved);
+            let (arrived, reserved) = (body.arrived(), reserved(&shares));
             assert!((arrived..=arrived + arrived / 4).contains(&reserved), "{reserved} for {arrived}");
         }
         drop(body);
-        assert_eq!(engine.load().memory_reserved, 0);
+        assert_eq!(reserved(&shares), 0);
     }
 
     #[test]
     fn a_body_that_the_budget_cannot_hold_is_busy() {
-        let (engine, now) = (engine(1 << 20), Instant::now());
-        let mut body = budget(&engine, Some(2 << 20), now);
+        let (shares, now) = (shares(1 << 20), Instant::now());
+        let mut body = budget(&shares, Some(2 << 20), now);
         body.accept(1 << 19, now).unwrap();
         let error = body.accept(1 << 20, now).unwrap_err();
         assert_eq!(error.status(), crate::status::Status::Busy);
@@ -282,7 +306,7 @@ mod tests {
     #[test]
     fn the_buffer_grows_in_few_steps_up_to_the_announced_length() {
         let now = Instant::now();
-        let budget = budget(&engine(64 << 20), Some(5 << 20), now);
+        let budget = budget(&shares(64 << 20), Some(5 << 20), now);
         let (mut body, mut steps) = (Vec::new(), 0);
         while body.len() < 5 << 20 {
             let room = budget.make_room(&mut body, 1).unwrap();
@@ -294,11 +318,11 @@ mod tests {
 
     #[test]
     fn missing_bytes_and_no_bytes_are_two_answers() {
-        let (engine, now) = (engine(64 << 20), Instant::now());
-        let mut cut = budget(&engine, Some(100), now);
+        let (shares, now) = (shares(64 << 20), Instant::now());
+        let mut cut = budget(&shares, Some(100), now);
         cut.accept(48, now).unwrap();
         let error = cut.finish(vec![0; 48]).unwrap_err();
         assert_eq!(error.to_string(), "the peer closed the connection after 48 of 100 bytes of the image");
-        assert!(matches!(budget(&engine, None, now).finish(Vec::new()), Err(RequestError::Empty)));
+        assert!(matches!(budget(&shares, None, now).finish(Vec::new()), Err(RequestError::Empty)));
     }
 }

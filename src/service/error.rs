@@ -66,8 +66,13 @@ pub enum RequestError {
     #[error(transparent)]
     Connections(#[from] ConnectionLimit),
     /// Another caller needs the memory that this slow body holds.
-    #[error("the body was slower than 256 KiB/s while other callers needed its memory, try again later")]
-    GaveWay,
+    #[error(
+        "the body was slower than {slow} bytes a second (slow_body) while other callers needed its memory, try again later"
+    )]
+    GaveWay {
+        /// The limit, in bytes a second.
+        slow: u64,
+    },
     /// The system has no threads or descriptors left.
     #[error("the server has no threads left, try again later")]
     Overloaded,
@@ -160,7 +165,7 @@ impl RequestError {
             RequestError::Denied(denied) => denied.status(),
             RequestError::OverRate(_)
             | RequestError::Connections(_)
-            | RequestError::GaveWay
+            | RequestError::GaveWay { .. }
             | RequestError::Overloaded
             | RequestError::StoreAway(_) => Status::Busy,
             RequestError::Timeout { .. } | RequestError::Cancelled => Status::Timeout,
@@ -189,7 +194,7 @@ impl RequestError {
             RequestError::ForeignOrigin(_) | RequestError::ForeignHost(_) => RejectReason::ForeignOrigin,
             RequestError::OverRate(_) => RejectReason::RateLimit,
             RequestError::Connections(limit) => limit.reject_reason(),
-            RequestError::GaveWay => RejectReason::GaveWay,
+            RequestError::GaveWay { .. } => RejectReason::GaveWay,
             RequestError::Overloaded => RejectReason::Starved,
             RequestError::Timeout { kind, .. } => match kind {
                 TimeoutKind::Idle | TimeoutKind::Header => RejectReason::HeaderTimeout,
@@ -211,7 +216,7 @@ impl RequestError {
             RequestError::Job(JobError::Busy { retry_after, .. }) => Some(*retry_after),
             RequestError::OverRate(over) => Some(over.retry_after),
             RequestError::Denied(denied) => denied.retry_after(),
-            RequestError::Connections(_) | RequestError::GaveWay | RequestError::Overloaded => {
+            RequestError::Connections(_) | RequestError::GaveWay { .. } | RequestError::Overloaded => {
                 Some(Duration::from_secs(1))
             }
             // An election of the cluster takes two to six seconds.
@@ -259,7 +264,7 @@ impl RequestError {
             | RequestError::BodyTooLarge { .. }
             | RequestError::Denied(Denied::Unauthorized | Denied::TokenInClear)
             | RequestError::Connections(_)
-            | RequestError::GaveWay
+            | RequestError::GaveWay { .. }
             | RequestError::Overloaded
             | RequestError::Timeout {
                 kind: TimeoutKind::Body | TimeoutKind::Stall | TimeoutKind::Write,
@@ -302,7 +307,7 @@ impl RequestError {
             | RequestError::Denied(_)
             | RequestError::ForeignHost(_)
             | RequestError::Connections(_)
-            | RequestError::GaveWay
+            | RequestError::GaveWay { .. }
             | RequestError::Timeout { .. }
             | RequestError::Truncated { .. }
             | RequestError::BrokenBody

@@ -13,6 +13,7 @@ pub mod caller; // Peer, Caller, AuthenticatedCaller.
 pub mod connections; // open connections, their limits, eviction of the longest idle.
 pub mod error; // RequestError: why a request has no result, and its mapping to each protocol.
 mod guesses; // counts wrong tokens.
+pub mod memory; // MemoryShares: who gives way when memory runs out.
 pub mod metrics_listener; // /metrics, /health and /ready on a listener of their own.
 pub mod policy; // RequestPolicy: defaults, presets, and what may be asked for.
 pub mod proxies; // Proxies: the client's address behind a balancer.
@@ -32,13 +33,14 @@ pub use guesses::TooManyGuesses;
 pub use settings::ServiceSettings;
 pub use shutdown::Shutdown;
 
-use crate::engine::{BudgetSpent, Engine, Job, ProbedJob, Reservation, Ticket};
+use crate::engine::{CallerKey, Engine, Job, ProbedJob, Reservation, Ticket};
 use crate::metrics::{Metrics, Protocol};
 use crate::net::{ListenAddress, PeerAddress};
 use crate::reject_reason::RejectReason;
 use crate::spec::Spec;
 use auth::{Authenticator, TokenDigest};
 use connections::ConnectionRegistry;
+use memory::MemoryShares;
 use rates::RateLimits;
 use std::fmt::Display;
 use std::sync::{Arc, OnceLock};
@@ -48,6 +50,7 @@ use std::time::{Duration, Instant};
 #[derive(Debug)]
 pub struct Service {
     engine: Arc<Engine>,
+    memory: Arc<MemoryShares>,
     settings: ServiceSettings,
     authenticator: Authenticator,
     rates: RateLimits,
@@ -74,6 +77,7 @@ impl Service {
         Arc::new(Service {
             authenticator: Authenticator::new(settings.tokens.clone(), settings.tokens_in_clear),
             rates: RateLimits::new(settings.rate_requests, settings.rate_megapixels),
+            memory: MemoryShares::new(engine.clone(), settings.slow_body),
             engine,
             settings,
             connections,
@@ -128,7 +132,7 @@ impl Service {
         length: BodyLength,
         now: Instant,
     ) -> Result<BodyBudget, RequestError> {
-        let budget = BodyBudget::new(&self.engine, &self.settings, length, now)?;
+        let budget = self.budget(caller, length, now)?;
         self.engine.admit(caller.key())?;
         Ok(budget)
     }
@@ -137,8 +141,13 @@ impl Service {
     ///
     /// # Errors
     /// [`RequestError::Empty`], [`RequestError::BodyTooLarge`].
-    pub fn budget(&self, length: BodyLength, now: Instant) -> Result<BodyBudget, RequestError> {
-        BodyBudget::new(&self.engine, &self.settings, length, now)
+    pub fn budget(
+        &self,
+        caller: &AuthenticatedCaller,
+        length: BodyLength,
+        now: Instant,
+    ) -> Result<BodyBudget, RequestError> {
+        BodyBudget::new(&self.memory, &self.settings, caller.key(), length, now)
     }
 
     /// Reads the header of an image, and charges its work to the caller. May take milliseconds.
@@ -171,14 +180,27 @@ impl Service {
         Ok(self.engine.submit(self.probe(caller, body, spec, deadline)?, caller.key())?)
     }
 
-    /// Reserves memory for a reply of `bytes`.
+    /// Reserves memory for a reply of `bytes` to `caller`.
     ///
     /// # Errors
-    /// `Busy` when the memory budget is spent.
-    pub fn reserve(&self, bytes: u64) -> Result<Reservation, RequestError> {
-        let mut memory = self.engine.reserve();
-        memory.resize(bytes).map_err(|BudgetSpent| self.engine.busy())?;
+    /// As [`Service::resize`].
+    pub fn reserve(&self, caller: CallerKey, bytes: u64) -> Result<Reservation, RequestError> {
+        let mut memory = self.engine.reserve(caller);
+        self.resize(&mut memory, bytes)?;
         Ok(memory)
+    }
+
+    /// Makes a reservation `bytes` large.
+    ///
+    /// # Errors
+    /// `Busy` when the memory budget is spent, or the caller beyond its share while others wait.
+    pub fn resize(&self, memory: &mut Reservation, bytes: u64) -> Result<(), RequestError> {
+        self.memory.resize(memory, bytes, Instant::now())
+    }
+
+    /// The memory that the callers share.
+    pub fn memory(&self) -> &Arc<MemoryShares> {
+        &self.memory
     }
 
     /// Checks the host name by which a server on `listener` was asked. On loopback without tokens a page of any name that

@@ -21,6 +21,8 @@ pub struct ServiceSettings {
     pub body_timeout: Duration,
     /// Longest pause within a body. Default: 5 s.
     pub stall_timeout: Duration,
+    /// Speed below which a body gives its memory up when another caller needs it, in bytes a second. Default: 256 KiB.
+    pub slow_body: u64,
     /// Longest pause of a peer in reading its reply. Default: 10 s.
     pub write_timeout: Duration,
     /// Longest pause between two requests. Default: 75 s.
@@ -71,6 +73,7 @@ impl Default for ServiceSettings {
             header_timeout: Duration::from_secs(5),
             body_timeout: Duration::from_secs(10),
             stall_timeout: Duration::from_secs(5),
+            slow_body: 256 << 10,
             write_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(75),
             drain: Duration::from_secs(20),

@@ -172,7 +172,8 @@ impl Runner {
     /// Runs a task to its stored result.
     fn carry_out(&self, claim: &Claim) -> Result<(), Trouble> {
         let (store, lease) = (&self.tasks.store, &claim.lease);
-        let mut memory = self.engine.reserve();
+        let caller = CallerKey::of(lease.owner.name());
+        let mut memory = self.engine.reserve(caller);
         memory.resize(claim.bytes).map_err(|_| Trouble::Now)?;
         let body = store.image(lease)?;
         store.progress(lease, Step::Working)?;
@@ -182,15 +183,11 @@ impl Runner {
             gone = store.progress(lease, Step::Working).is_err();
             !gone && !self.stop.is_asked()
         };
-        let done = self.engine.run(job, CallerKey::of(lease.owner.name()), still_wanted).map_err(
-            |error| match error {
-                JobError::Abandoned if gone => Trouble::Gone,
-                error if error.status() == Status::Busy || matches!(error, JobError::Abandoned) => {
-                    Trouble::Now
-                }
-                error => Trouble::Task(Failure { status: error.status(), message: error.to_string() }),
-            },
-        )?;
+        let done = self.engine.run(job, caller, still_wanted).map_err(|error| match error {
+            JobError::Abandoned if gone => Trouble::Gone,
+            error if error.status() == Status::Busy || matches!(error, JobError::Abandoned) => Trouble::Now,
+            error => Trouble::Task(Failure { status: error.status(), message: error.to_string() }),
+        })?;
         store.progress(lease, Step::Storing)?;
         self.tasks.events.publish(lease.id);
         Ok(store.complete(lease, &done.report(), &done.encoded.bytes)?)

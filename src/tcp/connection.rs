@@ -6,7 +6,7 @@ use crate::net::timed_stream::TimedStream;
 use crate::net::{PeerAddress, TimeoutKind, proxy_header};
 use crate::reject_reason::RejectReason;
 use crate::report::Report;
-use crate::service::connections::ConnectionGuard;
+use crate::service::connections::{ConnectionGuard, ConnectionHandle};
 use crate::service::{
     AccessRecord, AuthenticatedCaller, BodyBudget, BodyLength, Peer, ReceivedBody, RequestError, Service,
 };
@@ -16,7 +16,7 @@ use crate::tcp::transport::Transport;
 use crate::wire::{self, Form, FramePart, HEADER_LEN, Header, Incoming, WireError};
 use socket2::Socket;
 use std::io::{self, Read};
-use std::net::SocketAddr;
+use std::net::{Shutdown, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -33,6 +33,7 @@ pub(super) struct Connection<'a> {
     /// Bytes of the request's image that have not been read.
     unread: u32,
     transport: Transport,
+    socket: Arc<Socket>,
     guard: ConnectionGuard,
     service: &'a Service,
 }
@@ -74,7 +75,7 @@ impl<'a> Connection<'a> {
         service: &'a Service,
     ) -> Result<Self, RequestError> {
         let settings = service.settings();
-        let mut stream = TimedStream::new(socket, settings.header_timeout);
+        let mut stream = TimedStream::new(socket.clone(), settings.header_timeout);
         let is_proxied = settings.proxies.trusts(address.ip());
         let mut address = address;
         if is_proxied && let Some(told) = read_proxy_header(&mut stream)? {
@@ -83,7 +84,7 @@ impl<'a> Connection<'a> {
         }
         let transport = Transport::accept(stream, address, settings)?;
         let peer = Peer { address, transport: transport.kind(), is_proxied };
-        Ok(Connection { peer, number, requests: 0, unread: 0, transport, guard, service })
+        Ok(Connection { peer, number, requests: 0, unread: 0, transport, socket, guard, service })
     }
 
     /// Serves requests until the peer leaves, breaks the protocol, or the server shuts down.
@@ -219,12 +220,15 @@ impl<'a> Connection<'a> {
 
     /// Reads the image within its budget.
     fn read_body(&mut self, mut budget: BodyBudget) -> Result<ReceivedBody, RequestError> {
-        let mut body = Vec::new();
+        let (mut body, socket) = (Vec::new(), self.socket.clone());
+        budget.on_cut(move || socket.shut(Shutdown::Read));
         while !budget.is_complete() {
             let room = budget.make_room(&mut body, 1)?;
             let (deadline, kind) = budget.deadline();
             self.transport.stream().set_deadline(kind, deadline);
-            match self.transport.append(&mut body, room) {
+            let appended = self.transport.append(&mut body, room);
+            budget.check()?; // the end of a body that gave way is not the peer's
+            match appended {
                 Ok(0) => break,
                 Ok(got) => {
                     self.unread -= got as u32;

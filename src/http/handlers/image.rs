@@ -159,7 +159,7 @@ async fn run_smallest(
     let (last, others) = formats.split_last().unwrap_or((&OutputFormat::Source, &[]));
     let mut results = Vec::new();
     for format in others {
-        let memory = state.service.reserve(image.bytes.len() as u64)?;
+        let memory = state.service.reserve(caller.key(), image.bytes.len() as u64)?;
         results.push(run(ReceivedBody { bytes: image.bytes.clone(), memory }, format).await?);
     }
     results.push(run(image, last).await?);

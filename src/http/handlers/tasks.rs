@@ -109,7 +109,7 @@ pub(in crate::http) async fn list(
             _ => return Err(RequestError::Malformed("/tasks takes 'limit' and 'after'".into())),
         }
     }
-    let memory = state.service.reserve(limit as u64 * TASK_BYTES)?;
+    let memory = state.service.reserve(caller.key(), limit as u64 * TASK_BYTES)?;
     let body = blocking(move || {
         // One more than the page tells whether another follows.
         let mut listed = tasks.list(&owner, after, limit + 1)?;
@@ -144,7 +144,7 @@ pub(in crate::http) async fn result(
     if negotiate::has_it(&headers, &tag) {
         return Ok(reply::not_modified(&context, 0, &tag, false));
     }
-    let memory = state.service.reserve(length)?;
+    let memory = state.service.reserve(caller.key(), length)?;
     let (tasks, owner) = (tasks(&state)?, owner(&caller));
     let image = blocking(move || Ok(tasks.result(&owner, task.id)?)).await?;
     Ok(reply::stored(&context, report, image, memory, &tag))

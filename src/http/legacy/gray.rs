@@ -30,7 +30,7 @@ pub(in crate::http) fn decode(
     mut memory: Reservation,
 ) -> Result<ReceivedBody, RequestError> {
     let needed = memory.bytes() + base64::decoded_len(text.len()) as u64;
-    resize(service, &mut memory, needed)?;
+    service.resize(&mut memory, needed)?;
     let bytes = base64::decode(text);
     let bytes = bytes.ok_or_else(|| RequestError::Malformed("the text is not a base64 image".into()))?;
     Ok(ReceivedBody { bytes, memory })
@@ -46,18 +46,6 @@ pub(in crate::http) fn encode(
     memory: &mut Reservation,
 ) -> Result<String, RequestError> {
     let needed = memory.bytes() + image.len() as u64 * 4 / 3 + 4;
-    resize(service, memory, needed)?;
+    service.resize(memory, needed)?;
     Ok(base64::encode(image))
-}
-
-/// Makes a reservation `bytes` large.
-///
-/// # Errors
-/// `Busy` when the memory budget is spent.
-pub(in crate::http) fn resize(
-    service: &Service,
-    memory: &mut Reservation,
-    bytes: u64,
-) -> Result<(), RequestError> {
-    Ok(memory.resize(bytes).map_err(|_| service.engine().busy())?)
 }

@@ -1,11 +1,12 @@
 //! Invariants of the reader of messages.
 
-use crate::engine::{self, Engine};
+use crate::engine::{self, CallerKey, Engine};
 use crate::http::ws::close_reason::CloseReason;
 use crate::http::ws::command;
 use crate::http::ws::frame::Opcode;
 use crate::http::ws::reader::{Message, MessageLimits, MessageReader};
 use crate::service::ServiceSettings;
+use crate::service::memory::MemoryShares;
 use crate::service::policy::RequestPolicy;
 use std::pin::Pin;
 use std::sync::{Arc, LazyLock};
@@ -25,8 +26,10 @@ static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
 
 /// Counts the memory of messages.
 #[expect(clippy::expect_used, reason = "a fuzzer may")]
-static ENGINE: LazyLock<Arc<Engine>> =
-    LazyLock::new(|| Arc::new(Engine::new(engine::EngineSettings::for_workers(1)).expect("an engine")));
+static MEMORY: LazyLock<Arc<MemoryShares>> = LazyLock::new(|| {
+    let engine = Engine::new(engine::EngineSettings::for_workers(1)).expect("an engine");
+    MemoryShares::new(Arc::new(engine), ServiceSettings::default().slow_body)
+});
 
 /// Reads sizes of pieces, and a stream in them: the messages are the same as in one piece, none is longer than allowed,
 /// and memory is reserved only for bytes that arrived.
@@ -51,9 +54,10 @@ pub fn websocket(bytes: &[u8]) {
 
 /// The messages of a stream, and its end.
 fn messages(stream: &[u8], sizes: &[u8]) -> (Vec<(Opcode, Vec<u8>)>, CloseReason) {
-    let before = ENGINE.load().memory_reserved;
+    let before = MEMORY.engine().load().memory_reserved;
     let peer = Peer { left: stream, came: 0, sizes: sizes.iter().cycle() };
-    let mut reader = MessageReader::new(peer, ENGINE.clone(), &ServiceSettings::default(), LIMITS);
+    let mut reader =
+        MessageReader::new(peer, MEMORY.clone(), CallerKey::default(), &ServiceSettings::default(), LIMITS);
     let mut messages = Vec::new();
     let ended = RUNTIME.block_on(async {
         loop {
@@ -80,7 +84,7 @@ fn messages(stream: &[u8], sizes: &[u8]) -> (Vec<(Opcode, Vec<u8>)>, CloseReason
         }
     });
     drop(reader);
-    assert_eq!(ENGINE.load().memory_reserved, before, "memory is given back");
+    assert_eq!(MEMORY.engine().load().memory_reserved, before, "memory is given back");
     (messages, ended)
 }
 
@@ -97,7 +101,10 @@ impl AsyncRead for Peer<'_> {
         _: &mut Context<'_>,
         room: &mut ReadBuf<'_>,
     ) -> Poll<std::io::Result<()>> {
-        assert!(ENGINE.load().memory_reserved <= self.came, "memory is reserved for bytes that came");
+        assert!(
+            MEMORY.engine().load().memory_reserved <= self.came,
+            "memory is reserved for bytes that came"
+        );
         let size = match self.sizes.next() {
             None | Some(0) => self.left.len(),
             Some(size) => usize::from(*size).min(self.left.len()),

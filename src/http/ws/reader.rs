@@ -1,14 +1,16 @@
 //! `MessageReader`: messages from one peer. Memory is reserved as the bytes arrive; messages that are too long or too
 //! slow, and floods of empty frames, end the conversation.
 
-use crate::engine::{BudgetSpent, Engine, JobError, Reservation};
+use crate::engine::{CallerKey, Reservation};
 use crate::http::ws::close_reason::{CloseReason, IDLE_FRAMES};
 use crate::http::ws::frame::{self, Head, Opcode, Violation};
-use crate::service::{ServiceSettings, transfer_time};
+use crate::service::memory::{ArrivingMemory, MemoryShares};
+use crate::service::{RequestError, ServiceSettings, transfer_time};
 use bytes::{Buf, Bytes, BytesMut};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
 
 /// Bytes read at a time.
@@ -21,8 +23,8 @@ pub(super) enum Message {
     Started(Opcode),
     Text(String, Reservation),
     Binary(Vec<u8>, Reservation),
-    /// There is no memory for the message that is coming; the rest of it is discarded.
-    NoMemory(Opcode, JobError),
+    /// There is no memory for the message that is coming, or no longer; the rest of it is discarded.
+    NoMemory(Opcode, RequestError),
     Ping(Bytes),
     Close(Option<u16>),
 }
@@ -38,7 +40,11 @@ pub(super) struct MessageLimits {
 #[derive(Debug)]
 pub(super) struct MessageReader<R> {
     io: R,
-    engine: Arc<Engine>,
+    shares: Arc<MemoryShares>,
+    /// Who holds the memory of the messages.
+    pub(super) caller: CallerKey,
+    /// Notified when a message has to give way.
+    cut: Arc<Notify>,
     pub(super) limits: MessageLimits,
     body: Duration,
     stall: Duration,
@@ -57,7 +63,7 @@ struct PartialMessage {
     opcode: Opcode,
     bytes: Vec<u8>,
     length: u64,
-    memory: Reservation,
+    memory: ArrivingMemory,
     is_discarded: bool,
     started: Instant,
     last_read: Instant,
@@ -66,14 +72,17 @@ struct PartialMessage {
 impl<R: AsyncRead + Unpin> MessageReader<R> {
     pub(super) fn new(
         io: R,
-        engine: Arc<Engine>,
+        shares: Arc<MemoryShares>,
+        caller: CallerKey,
         settings: &ServiceSettings,
         limits: MessageLimits,
     ) -> MessageReader<R> {
         let now = Instant::now();
         MessageReader {
             io,
-            engine,
+            shares,
+            caller,
+            cut: Arc::default(),
             limits,
             body: settings.body_timeout,
             stall: settings.stall_timeout,
@@ -99,15 +108,27 @@ impl<R: AsyncRead + Unpin> MessageReader<R> {
             if let Some(message) = self.parse()? {
                 return Ok(message);
             }
+            if let Some(message) = self.message.as_mut().filter(|message| !message.is_discarded)
+                && let Err(gave_way) = message.memory.check()
+            {
+                message.discard();
+                return Ok(Message::NoMemory(message.opcode, gave_way));
+            }
             self.received.reserve(READ_BYTES);
             let deadline = self.message.as_ref().map(|message| {
                 let total = transfer_time(self.body, message.length);
                 (message.started + total).min(message.last_read + self.stall)
             });
             let read = self.io.read_buf(&mut self.received);
-            let read = match deadline {
-                Some(deadline) => timeout_at(deadline, read).await.map_err(|_| CloseReason::SlowMessage)?,
-                None => read.await,
+            let in_time = async {
+                match deadline {
+                    Some(deadline) => timeout_at(deadline, read).await.map_err(|_| CloseReason::SlowMessage),
+                    None => Ok(read.await),
+                }
+            };
+            let read = tokio::select! {
+                read = in_time => read?,
+                () = self.cut.notified() => continue,
             };
             if read.map_err(|_| CloseReason::Gone)? == 0 {
                 return Err(CloseReason::Gone);
@@ -156,8 +177,8 @@ impl<R: AsyncRead + Unpin> MessageReader<R> {
                 self.frame = Some((head, done + part as u64));
             }
             let ended = self.message.take_if(|_| is_whole && head.is_last);
-            if let Err(BudgetSpent) = kept {
-                return Ok(Some(Message::NoMemory(opcode, self.engine.busy())));
+            if let Err(refused) = kept {
+                return Ok(Some(Message::NoMemory(opcode, refused)));
             }
             match ended {
                 Some(message) if !message.is_discarded => return message.finish().map(Some),
@@ -196,11 +217,13 @@ impl<R: AsyncRead + Unpin> MessageReader<R> {
             (Opcode::Continuation, None) => return Err(Violation::NothingToContinue.into()),
             (Opcode::Continuation, Some(_)) => {}
             (opcode @ (Opcode::Text | Opcode::Binary), None) => {
+                let (memory, cut) = (self.shares.arriving(self.caller, now.into_std()), self.cut.clone());
+                memory.on_cut(move || cut.notify_one());
                 self.message = Some(PartialMessage {
                     opcode,
                     bytes: Vec::new(),
                     length: 0,
-                    memory: self.engine.reserve(),
+                    memory,
                     is_discarded: false,
                     started: now,
                     last_read: now,
@@ -219,9 +242,17 @@ impl<R: AsyncRead + Unpin> MessageReader<R> {
         }
     }
 
-    /// Extends the deadlines of the message that is coming by `time`, in which it was not read.
-    pub(super) fn extend_deadlines(&mut self, time: Duration) {
+    /// Notes that the message that is coming is not read for a while, which is not the peer's fault.
+    pub(super) fn pause(&self) {
+        if let Some(message) = &self.message {
+            message.memory.pause();
+        }
+    }
+
+    /// Goes on after a pause: extends the deadlines of the message that is coming by its time.
+    pub(super) fn resume(&mut self, time: Duration) {
         if let Some(message) = &mut self.message {
+            message.memory.resume(Instant::now().into_std());
             message.started += time;
             message.last_read += time;
         }
@@ -232,12 +263,12 @@ impl PartialMessage {
     fn discard(&mut self) {
         self.is_discarded = true;
         self.bytes = Vec::new();
-        let _ = self.memory.resize(0); // never more than before
+        self.memory.release();
     }
 
     /// Appends a part of a frame of which `left` bytes are still to come, this part included. Without memory for it the
     /// message is discarded.
-    fn extend(&mut self, part: &[u8], left: u64) -> Result<(), BudgetSpent> {
+    fn extend(&mut self, part: &[u8], left: u64) -> Result<(), RequestError> {
         self.length += part.len() as u64;
         if !part.is_empty() {
             self.last_read = Instant::now();
@@ -245,9 +276,10 @@ impl PartialMessage {
         if self.is_discarded {
             return Ok(());
         }
-        if let Err(spent) = self.memory.resize(self.length) {
+        let now = Instant::now().into_std();
+        if let Err(refused) = self.memory.grow(part.len() as u64, self.length, self.length, now) {
             self.discard();
-            return Err(spent);
+            return Err(refused);
         }
         let (have, need) = (self.bytes.capacity(), self.bytes.len() + part.len());
         if need > have {
@@ -261,6 +293,10 @@ impl PartialMessage {
 
     fn finish(self) -> Result<Message, CloseReason> {
         let PartialMessage { opcode, bytes, memory, .. } = self;
+        let memory = match memory.finish(bytes.len() as u64, Instant::now().into_std()) {
+            Ok(memory) => memory,
+            Err(refused) => return Ok(Message::NoMemory(opcode, refused)),
+        };
         if opcode == Opcode::Text {
             let text = String::from_utf8(bytes).map_err(|_| CloseReason::NotUtf8)?;
             return Ok(Message::Text(text, memory));

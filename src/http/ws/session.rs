@@ -110,8 +110,11 @@ impl Session {
             connection_id: context.id().to_owned(),
             token: context.token().cloned(),
         };
+        // Before its token a client is a stranger among strangers, who may send little.
+        let key = caller.as_ref().map(AuthenticatedCaller::key).unwrap_or_default();
+        let memory = state.service.memory().clone();
         Session {
-            reader: MessageReader::new(read, state.service.engine().clone(), settings, limits),
+            reader: MessageReader::new(read, memory, key, settings, limits),
             writer: MessageWriter::new(write, settings),
             endpoint,
             caller,
@@ -253,9 +256,9 @@ impl Session {
             Message::Binary(bytes, memory) => self.arrive(Payload::Image(bytes), memory).await,
             Message::NoMemory(opcode, error) => {
                 if !self.endpoint.is_image(opcode) {
-                    return self.report_error(None, &error.into()).await;
+                    return self.report_error(None, &error).await;
                 }
-                self.reject(error.into());
+                self.reject(error);
                 Ok(())
             }
         }
@@ -324,6 +327,7 @@ impl Session {
         self.context.set_token(&caller);
         self.log.token = self.context.token().cloned();
         self.reader.limits = self.endpoint.limits(self.state.service.settings().max_body.into(), true);
+        self.reader.caller = caller.key();
         self.caller = Some(caller);
     }
 
@@ -479,8 +483,9 @@ impl Session {
             return Ok(());
         }
         let start = Instant::now();
+        self.reader.pause();
         let written = self.writer.send(messages).await;
-        self.reader.extend_deadlines(start.elapsed());
+        self.reader.resume(start.elapsed());
         match written {
             Err(CloseReason::Gone) if self.endpoint == Endpoint::Upload && self.is_done => {
                 self.left = Some(CloseReason::Gone);

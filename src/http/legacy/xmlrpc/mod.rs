@@ -106,7 +106,7 @@ async fn answer(
     let length = BodyLength { announced, overhead: 0 };
     let is_question = announced.is_some_and(|length| length <= QUESTION_BYTES);
     let budget = match is_question {
-        true => state.service.budget(length, Instant::now()),
+        true => state.service.budget(caller, length, Instant::now()),
         false => state.service.admit(caller, length, Instant::now()),
     };
     let performed = match budget {
@@ -150,7 +150,7 @@ async fn perform(
     // A large call takes milliseconds to read, which the other connections should not wait for.
     let (image, work) = match blocking(move || Ok(read(&service, call))).await?? {
         ReadCall::Answer(value) => {
-            let (text, memory) = (value::response(&value, 0), state.service.reserve(0)?);
+            let (text, memory) = (value::response(&value, 0), state.service.reserve(caller.key(), 0)?);
             return Ok(CallResult { text, memory, report: Report::new(Status::Ok), image: 0 });
         }
         ReadCall::Image(image, work) => (image, work),
@@ -221,7 +221,7 @@ fn write(service: &Service, work: &Work, done: JobOutput, id: String) -> Result<
     drop(encoded);
     if *work == Work::Gray(method::Kind::TwiceBase64) {
         let needed = memory.bytes() + 2 * text.len() as u64;
-        gray::resize(service, &mut memory, needed)?;
+        service.resize(&mut memory, needed)?;
         text = base64::encode(text.as_bytes());
     }
     let room = text.len();
@@ -233,7 +233,7 @@ fn write(service: &Service, work: &Work, done: JobOutput, id: String) -> Result<
             Value::Struct(vec![("image".into(), Value::Base64(text.into())), report])
         }
     };
-    gray::resize(service, &mut memory, 2 * room as u64 + 4096)?;
+    service.resize(&mut memory, 2 * room as u64 + 4096)?;
     let text = value::response(&value, room + 4096);
     drop(value);
     let _ = memory.resize(text.capacity() as u64); // never more than before

@@ -1,6 +1,6 @@
 //! Messages of well-behaved and hostile peers, over a pipe in memory.
 
-use crate::engine;
+use crate::engine::{self, Engine};
 use crate::http::ws::reader::*;
 use tokio::io::{AsyncWriteExt, DuplexStream, duplex};
 
@@ -27,7 +27,9 @@ fn reader(bytes: Vec<u8>, total_memory: u64) -> MessageReader<DuplexStream> {
         }
         theirs.shutdown().await.unwrap_or_default();
     });
-    MessageReader::new(ours, engine, &ServiceSettings::default(), MessageLimits { text: 1000, binary: MAX })
+    let (shares, settings) = (MemoryShares::new(engine, 256 << 10), ServiceSettings::default());
+    let limits = MessageLimits { text: 1000, binary: MAX };
+    MessageReader::new(ours, shares, CallerKey::default(), &settings, limits)
 }
 
 fn run<T>(future: impl Future<Output = T>) -> T {
@@ -116,6 +118,41 @@ fn a_message_without_memory_is_reported_and_discarded() {
         let mut reader = reader(bytes, 1000);
         assert!(matches!(next(&mut reader).await, Ok(Message::NoMemory(Opcode::Binary, _))));
         assert!(matches!(next(&mut reader).await, Ok(Message::Binary(bytes, _)) if bytes == [1; 500]));
+    });
+}
+
+#[test]
+fn a_slow_message_gives_way_to_another_caller_and_the_next_one_is_read() {
+    run(async {
+        let settings =
+            engine::EngineSettings { total_memory: 100_000, ..engine::EngineSettings::for_workers(1) };
+        let shares = MemoryShares::new(Arc::new(Engine::new(settings).unwrap()), 256 << 10);
+        let (ours, mut theirs) = duplex(64 << 10);
+        let (settings, limits) = (ServiceSettings::default(), MessageLimits { text: 1000, binary: MAX });
+        let mut reader = MessageReader::new(ours, shares.clone(), CallerKey::of("slow"), &settings, limits);
+        let slow = frame(0x82, &[0; 90_000]);
+        let (other, ()) = tokio::join!(
+            async {
+                let started = reader.next().await;
+                assert!(matches!(started, Ok(Message::Started(Opcode::Binary))), "{started:?}");
+                let cut = reader.next().await;
+                assert!(
+                    matches!(cut, Ok(Message::NoMemory(Opcode::Binary, RequestError::GaveWay { .. }))),
+                    "{cut:?}"
+                );
+                next(&mut reader).await
+            },
+            async {
+                theirs.write_all(&slow[..80_000]).await.unwrap();
+                while shares.engine().load().memory_reserved < 70_000 {
+                    tokio::task::yield_now().await;
+                }
+                let later = std::time::Instant::now() + Duration::from_secs(60);
+                shares.arriving(CallerKey::of("other"), later).grow(40_000, 40_000, 40_000, later).unwrap();
+                theirs.write_all(&[&slow[80_000..], &frame(0x82, &[1; 500])].concat()).await.unwrap();
+            }
+        );
+        assert!(matches!(other, Ok(Message::Binary(bytes, _)) if bytes == [1; 500]));
     });
 }
 

@@ -56,9 +56,10 @@ impl Worker {
                 "127.0.0.1:0",
                 "--request-timeout",
                 "60s",
+                "--quiet",
             ])
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
+            .stderr(Stdio::inherit())
             .spawn()
             .unwrap();
         let mut line = String::new();

@@ -2,7 +2,7 @@
 
 use crate::tasks::nats::retry::{Fault, Retry};
 use async_nats::jetstream::consumer::{AckPolicy, Consumer, PullConsumer, pull};
-use async_nats::jetstream::context::ContextBuilder;
+use async_nats::jetstream::context::{ConsumerInfoErrorKind, ContextBuilder};
 use async_nats::jetstream::stream::{Config, DiscardPolicy, Info, RetentionPolicy, Stream};
 use async_nats::jetstream::{Context, ErrorCode, kv};
 use async_nats::{ConnectOptions, Event, ServerAddr};
@@ -105,6 +105,13 @@ pub enum ClusterError {
     Refused(String),
 }
 
+impl ClusterError {
+    /// Returns true if the same attempt may succeed soon: an election takes seconds.
+    pub(super) fn is_passing(&self) -> bool {
+        matches!(self, ClusterError::Connect { .. } | ClusterError::Refused(_))
+    }
+}
+
 impl From<Fault> for ClusterError {
     fn from(fault: Fault) -> Self {
         ClusterError::Refused(fault.to_string())
@@ -149,9 +156,20 @@ impl Cluster {
         for config in &wanted.blobs {
             blobs.push(checked(&context, config).await?);
         }
-        let bucket = context.get_key_value(bucket_name(settings)).await.map_err(Fault::away)?;
-        let consumer = queue.get_consumer(CONSUMER).await;
-        let consumer = consumer.map_err(|_| ClusterError::Missing(format!("consumer {CONSUMER}")))?;
+        let name = bucket_name(settings);
+        let bucket =
+            Retry::new().run(async || context.get_key_value(&name).await.map_err(Fault::away)).await?;
+        let consumer = Retry::new()
+            .run(async || match queue.consumer_info(CONSUMER).await {
+                Err(error) if error.kind() == ConsumerInfoErrorKind::NotFound => Ok(None),
+                Err(error) => Err(Fault::away(error)),
+                Ok(_) => match queue.get_consumer(CONSUMER).await {
+                    Ok(consumer) => Ok(Some(consumer)),
+                    Err(error) => Err(Fault::Away(error.to_string())),
+                },
+            })
+            .await?
+            .ok_or_else(|| ClusterError::Missing(format!("consumer {CONSUMER}")))?;
         check_lease(&consumer, settings)?;
         Ok(Cluster { context, queue, consumer, bucket, blobs, connections })
     }

@@ -54,6 +54,9 @@ const NEWER_DELAY: Duration = Duration::from_secs(5);
 /// Delay of a task that could not be run now.
 const RELEASE_DELAY: Duration = Duration::from_millis(250);
 
+/// Longest time for the first connection: two elections.
+const FIRST_CONNECTION: Duration = Duration::from_secs(30);
+
 /// Longest wait for the first view of the bucket at the start.
 const FIRST_VIEW: Duration = Duration::from_secs(30);
 
@@ -95,7 +98,7 @@ impl NatsStore {
     pub fn open(settings: NatsSettings, limits: Limits) -> Result<NatsStore, ClusterError> {
         let runtime = runtime().map_err(|error| ClusterError::Refused(error.to_string()))?;
         let shared = runtime.block_on(async {
-            let cluster = Cluster::open(&settings, &limits).await?;
+            let cluster = Self::connected(&settings, &limits).await?;
             let blobs = Blobs::new(cluster.context.clone(), &settings.prefix, cluster.blobs.clone());
             let shared = Arc::new(Shared {
                 cluster,
@@ -128,6 +131,20 @@ impl NatsStore {
             Ok(shared)
         })?;
         Ok(NatsStore { runtime: Some(runtime), shared })
+    }
+
+    /// Opens the cluster, also while it elects leaders.
+    async fn connected(settings: &NatsSettings, limits: &Limits) -> Result<Cluster, ClusterError> {
+        let deadline = Instant::now() + FIRST_CONNECTION;
+        loop {
+            match Cluster::open(settings, limits).await {
+                Err(error) if error.is_passing() && Instant::now() < deadline => {
+                    log::warn!("{error}; trying again");
+                    tokio::time::sleep(WATCH_PAUSE).await;
+                }
+                outcome => return outcome,
+            }
+        }
     }
 
     /// Makes the streams that [`NatsStore::open`] needs, or changes them to the settings. Returns their names.

@@ -13,6 +13,7 @@ use imgsrv::report::Status;
 use imgsrv::spec::{Op, Spec};
 use std::collections::HashMap;
 use std::path::Path;
+use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use support::*;
@@ -80,6 +81,35 @@ fn a_full_disk_refuses_and_loses_nothing_and_recovers_by_itself() {
 }
 
 /// Waits for the end of a task.
+/// Folders, pipes and links named like tasks are set aside, and the start neither stops nor hangs.
+#[cfg(unix)]
+#[test]
+fn what_is_no_file_is_set_aside_and_the_start_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = DiskStore::open(folder.path(), Limits::default()).unwrap();
+    let kept = submit(&store, b"kept").unwrap();
+    drop(store);
+    let id = |n: u128| format!("{n:032x}");
+    let (queue, done) = (folder.path().join("queue"), folder.path().join("done"));
+    std::fs::create_dir(queue.join(format!("{}.0", id(1)))).unwrap();
+    std::fs::create_dir(queue.join(format!("{kept}.1"))).unwrap(); // the twin of a task that is there
+    std::fs::create_dir(queue.join(format!("{}.new", id(2)))).unwrap();
+    std::fs::create_dir(queue.join("notes")).unwrap(); // somebody else's
+    std::os::unix::fs::symlink("/dev/zero", done.join(id(3))).unwrap();
+    let pipe = done.join(id(4));
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let store = DiskStore::open(folder.path(), Limits::default()).unwrap();
+    assert_eq!(store.counts().quarantined, 5);
+    assert_eq!(store.list(&everybody(), None, 10).unwrap()[0].id, kept);
+    assert_eq!(std::fs::read_dir(folder.path().join("quarantine")).unwrap().count(), 5);
+    assert!(queue.join("notes").exists() && !pipe.exists());
+    drop(store);
+    std::fs::remove_file(folder.path().join("lock")).unwrap();
+    assert!(Command::new("mkfifo").arg(folder.path().join("lock")).status().unwrap().success());
+    let refused = DiskStore::open(folder.path(), Limits::default()).unwrap_err();
+    assert!(refused.to_string().ends_with("lock is not a file: remove it"), "{refused}");
+}
+
 fn end_of(tasks: &Tasks, id: TaskId) -> State {
     let until = Instant::now() + Duration::from_secs(120);
     loop {

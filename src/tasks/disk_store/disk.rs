@@ -18,6 +18,8 @@ pub(super) trait Disk: Debug + Send + Sync {
     fn make_dir(&self, path: &Path) -> io::Result<()>;
     /// The names in a folder.
     fn list(&self, path: &Path) -> io::Result<Vec<String>>;
+    /// Returns true for a file: no folder, link, pipe or device. Reading those may fail or never end.
+    fn is_file(&self, path: &Path) -> io::Result<bool>;
     /// The whole of a file.
     fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
     /// At most this many bytes from the beginning of a file, and its length.
@@ -69,6 +71,10 @@ impl Disk for LocalDisk {
     fn list(&self, path: &Path) -> io::Result<Vec<String>> {
         let names = fs::read_dir(path)?.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()));
         names.collect()
+    }
+
+    fn is_file(&self, path: &Path) -> io::Result<bool> {
+        Ok(fs::symlink_metadata(path)?.is_file())
     }
 
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {

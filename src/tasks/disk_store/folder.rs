@@ -26,6 +26,15 @@ pub(super) struct Folder {
     disk: Box<dyn Disk>,
 }
 
+/// What a name of a task stands for.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Found {
+    /// A task that was begun so many times.
+    Task(TaskId, u32),
+    /// A folder, a link, a pipe or a device, which the store did not make.
+    NoFile,
+}
+
 impl Folder {
     /// The folder at `path`, with what it must have in it.
     pub(super) fn make(disk: Box<dyn Disk>, path: &Path) -> io::Result<Folder> {
@@ -46,22 +55,22 @@ impl Folder {
         self.path.join(DONE).join(id.to_string())
     }
 
-    /// The tasks in a folder, and how often each was begun. What was being written is removed.
-    pub(super) fn list(&self, folder: &str) -> io::Result<Vec<(PathBuf, TaskId, u32)>> {
-        let mut tasks = Vec::new();
+    /// What is named like a task in a folder, and what was found there. What was being written is removed.
+    pub(super) fn list(&self, folder: &str) -> io::Result<Vec<(PathBuf, Found)>> {
+        let mut found = Vec::new();
         for name in self.disk.list(&self.path.join(folder))? {
             let path = self.path.join(folder).join(&name);
             let (stem, extension) = name.split_once('.').unwrap_or((&name, "0"));
-            if extension == "new" {
-                self.disk.remove(&path)?;
-                continue;
-            }
-            match (stem.parse(), extension.parse()) {
-                (Ok(id), Ok(attempts)) => tasks.push((path, id, attempts)),
+            match (stem.parse::<TaskId>(), extension, extension.parse()) {
+                (Ok(_), "new", _) | (Ok(_), _, Ok(_)) if !self.disk.is_file(&path)? => {
+                    found.push((path, Found::NoFile));
+                }
+                (Ok(_), "new", _) => self.disk.remove(&path)?,
+                (Ok(id), _, Ok(attempts)) => found.push((path, Found::Task(id, attempts))),
                 _ => log::warn!(file:% = path.display(); "not a file of the task store: left alone"),
             }
         }
-        Ok(tasks)
+        Ok(found)
     }
 
     /// The head of a file, and the length of its image.

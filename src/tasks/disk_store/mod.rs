@@ -26,7 +26,7 @@ use crate::tasks::head::{Content, Head};
 use crate::tasks::store::{Claim, Counts, LEASE, Lease, Limits, MAX_ATTEMPTS, StoreError, TaskStore};
 use crate::tasks::{Failure, NewTask, Owner, Step, TaskId, TaskStatus};
 use disk::{Disk, LocalDisk};
-use folder::{DONE, Folder, QUEUE};
+use folder::{DONE, Folder, Found, QUEUE};
 use index::{Index, Standing};
 use record::Damage;
 use std::fs::{self, File};
@@ -64,7 +64,12 @@ impl DiskStore {
     /// [`OpenError`].
     pub fn open(folder: &Path, limits: Limits) -> Result<DiskStore, OpenError> {
         LocalDisk.make_dir(folder)?;
-        let lock = File::options().create(true).truncate(false).write(true).open(folder.join("lock"))?;
+        let path = folder.join("lock");
+        if fs::symlink_metadata(&path).is_ok_and(|found| !found.is_file()) {
+            let message = format!("{} is not a file: remove it", path.display());
+            return Err(io::Error::new(io::ErrorKind::InvalidData, message).into()); // opening a pipe would hang
+        }
+        let lock = File::options().create(true).truncate(false).write(true).open(path)?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(fs::TryLockError::WouldBlock) => return Err(OpenError::InUse),
@@ -87,7 +92,11 @@ impl DiskStore {
     /// Takes the files of a folder into the index.
     fn take_in(&self, folder: &'static str) -> io::Result<()> {
         let mut index = self.lock();
-        for (path, id, attempts) in self.folder.list(folder)? {
+        for (path, found) in self.folder.list(folder)? {
+            let Found::Task(id, attempts) = found else {
+                self.quarantine(&mut index, &path, Damage::NoFile);
+                continue;
+            };
             if index.contains(id) {
                 self.folder.remove(&path)?; // its result is there, or its twin of fewer attempts
                 continue;

@@ -25,6 +25,8 @@ pub(super) const MAX_HEAD: u64 = 64 << 10;
 /// Why a file is not what was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Damage {
+    #[error("it is no file but a folder, a link, a pipe or a device")]
+    NoFile,
     #[error("it is cut short or too long")]
     Length,
     #[error("it was written by another version, or is no task")]

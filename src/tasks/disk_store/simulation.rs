@@ -194,6 +194,10 @@ impl Disk for Simulation {
         Ok(within.map(|name| name.file_name().unwrap().to_string_lossy().into_owned()).collect())
     }
 
+    fn is_file(&self, _: &Path) -> io::Result<bool> {
+        Ok(true) // folders are implied, and nothing else is made
+    }
+
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
         let world = self.world();
         let file = world.names.get(path).ok_or(io::ErrorKind::NotFound)?;

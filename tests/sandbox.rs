@@ -9,10 +9,14 @@ mod support;
 use imgsrv::client::Token;
 use imgsrv::client::{Client, ClientSettings};
 use imgsrv::internals::service::sandbox::{AccessRules, Enforcement};
+use imgsrv::internals::service::syscall_filter::SyscallFilter;
 use imgsrv::spec::Spec;
+use socket2::{Domain, Socket, Type};
 use std::fs;
+use std::net::UdpSocket;
 use std::os::unix::fs::symlink;
 use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 use support::{Server, make_private, png};
 
@@ -94,6 +98,54 @@ fn tokens_are_read_again_where_they_were_and_nowhere_else() {
             !reads_outside
         );
         assert_eq!(log.contains("sandboxed: reads"), sandbox == "required", "{log}");
+    }
+}
+
+/// A process that tries what an attacker would, with the rules and the filter of a server.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+#[test]
+fn a_restricted_thread_starts_no_program_opens_no_file_outside_and_no_strange_socket() {
+    if !kernel_can() {
+        return;
+    }
+    let outside = tempfile::tempdir().unwrap();
+    fs::write(outside.path().join("secret"), "text").unwrap();
+    let attack = std::thread::spawn(move || {
+        AccessRules::default().restrict().unwrap();
+        assert!(SyscallFilter { resolves_names: false }.install().unwrap());
+        let refused =
+            |error: Option<std::io::Error>| error.is_some_and(|error| error.raw_os_error() == Some(1));
+        assert!(refused(Command::new("/bin/true").status().err()), "a program");
+        assert!(refused(UdpSocket::bind("127.0.0.1:0").err()), "a datagram");
+        let netlink = Socket::new(Domain::from(16), Type::RAW, None);
+        assert!(refused(netlink.err()), "a socket of another family");
+        let opened = fs::read(outside.path().join("secret")).unwrap_err();
+        assert_eq!(opened.kind(), std::io::ErrorKind::PermissionDenied, "a file outside");
+    });
+    attack.join().unwrap();
+}
+
+/// Every thread of a server is filtered by default, and none with `sandbox = "off"`.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+#[test]
+fn every_thread_of_a_server_has_the_filter() {
+    for (sandbox, mode) in [("auto", "2"), ("required", "2"), ("off", "0")] {
+        if sandbox == "required" && !kernel_can() {
+            continue;
+        }
+        let server =
+            Server::start_with(cfg!(feature = "http").then_some("127.0.0.1:0"), &["--sandbox", sandbox]);
+        assert!(takes(&server, ""));
+        let threads = fs::read_dir(format!("/proc/{}/task", server.pid())).unwrap();
+        let modes: Vec<_> = threads
+            .map(|thread| {
+                let status = fs::read_to_string(thread.unwrap().path().join("status")).unwrap();
+                let mode = status.lines().find_map(|line| line.strip_prefix("Seccomp:"));
+                mode.expect("a kernel with seccomp").trim().to_owned()
+            })
+            .collect();
+        assert!(modes.len() > 1 && modes.iter().all(|found| found == mode), "{sandbox}: {modes:?}");
+        assert_eq!(server.stop().contains("system calls are filtered"), mode == "2", "{sandbox}");
     }
 }
 

@@ -102,7 +102,7 @@ pub const SETTINGS: &[Setting] = &[
     setting!(
         sandbox,
         "auto (as far as the system can), required or off",
-        "keep the process from files and ports that it does not need, by Landlock"
+        "keep the process from files, ports and system calls that it does not need, by Landlock and seccomp"
     ),
     setting!(
         proxy_from,

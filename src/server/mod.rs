@@ -17,6 +17,7 @@ use crate::service::Service;
 use crate::service::metrics_listener::serve_metrics;
 use crate::service::policy::CurrentPolicy;
 use crate::service::sandbox::SandboxError;
+use crate::service::syscall_filter::FilterError;
 use crate::tcp;
 use crate::token::TokenFileError;
 use std::io;
@@ -84,6 +85,9 @@ pub enum ServerError {
     /// The sandbox.
     #[error("cannot enter the sandbox: {0}")]
     Sandbox(#[from] SandboxError),
+    /// The filter of system calls.
+    #[error("cannot enter the sandbox: {0}")]
+    Filter(#[from] FilterError),
     /// A sandbox that is required and not available.
     #[error("{0}")]
     SandboxUnavailable(&'static str),

@@ -4,6 +4,7 @@ use crate::config::{Config, Sandbox};
 use crate::net::ListenAddress;
 use crate::server::ServerError;
 use crate::service::sandbox::{AccessRules, Enforcement};
+use crate::service::syscall_filter::SyscallFilter;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -51,7 +52,18 @@ pub(super) fn enter(
                 "this system has no Landlock for the sandbox; give --sandbox=auto to serve without",
             ));
         }
-        (Enforcement::None, _) => log::info!("no sandbox: this system has no Landlock"),
+        (Enforcement::None, _) => log::info!("no sandbox of files and ports: this system has no Landlock"),
+    }
+    match (SyscallFilter { resolves_names: config.nats.is_some() }.install(), config.sandbox) {
+        (Ok(true), _) => log::info!("system calls are filtered"),
+        (Ok(false), Sandbox::Required) => {
+            return Err(ServerError::SandboxUnavailable(
+                "this system has no filter of system calls for the sandbox; give --sandbox=auto to serve without",
+            ));
+        }
+        (Err(error), Sandbox::Required) => return Err(error.into()),
+        (Ok(false), _) => log::info!("system calls are not filtered: this system has no filter"),
+        (Err(error), _) => log::info!("system calls are not filtered: {error}"),
     }
     Ok(())
 }

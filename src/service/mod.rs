@@ -22,6 +22,7 @@ pub mod reload; // values that are read again on SIGHUP.
 pub mod sandbox; // Landlock: the files and ports a server may still use.
 pub mod settings; // limits and deadlines.
 pub mod shutdown; // the signal that ends a server.
+pub mod syscall_filter; // seccomp: the system calls that a server never needs.
 #[cfg(feature = "tls")]
 pub mod tls; // certificate and key of a server.
 

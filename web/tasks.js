@@ -85,7 +85,7 @@ function draw(tasks) {
   }
   const newest = tasks.slice(-SHOWN).reverse();
   body.replaceChildren(h("table", {},
-    h("thead", {}, h("tr", {}, t.taskColumns.map((name) => h("th", { scope: "col" }, name)))),
+    h("thead", {}, h("tr", {}, t.taskColumns.map((name) => name ? h("th", { scope: "col" }, name) : h("td", {})))),
     h("tbody", {}, newest.map((task) => h("tr", { id: `task-${task.task_id}` },
       h("td", {}, names.get(task.task_id) ?? task.task_id.slice(0, 8)),
       h("td", {}, new Date(task.submitted).toLocaleTimeString("en")),

@@ -206,3 +206,16 @@ fn a_file_in_the_way_is_kept_and_named() {
     assert!(String::from_utf8_lossy(&refused.stderr).contains("is no socket"), "{refused:?}");
     assert_eq!(std::fs::read(folder.path().join("tcp")).unwrap(), b"mine");
 }
+
+#[test]
+fn a_server_whose_folder_was_deleted_still_stops() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut server = UnixServer::start(folder.path(), &["--stop-at-eof"]);
+    drop(folder);
+    drop(server.child.stdin.take());
+    let until = std::time::Instant::now() + Duration::from_secs(20);
+    while server.child.try_wait().unwrap().is_none() {
+        assert!(std::time::Instant::now() < until, "it waits for a connection that cannot come");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}

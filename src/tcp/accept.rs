@@ -1,7 +1,7 @@
 //! The accept loop: gives each admitted connection a thread, rejects the others, and survives running out of
 //! descriptors and threads.
 
-use crate::net::{Listener, PeerAddress};
+use crate::net::{ListenAddress, Listener, PeerAddress};
 use crate::reject_reason::RejectReason;
 use crate::service::Service;
 use crate::service::connections::ConnectionLimit;
@@ -25,9 +25,12 @@ const WAKE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Accepts connections until the service's shutdown. Connections end later; see [`Service::drain`].
 pub fn serve(listener: &Listener, service: &Arc<Service>) {
-    let wake = listener.address().clone();
-    // The accept call blocks until a connection comes.
-    service.shutdown().on_request(move || drop(wake.connect(WAKE_TIMEOUT)));
+    let (wake, socket) = (listener.address().clone(), listener.try_clone());
+    // The accept call blocks until a connection comes, or the socket of a Unix path, which may be deleted, is shut down.
+    service.shutdown().on_request(move || match (&wake, socket) {
+        (ListenAddress::Unix(_), Ok(socket)) => drop(socket.shutdown(Shutdown::Read)),
+        _ => drop(wake.connect(WAKE_TIMEOUT)),
+    });
     let mut backoff = Backoff::default();
     let mut spare = SpareDescriptor::new();
     let mut accepted = 0_u64;
@@ -35,6 +38,7 @@ pub fn serve(listener: &Listener, service: &Arc<Service>) {
         let (socket, peer) = match listener.accept() {
             Ok(_) if service.shutdown().is_requested() => break,
             Ok(accepted) => accepted,
+            Err(_) if service.shutdown().is_requested() => break,
             Err(error) => {
                 service.metrics().rejected(RejectReason::Starved);
                 log::warn!("cannot accept a connection: {error}");
